@@ -1,0 +1,1 @@
+//! What MQTT packets mean: sessions, subscriptions, routing.

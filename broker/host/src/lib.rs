@@ -1,0 +1,1 @@
+//! Runs Midge plugins: sandboxed WebAssembly components.

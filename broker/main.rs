@@ -1,0 +1,2 @@
+//! Midge.
+fn main() {}

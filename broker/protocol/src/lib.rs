@@ -1,0 +1,1 @@
+//! MQTT control packets: bytes to packets and back.

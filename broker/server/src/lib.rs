@@ -1,0 +1,1 @@
+//! Midge's sockets, tasks, files and configuration.

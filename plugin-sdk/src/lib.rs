@@ -1,0 +1,1 @@
+//! Write Midge plugins in Rust.

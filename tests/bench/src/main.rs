@@ -1,0 +1,2 @@
+//! Load generator and benchmarks for MQTT brokers.
+fn main() {}

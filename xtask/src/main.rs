@@ -1,0 +1,2 @@
+//! Midge's set-up, run, test and bench commands.
+fn main() {}
