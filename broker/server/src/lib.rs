@@ -1,1 +1,3 @@
 //! Midge's sockets, tasks, files and configuration.
+
+pub mod config;
