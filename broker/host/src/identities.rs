@@ -1,0 +1,169 @@
+//! The process-wide table of authenticated identities.
+//!
+//! An identity is immutable and its number is never used twice, so whatever a plugin or a cache keeps under a number
+//! cannot go stale. The table outlives generations of plugins: a plugin that was just loaded pulls the facts of an old
+//! identity by its number, and nothing has to be replayed to it.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+
+use parking_lot::RwLock;
+
+use crate::contract::Protocol;
+
+/// What authentication established about a client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdentityFacts {
+    /// Client Identifier of the session.
+    pub client_id: String,
+    /// Stable name of the user or device.
+    pub principal: String,
+    /// Tenant.
+    pub tenant: Option<String>,
+    /// Facts the authenticator attached.
+    pub attributes: Vec<(String, String)>,
+    /// Name of the listener.
+    pub listener: Arc<str>,
+    /// Address of the peer.
+    pub peer: String,
+    /// The version the client speaks.
+    pub protocol: Protocol,
+}
+
+/// One authenticated identity. Dereferences to its facts.
+#[derive(Debug)]
+pub struct Identity {
+    id: u64,
+    facts: IdentityFacts,
+    table: Weak<Table>,
+}
+
+impl Identity {
+    /// Its number, unique while the process lives; never 0.
+    #[must_use]
+    pub const fn id(&self) -> u64 {
+        self.id
+    }
+}
+
+impl std::ops::Deref for Identity {
+    type Target = IdentityFacts;
+
+    fn deref(&self) -> &IdentityFacts {
+        &self.facts
+    }
+}
+
+impl Drop for Identity {
+    fn drop(&mut self) {
+        if let Some(table) = self.table.upgrade() {
+            table.shard(self.id).write().remove(&self.id);
+        }
+    }
+}
+
+/// The table: number to identity. It holds identities weakly; whoever holds the last `Arc` decides when one is gone.
+#[derive(Debug)]
+pub struct Identities {
+    table: Arc<Table>,
+    last_id: AtomicU64,
+}
+
+impl Identities {
+    /// An empty table.
+    #[must_use]
+    pub fn new() -> Self {
+        let shards = std::array::from_fn(|_| RwLock::new(HashMap::new()));
+        Self { table: Arc::new(Table { shards }), last_id: AtomicU64::new(0) }
+    }
+
+    /// Gives new facts a number. The identity is in the table until the last `Arc` of it is dropped.
+    #[must_use]
+    pub fn register(&self, facts: IdentityFacts) -> Arc<Identity> {
+        let id = self.last_id.fetch_add(1, Ordering::Relaxed) + 1;
+        let identity = Arc::new(Identity { id, facts, table: Arc::downgrade(&self.table) });
+        self.table.shard(id).write().insert(id, Arc::downgrade(&identity));
+        identity
+    }
+
+    /// The identity with this number, unless it is gone.
+    #[must_use]
+    pub fn find(&self, id: u64) -> Option<Arc<Identity>> {
+        self.table.shard(id).read().get(&id)?.upgrade()
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.table.shards.iter().map(|shard| shard.read().len()).sum()
+    }
+}
+
+impl Default for Identities {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[derive(Debug)]
+struct Table {
+    shards: [Shard; SHARDS],
+}
+
+impl Table {
+    fn shard(&self, id: u64) -> &Shard {
+        &self.shards[id as usize % SHARDS]
+    }
+}
+
+type Shard = RwLock<HashMap<u64, Weak<Identity>>>;
+
+/// Connects register and look up from every worker; 16 locks keep them from meeting.
+const SHARDS: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+    use super::*;
+
+    fn facts(client_id: &str) -> IdentityFacts {
+        IdentityFacts {
+            client_id: client_id.into(),
+            principal: "alice".into(),
+            tenant: None,
+            attributes: Vec::new(),
+            listener: "tcp".into(),
+            peer: "127.0.0.1:1".into(),
+            protocol: Protocol::V5,
+        }
+    }
+
+    #[test]
+    fn an_identity_is_found_by_its_number_while_someone_holds_it() {
+        let identities = Identities::new();
+        let alice = identities.register(facts("a"));
+        assert_eq!(identities.find(alice.id()).unwrap().client_id, "a");
+        let id = alice.id();
+        drop(alice);
+        assert!(identities.find(id).is_none());
+        assert_eq!(identities.count(), 0);
+    }
+
+    #[test]
+    fn numbers_are_never_zero_and_never_used_twice() {
+        let identities = Identities::new();
+        let first = identities.register(facts("a")).id();
+        let second = identities.register(facts("a")).id();
+        assert!(first != 0 && second > first);
+    }
+
+    #[test]
+    fn an_identity_may_outlive_the_table() {
+        let identities = Identities::new();
+        let alice = identities.register(facts("a"));
+        drop(identities);
+        assert_eq!(alice.principal, "alice");
+    }
+}
