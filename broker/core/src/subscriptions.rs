@@ -1,0 +1,215 @@
+//! Who receives a message published to a topic (chapters 4.7 and 4.8 of the specification).
+//!
+//! Filters without wildcards live in a sharded flat map, filters with wildcards in a tree of levels. In front of
+//! both, every thread keeps a bounded cache from topic to routes. A cached entry is valid while two counters it was
+//! built under are unchanged: the epoch of the wildcard tree, and that one of 4096 exact-filter epochs its topic's
+//! hash selects. A subscription made or ended therefore takes effect for every later match, on every thread.
+//!
+//! Locks are held for the length of one lookup or one change and never while the caller's code runs.
+
+mod cache;
+mod exact;
+mod group;
+mod members;
+mod routes;
+mod subscribers;
+#[cfg(test)]
+mod tests;
+mod wildcard;
+
+use std::hash::BuildHasher;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use midge_protocol::{QoS, SubscriptionId, TopicFilter};
+use parking_lot::RwLock;
+
+use exact::ExactFilters;
+pub use group::Group;
+pub use routes::Match;
+use routes::Routes;
+use subscribers::Change;
+use wildcard::{Walk, WildcardTree};
+
+/// A handle to what receives messages, cheap to clone: a Session in the broker.
+pub trait Subscriber: Clone + 'static {
+    /// Names the subscriber: equal for clones of one handle, never shared by two subscribers of one index.
+    fn id(&self) -> u64;
+}
+
+/// The part of a Subscription's options that routing needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// The highest QoS at which this Subscription receives messages.
+    pub qos: QoS,
+    /// Messages this very Client published are not sent to it [MQTT-3.8.3-3].
+    pub no_local: bool,
+    /// Messages keep the RETAIN flag they were published with.
+    pub retain_as_published: bool,
+    /// Sent along with every message delivered because of this Subscription [MQTT-3.3.4-3].
+    pub subscription_id: Option<SubscriptionId>,
+}
+
+/// One Subscription that matched, and who made it.
+#[derive(Clone, Debug)]
+pub struct Route<S> {
+    /// Who made the Subscription.
+    pub subscriber: S,
+    /// How it wants its messages.
+    pub options: Options,
+}
+
+/// All Subscriptions of the broker, by Topic Filter.
+pub struct SubscriptionIndex<S> {
+    exact: ExactFilters<S>,
+    wildcard: RwLock<WildcardTree<S>>,
+    wildcard_epoch: AtomicU64,
+    exact_epochs: Box<[AtomicU64]>,
+    subscriptions: AtomicUsize,
+    shared: AtomicUsize,
+    hasher: foldhash::quality::FixedState,
+    /// Tells the cached routes of this index from those of another one in the same process.
+    identity: Arc<()>,
+}
+
+/// The epochs that routes were collected under; equal stamps mean equal routes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stamp {
+    wildcard: u64,
+    exact: u64,
+}
+
+/// How many exact-filter epochs there are: a new Subscription makes one in this many cached topics be looked up again.
+const EXACT_EPOCHS: usize = 4096;
+
+impl<S: Subscriber> SubscriptionIndex<S> {
+    /// An empty index. `seed` keys its hash tables: a server passes a random one, so that clients cannot aim for
+    /// collisions.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self {
+            exact: ExactFilters::new(),
+            wildcard: RwLock::new(WildcardTree::new(seed)),
+            wildcard_epoch: AtomicU64::new(0),
+            exact_epochs: (0..EXACT_EPOCHS).map(|_| AtomicU64::new(0)).collect(),
+            subscriptions: AtomicUsize::new(0),
+            shared: AtomicUsize::new(0),
+            hasher: foldhash::quality::FixedState::with_seed(seed),
+            identity: Arc::new(()),
+        }
+    }
+
+    /// Adds a Subscription and says whether the subscriber had one for the same filter and share name, which is then
+    /// replaced in place: it keeps its turn and no message is lost [MQTT-3.8.4-3].
+    ///
+    /// `filter` is what follows `$share/NAME/` if `share` names a group.
+    pub fn subscribe(&self, filter: TopicFilter<'_>, share: Option<&str>, subscriber: &S, options: Options) -> bool {
+        let route = Route { subscriber: subscriber.clone(), options };
+        let text = filter.as_str();
+        let existed = self.change(text, |place| match place {
+            Place::Exact(hash) => self.exact.subscribe(text, hash, &self.hasher, share, route),
+            Place::Wildcard => self.wildcard.write().subscribe(text, share, route),
+        });
+        if !existed {
+            self.subscriptions.fetch_add(1, Ordering::Relaxed);
+            self.shared.fetch_add(usize::from(share.is_some()), Ordering::Relaxed);
+        }
+        existed
+    }
+
+    /// Ends a Subscription and says whether there was one.
+    pub fn unsubscribe(&self, filter: TopicFilter<'_>, share: Option<&str>, subscriber_id: u64) -> bool {
+        let text = filter.as_str();
+        let existed = self.change(text, |place| match place {
+            Place::Exact(hash) => self.exact.unsubscribe(text, hash, &self.hasher, share, subscriber_id),
+            Place::Wildcard => self.wildcard.write().unsubscribe(text, share, subscriber_id),
+        });
+        if existed {
+            self.subscriptions.fetch_sub(1, Ordering::Relaxed);
+            self.shared.fetch_sub(usize::from(share.is_some()), Ordering::Relaxed);
+        }
+        existed
+    }
+
+    /// Calls `visit` once for every subscriber with matching Subscriptions, with all of them, and once for every
+    /// matching shared Subscription. Topics that begin with `$` are not matched by filters that begin with a wildcard
+    /// [MQTT-4.7.2-1].
+    ///
+    /// Nothing is allocated when the thread's cache knows the topic. `visit` may call back into the index.
+    pub fn matches(&self, topic: &str, visit: impl FnMut(Match<'_, S>)) {
+        let hash = self.hasher.hash_one(topic);
+        let routes = cache::with(&self.identity, |cache| {
+            cache.routes(hash, topic, |hash| self.stamp(hash), |walk| self.collect(topic, hash, walk))
+        });
+        routes.visit(visit);
+    }
+
+    /// How many Subscriptions there are, shared ones included.
+    pub fn len(&self) -> usize {
+        self.subscriptions.load(Ordering::Relaxed)
+    }
+
+    /// Whether there are no Subscriptions.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many of the Subscriptions are shared ones, counting each member of a group.
+    pub fn shared_len(&self) -> usize {
+        self.shared.load(Ordering::Relaxed)
+    }
+
+    /// Runs one change, and makes the cached routes it concerns be collected again.
+    ///
+    /// The epoch moves after the change and before the caller learns of it: whoever reads the new epoch sees the new
+    /// routes, and routes collected under the old epoch are not used any more.
+    fn change(&self, filter: &str, apply: impl FnOnce(Place) -> Change) -> bool {
+        let (place, epoch) = if filter.contains(['+', '#']) {
+            (Place::Wildcard, &self.wildcard_epoch)
+        } else {
+            let hash = self.hasher.hash_one(filter);
+            (Place::Exact(hash), self.exact_epoch(hash))
+        };
+        let change = apply(place);
+        if change.routes {
+            epoch.fetch_add(1, Ordering::Release);
+        }
+        change.existed
+    }
+
+    fn stamp(&self, hash: u64) -> Stamp {
+        Stamp {
+            wildcard: self.wildcard_epoch.load(Ordering::Acquire),
+            exact: self.exact_epoch(hash).load(Ordering::Acquire),
+        }
+    }
+
+    fn exact_epoch(&self, hash: u64) -> &AtomicU64 {
+        // Bits that choose neither the shard nor the place in a table.
+        &self.exact_epochs[(hash >> 32) as usize % EXACT_EPOCHS]
+    }
+
+    fn collect(&self, topic: &str, hash: u64, walk: &mut Walk) -> Routes<S> {
+        let mut routes = Routes::default();
+        self.exact.collect(topic, hash, &mut routes);
+        let tree = self.wildcard.read();
+        if !tree.is_empty() {
+            tree.collect(topic, walk, &mut routes);
+        }
+        drop(tree);
+        routes.arrange();
+        routes
+    }
+}
+
+impl<S> std::fmt::Debug for SubscriptionIndex<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SubscriptionIndex").field("subscriptions", &self.subscriptions).finish_non_exhaustive()
+    }
+}
+
+/// Where a filter is kept.
+enum Place {
+    Exact(u64),
+    Wildcard,
+}
