@@ -84,7 +84,9 @@ impl<S: Subscriber> Subscribers<S> {
             Self::Many(many) => {
                 let change = many.unsubscribe(share, id);
                 let empty = many.groups.is_empty() && many.members.as_slice().is_empty();
-                if many.groups.is_empty() && let Some(only) = many.members.take_only() {
+                if many.groups.is_empty()
+                    && let Some(only) = many.members.take_only()
+                {
                     *self = Self::One(only);
                 }
                 Removal { change, empty }

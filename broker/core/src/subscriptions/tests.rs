@@ -172,10 +172,13 @@ fn a_group_takes_turns_and_passes_over_who_does_not_accept() {
     index.matches("a/b", |receiver| {
         if let Match::Group(group) = receiver {
             let count = std::cell::Cell::new(0);
-            assert_eq!(group.pick(|_| {
-                count.set(count.get() + 1);
-                false
-            }), None);
+            assert_eq!(
+                group.pick(|_| {
+                    count.set(count.get() + 1);
+                    false
+                }),
+                None
+            );
             tried = count.get();
         }
     });
