@@ -25,10 +25,13 @@ pub struct Listener {
     /// Whether clients may connect without any plugin having authenticated them. Unless said: only on a
     /// loopback address, and only while no plugin authenticates.
     pub anonymous: bool,
+    /// What the operator said about it.
+    #[serde(skip)]
+    pub(super) anonymous_said: Option<bool>,
     /// MQTT versions that are accepted.
     pub versions: Vec<ProtocolName>,
     /// Network Connections open at once; one more is closed at accept.
-    pub max_connections: u32,
+    pub connections_max: u32,
     /// New Network Connections a second; one more waits in the operating system's queue. 0: no limit.
     pub connects_per_second: u32,
     /// From accept to CONNACK, TLS and WebSocket handshakes included.
@@ -50,8 +53,9 @@ impl Listener {
             path: "/mqtt".into(),
             tls: None,
             anonymous: address.ip().is_loopback(),
+            anonymous_said: None,
             versions: ProtocolName::ALL.to_vec(),
-            max_connections: 1_000_000,
+            connections_max: 1_000_000,
             connects_per_second: 0,
             connect_timeout: Duration::from_secs(10),
             optional: false,

@@ -1,0 +1,65 @@
+//! The file as it is written: every key optional. Its form has been judged by [`check`](super::check) when it gets here,
+//! so that what is left is to give every key its type.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use super::plugin::{OnError, PluginLimits, PluginSource};
+use super::{Admin, ClientCertificate, Limits, Log, ProtocolName, Runtime, Shutdown, Sys, Transport};
+
+/// The whole file. A table whose keys mean what they say is the type of its meaning.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct File {
+    pub(super) listener: Vec<Listener>,
+    pub(super) plugin: Vec<Plugin>,
+    pub(super) limits: Limits,
+    pub(super) admin: Admin,
+    pub(super) log: Log,
+    pub(super) runtime: Runtime,
+    pub(super) sys: Sys,
+    pub(super) shutdown: Shutdown,
+}
+
+/// `[[listener]]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Listener {
+    pub(super) name: Option<String>,
+    pub(super) address: Option<SocketAddr>,
+    pub(super) protocol: Option<Transport>,
+    pub(super) path: Option<String>,
+    pub(super) tls: Option<Tls>,
+    pub(super) anonymous: Option<bool>,
+    pub(super) versions: Option<Vec<ProtocolName>>,
+    pub(super) connections_max: Option<u32>,
+    pub(super) connects_per_second: Option<u32>,
+    pub(super) connect_timeout_ms: Option<u64>,
+}
+
+/// `tls` of a listener.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Tls {
+    pub(super) certificate: Option<PathBuf>,
+    pub(super) key: Option<PathBuf>,
+    pub(super) client_ca: Option<PathBuf>,
+    pub(super) client_certificate: Option<ClientCertificate>,
+}
+
+/// `[[plugin]]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Plugin {
+    pub(super) name: Option<String>,
+    pub(super) path: Option<PluginSource>,
+    pub(super) sha256: Option<String>,
+    pub(super) hooks: Option<Vec<String>>,
+    pub(super) topics: Option<Vec<String>>,
+    pub(super) on_error: Option<OnError>,
+    pub(super) config: Option<toml::Table>,
+    pub(super) allow: Option<toml::Table>,
+    pub(super) limits: Option<PluginLimits>,
+}
