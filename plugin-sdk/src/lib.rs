@@ -1,1 +1,45 @@
 //! Write Midge plugins in Rust.
+//!
+//! A plugin is a type, the traits of the hooks it serves, and one line:
+//!
+//! ```
+#![doc = include_str!("../examples/authenticator.rs")]
+//! ```
+//!
+//! Built for `wasm32-unknown-unknown` this is a component that exports exactly the hooks named in [`plugin!`]; the
+//! README says how. On any other target the functions the broker would serve are played by [`testing`], so `cargo test`
+//! needs neither a broker nor WebAssembly.
+//!
+//! One instance serves one call at a time, so hooks take `&mut self`. The broker runs several instances side by side:
+//! what they must share goes into [`kv`]. A panic is written to the broker's log and costs that call and that instance.
+
+#[doc(hidden)]
+pub mod bindings;
+#[doc(hidden)]
+pub mod instance;
+
+mod authn;
+mod authz;
+mod events;
+mod imports;
+mod lifecycle;
+mod macros;
+mod messages;
+mod sink;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod testing;
+
+pub use authn::{Answer, Authenticator, Connect, Credentials, Grant, Limits, Verdict, Will};
+pub use authz::{Authorizer, Ruling, RulingVerdict, Subscription};
+pub use bindings::imports::midge::plugin::types::{
+    Actions, Effect, Identity, IdentityId, Inbound, Message, Permission, Protocol, Qos as QoS,
+    ReasonCode, Refusal, Reuse, UserProperty,
+};
+pub use events::{Event, Events};
+pub use imports::{
+    broker, clock, config, crypto, files, http, identities, kv, log, metrics, passwords, secrets,
+};
+pub use imports::{clock::now, clock::random, config::config, identities::identity};
+pub use lifecycle::{Environment, Lifecycle, Registration};
+pub use messages::{Action, Messages};
+pub use sink::{Delivery, Outcome, Sink};

@@ -1,0 +1,123 @@
+//! What an author was promised: fifteen lines, and tests without WebAssembly.
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
+
+use midge_plugin_sdk::{
+    Answer, Authenticator, Connect, Credentials, Environment, Lifecycle, Registration, config,
+    error, info, kv, plugin, testing,
+};
+use serde::Deserialize;
+
+mod example {
+    include!("../examples/authenticator.rs");
+
+    #[test]
+    fn it_fits_in_fifteen_lines() {
+        let lines = include_str!("../examples/authenticator.rs")
+            .lines()
+            .filter(|line| !line.trim().is_empty())
+            .count();
+        assert!(lines <= 15, "the example has {lines} lines");
+    }
+
+    #[test]
+    fn it_lets_in_whom_it_knows() {
+        let ask = |credentials| {
+            OneUser
+                .authenticate(&credentials, &Connect::default())
+                .unwrap()
+        };
+        assert_eq!(
+            ask(Credentials::of("alice", "secret")),
+            Answer::allow("alice")
+        );
+        assert_eq!(
+            ask(Credentials::of("alice", "guess")),
+            Answer::deny("wrong password")
+        );
+        assert_eq!(ask(Credentials::of("bob", "secret")), Answer::next());
+        assert_eq!(ask(Credentials::anonymous()), Answer::next());
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Settings {
+    greeting: String,
+}
+
+struct Greeter(Settings);
+
+impl Lifecycle for Greeter {
+    fn init(_: &Environment) -> Result<Self, String> {
+        config().map(Greeter)
+    }
+
+    fn registration(&self) -> Registration {
+        Registration {
+            topics: vec![self.0.greeting.clone()],
+            ..Registration::default()
+        }
+    }
+}
+
+impl Authenticator for Greeter {
+    fn authenticate(&mut self, credentials: &Credentials, _: &Connect) -> Result<Answer, String> {
+        let Ok(count) = kv::increment("default", &credentials.client_id, 1, 0) else {
+            error!("no store");
+            return Err("no store".to_owned());
+        };
+        info!(count = count, greeting = self.0.greeting; "welcome {}", credentials.client_id);
+        Ok(Answer::next())
+    }
+}
+
+plugin!(Greeter: lifecycle, authn);
+
+#[test]
+fn a_config_is_read_at_init_and_a_wrong_one_says_what_is_wrong() {
+    let Err(refused) = Greeter::init(&testing::environment()) else {
+        panic!("a key is missing")
+    };
+    assert_eq!(refused, "config: missing field `greeting`");
+    testing::set_config(serde_json::json!({ "greeting": "hello", "grreeting": 1 }));
+    let Err(refused) = Greeter::init(&testing::environment()) else {
+        panic!("a key is misspelt")
+    };
+    assert_eq!(
+        refused,
+        "config: unknown field `grreeting`, expected `greeting`"
+    );
+    testing::set_config(serde_json::json!({ "greeting": "hello" }));
+    assert_eq!(
+        Greeter::init(&testing::environment())
+            .unwrap()
+            .registration()
+            .topics,
+        ["hello"]
+    );
+}
+
+#[test]
+fn logs_and_stores_can_be_read_by_the_test() {
+    testing::set_config(serde_json::json!({ "greeting": "hello" }));
+    let mut plugin = Greeter::init(&testing::environment()).unwrap();
+    let mut ask = || plugin.authenticate(&Credentials::anonymous(), &Connect::default());
+    assert!(ask().is_err(), "the store is not granted");
+    testing::grant_store("default");
+    ask().unwrap();
+    ask().unwrap();
+    let last = testing::logs().pop().unwrap();
+    assert_eq!(last.message, "welcome client");
+    assert_eq!(last.fields[0], ("count".to_owned(), "2".to_owned()));
+    assert_eq!(kv::get("default", "client").unwrap().unwrap(), b"2");
+}
+
+#[test]
+fn what_is_kept_for_a_time_is_gone_after_it() {
+    testing::grant_store("default");
+    kv::set("default", "key", b"value", 1000).unwrap();
+    testing::set_now(999);
+    assert!(kv::get("default", "key").unwrap().is_some());
+    testing::set_now(1000);
+    assert!(kv::get("default", "key").unwrap().is_none());
+}
