@@ -1,0 +1,166 @@
+//! Cuts control packets out of a byte stream.
+
+use crate::wire::{Reader, variable_integer};
+use crate::{
+    Ack, Auth, Cause, Connack, Connect, Disconnect, Malformed, Packet, PacketKind, ProtocolVersion,
+    Publish, Suback, Subscribe, Unsuback, Unsubscribe,
+};
+
+/// Decodes what one peer sends on one Network Connection.
+///
+/// It keeps no bytes: the caller shows it what has arrived, it borrows from there, and says how many bytes to drop.
+#[derive(Clone, Debug)]
+pub struct Decoder {
+    role: Role,
+    /// On a Server none until CONNECT has named it.
+    version: Option<ProtocolVersion>,
+    maximum_packet_size: u32,
+}
+
+/// On which side of the connection the decoder stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    Server,
+    Client,
+}
+
+/// What stands at the start of a buffer.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Decoded<'a> {
+    /// A whole packet, and how many bytes it takes.
+    Packet {
+        /// The packet.
+        packet: Packet<'a>,
+        /// Its length in the buffer.
+        length: usize,
+    },
+    /// The beginning of a packet.
+    Incomplete {
+        /// How many bytes the buffer must hold, from its start, before it is worth asking again.
+        needed: usize,
+    },
+}
+
+impl Decoder {
+    /// For what clients send. The first packet must be CONNECT and sets the version; `maximum_packet_size` counts whole
+    /// packets in bytes.
+    #[must_use]
+    pub const fn server(maximum_packet_size: u32) -> Self {
+        Self {
+            role: Role::Server,
+            version: None,
+            maximum_packet_size,
+        }
+    }
+
+    /// For what a Server sends to a client of this version.
+    #[must_use]
+    pub const fn client(version: ProtocolVersion, maximum_packet_size: u32) -> Self {
+        Self {
+            role: Role::Client,
+            version: Some(version),
+            maximum_packet_size,
+        }
+    }
+
+    /// The version that is spoken, once it is known.
+    #[must_use]
+    pub const fn version(&self) -> Option<ProtocolVersion> {
+        self.version
+    }
+
+    /// From now on packets may be this long, in bytes.
+    pub fn set_maximum_packet_size(&mut self, bytes: u32) {
+        self.maximum_packet_size = bytes;
+    }
+
+    /// Reads the packet at the start of `buffer`. A packet that is too long, or can never become one, is refused as soon
+    /// as its first bytes show it.
+    ///
+    /// # Errors
+    /// [`Malformed`] says why the connection must be closed.
+    #[inline]
+    pub fn decode<'a>(&mut self, buffer: &'a [u8]) -> Result<Decoded<'a>, Malformed> {
+        let Some((&first_byte, rest)) = buffer.split_first() else {
+            return Ok(Decoded::Incomplete { needed: 2 });
+        };
+        let kind = self.kind(first_byte)?;
+        let Some((remaining, length_bytes)) = variable_integer(rest)? else {
+            return Ok(Decoded::Incomplete {
+                needed: buffer.len().saturating_add(1),
+            });
+        };
+        let header = length_bytes.saturating_add(1);
+        let length = header.saturating_add(usize::try_from(remaining).unwrap_or(usize::MAX));
+        if u32::try_from(length).map_or(true, |length| length > self.maximum_packet_size) {
+            return Err(Cause::PacketTooLarge.into());
+        }
+        let Some(contents) = buffer.get(header..length) else {
+            return Ok(Decoded::Incomplete { needed: length });
+        };
+        let packet = self.contents(kind, first_byte, Reader::new(contents))?;
+        Ok(Decoded::Packet { packet, length })
+    }
+
+    /// The packet type and its flags (2.1.2, 2.1.3).
+    #[inline]
+    fn kind(&self, first_byte: u8) -> Result<PacketKind, Malformed> {
+        let kind = PacketKind::from_first_byte(first_byte)
+            .ok_or(Cause::UnknownPacketType(first_byte >> 4))?;
+        if kind == PacketKind::Publish {
+            return if self.version.is_some() {
+                Ok(kind)
+            } else {
+                Err(Cause::FirstPacketNotConnect.into())
+            };
+        }
+        if self.version.is_none() && kind != PacketKind::Connect {
+            return Err(Cause::FirstPacketNotConnect.into());
+        }
+        if kind == PacketKind::Auth && self.version != Some(ProtocolVersion::V5) {
+            return Err(Cause::UnknownPacketType(first_byte >> 4).into());
+        }
+        // MQTT 3.1 let DUP be set where it means something, and did not forbid the rest.
+        let is_lenient = self.version == Some(ProtocolVersion::V31);
+        if first_byte != kind.first_byte() && !is_lenient {
+            return Err(Cause::FixedHeaderFlags(kind).into());
+        }
+        Ok(kind)
+    }
+
+    fn contents<'a>(
+        &mut self,
+        kind: PacketKind,
+        first_byte: u8,
+        reader: Reader<'a>,
+    ) -> Result<Packet<'a>, Malformed> {
+        let Some(version) = self.version else {
+            let connect = Connect::decode(reader)?;
+            self.version = Some(connect.version);
+            return Ok(Packet::Connect(Box::new(connect)));
+        };
+        Ok(match kind {
+            PacketKind::Publish => {
+                let publish = Publish::decode(first_byte & 0x0F, reader, version)?;
+                if self.role == Role::Server && !publish.subscription_ids.is_empty() {
+                    return Err(Cause::SubscriptionIdFromClient.into());
+                }
+                Packet::Publish(publish)
+            }
+            PacketKind::Puback => Packet::Puback(Ack::decode(kind, reader, version)?),
+            PacketKind::Pubrec => Packet::Pubrec(Ack::decode(kind, reader, version)?),
+            PacketKind::Pubrel => Packet::Pubrel(Ack::decode(kind, reader, version)?),
+            PacketKind::Pubcomp => Packet::Pubcomp(Ack::decode(kind, reader, version)?),
+            PacketKind::Connect => Packet::Connect(Box::new(Connect::decode(reader)?)),
+            PacketKind::Connack => Packet::Connack(Box::new(Connack::decode(reader, version)?)),
+            PacketKind::Subscribe => Packet::Subscribe(Subscribe::decode(reader, version)?),
+            PacketKind::Suback => Packet::Suback(Suback::decode(reader, version)?),
+            PacketKind::Unsubscribe => Packet::Unsubscribe(Unsubscribe::decode(reader, version)?),
+            PacketKind::Unsuback => Packet::Unsuback(Unsuback::decode(reader, version)?),
+            PacketKind::Pingreq => reader.finish().map(|()| Packet::Pingreq)?,
+            PacketKind::Pingresp => reader.finish().map(|()| Packet::Pingresp)?,
+            PacketKind::Disconnect => Packet::Disconnect(Disconnect::decode(reader, version)?),
+            PacketKind::Auth => Packet::Auth(Auth::decode(reader)?),
+        })
+    }
+}

@@ -1,0 +1,189 @@
+//! SUBSCRIBE (3.8).
+
+use crate::properties::{self, Property, Writer, id, not_allowed};
+use crate::wire::{Reader, put_binary, put_packet, put_prefixed};
+use crate::{
+    Cause, Malformed, PacketId, PacketKind, ProtocolVersion, QoS, SubscriptionId, TooLarge,
+    TopicError, TopicFilter, UserProperties,
+};
+
+/// A client's wish for messages.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Subscribe<'a> {
+    /// Packet Identifier, repeated in SUBACK.
+    pub packet_id: PacketId,
+    /// Subscription Identifier of all its filters.
+    pub subscription_id: Option<SubscriptionId>,
+    /// User Properties.
+    pub user_properties: UserProperties<'a>,
+    /// At least one filter [MQTT-3.8.3-2].
+    pub filters: Vec<SubscribeFilter<'a>>,
+}
+
+/// One Topic Filter with its options.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SubscribeFilter<'a> {
+    /// As sent and checked, `$share/NAME/` included.
+    pub filter: &'a str,
+    /// How messages are wanted.
+    pub options: SubscribeOptions,
+}
+
+/// Subscription Options (3.8.3.1). Below version 5 only the QoS is sent; the others are then as they are here by
+/// [`SubscribeOptions::new`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SubscribeOptions {
+    /// Maximum QoS.
+    pub qos: QoS,
+    /// No Local: not the client's own messages.
+    pub no_local: bool,
+    /// Retain As Published: forwarded messages keep their RETAIN.
+    pub retain_as_published: bool,
+    /// When retained messages are sent.
+    pub retain_handling: RetainHandling,
+}
+
+/// When retained messages are sent in answer to a subscription.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum RetainHandling {
+    /// 0: at every SUBSCRIBE [MQTT-3.3.1-9].
+    OnSubscribe = 0,
+    /// 1: only if the subscription is new [MQTT-3.3.1-10].
+    IfNew = 1,
+    /// 2: never [MQTT-3.3.1-11].
+    Never = 2,
+}
+
+impl SubscribeOptions {
+    /// The options of a version 3 client.
+    #[must_use]
+    pub const fn new(qos: QoS) -> Self {
+        Self {
+            qos,
+            no_local: false,
+            retain_as_published: false,
+            retain_handling: RetainHandling::OnSubscribe,
+        }
+    }
+
+    fn decode(byte: u8, version: ProtocolVersion) -> Result<Self, Malformed> {
+        let reserved = if version.is_v5() {
+            0b1100_0000
+        } else {
+            0b1111_1100
+        };
+        if byte & reserved != 0 {
+            return Err(Cause::SubscribeOptionsReserved.into());
+        }
+        let retain_handling = match (byte >> 4) & 0b11 {
+            0 => RetainHandling::OnSubscribe,
+            1 => RetainHandling::IfNew,
+            2 => RetainHandling::Never,
+            _ => return Err(Cause::RetainHandlingIsThree.into()),
+        };
+        Ok(Self {
+            qos: QoS::from_bits(byte & 0b11).ok_or(Cause::QosIsThree)?,
+            no_local: byte & 0b100 != 0,
+            retain_as_published: byte & 0b1000 != 0,
+            retain_handling,
+        })
+    }
+
+    fn byte(self, version: ProtocolVersion) -> u8 {
+        let qos = self.qos as u8;
+        if !version.is_v5() {
+            return qos;
+        }
+        let retain_handling = (self.retain_handling as u8) << 4;
+        qos | (u8::from(self.no_local) << 2)
+            | (u8::from(self.retain_as_published) << 3)
+            | retain_handling
+    }
+}
+
+impl<'a> Subscribe<'a> {
+    pub(crate) fn decode(
+        mut reader: Reader<'a>,
+        version: ProtocolVersion,
+    ) -> Result<Self, Malformed> {
+        let packet_id = PacketId::read(&mut reader)?;
+        let mut subscription_id = None;
+        let mut user_properties = UserProperties::default();
+        if version.is_v5() {
+            user_properties = properties::read(&mut reader, |property| match property {
+                // The reader lets this one property come more than once; a client may not.
+                Property::Variable(id::SUBSCRIPTION_ID, _) if subscription_id.is_some() => {
+                    Err(Cause::PropertyTwice(id::SUBSCRIPTION_ID).into())
+                }
+                Property::Variable(id::SUBSCRIPTION_ID, value) => {
+                    subscription_id =
+                        Some(SubscriptionId::new(value).ok_or(Cause::SubscriptionIdIsZero)?);
+                    Ok(())
+                }
+                other => not_allowed(other),
+            })?;
+        }
+        let mut filters = Vec::new();
+        while !reader.is_empty() {
+            let filter = topic_filter(reader.string()?)?;
+            let options = SubscribeOptions::decode(reader.u8()?, version)?;
+            if options.no_local && filter.share().is_some() {
+                return Err(Cause::SharedNoLocal.into());
+            }
+            filters.push(SubscribeFilter {
+                filter: filter.as_str(),
+                options,
+            });
+        }
+        if filters.is_empty() {
+            return Err(Cause::ListEmpty.into());
+        }
+        Ok(Self {
+            packet_id,
+            subscription_id,
+            user_properties,
+            filters,
+        })
+    }
+
+    /// Appends the packet to `out`.
+    ///
+    /// # Errors
+    /// It is longer than MQTT can express; `out` is then as it was.
+    pub fn encode(&self, version: ProtocolVersion, out: &mut Vec<u8>) -> Result<(), TooLarge> {
+        put_packet(out, PacketKind::Subscribe.first_byte(), |out| {
+            out.extend_from_slice(&self.packet_id.get().to_be_bytes());
+            if version.is_v5() {
+                put_prefixed(out, |out| {
+                    let mut writer = Writer { out };
+                    if let Some(id) = self.subscription_id {
+                        writer.variable(id::SUBSCRIPTION_ID, id.get())?;
+                    }
+                    writer.user_properties(self.user_properties)
+                })?;
+            }
+            self.filters
+                .iter()
+                .try_for_each(|SubscribeFilter { filter, options }| {
+                    put_binary(out, filter.as_bytes())?;
+                    out.push(options.byte(version));
+                    Ok(())
+                })
+        })
+    }
+}
+
+/// A Topic Filter inside a packet.
+pub(crate) fn topic_filter(text: &str) -> Result<TopicFilter<'_>, Malformed> {
+    TopicFilter::new(text).map_err(|error| {
+        match error {
+            TopicError::Share => Cause::ShareInvalid,
+            TopicError::Null => Cause::StringHasNull,
+            TopicError::Empty | TopicError::TooLong | TopicError::Wildcard => {
+                Cause::TopicFilterInvalid
+            }
+        }
+        .into()
+    })
+}
