@@ -1,1 +1,47 @@
-//! What MQTT packets mean: sessions, subscriptions, routing.
+//! What MQTT packets mean: connections, sessions, subscriptions, routing.
+//!
+//! Nothing in here does I/O, waits, or knows what time it is. Packets come in decoded; what is to be sent comes out of each
+//! session's outbox as bytes; time is an argument and the seed is given, so the same calls have the same effects.
+//!
+//! - [`Opening`], then perhaps [`Authenticating`], then [`Connection`]: the rules of one Network Connection.
+//! - [`Broker`]: the only door to what connections share.
+//! - [`Session`]: the outbox of a client's connection, and how its owner learns what to do.
+//! - [`Effects`]: what one read batch brings about.
+//! - [`Permissions`]: rules as data, for whoever decides before the broker is told.
+
+mod broker;
+mod connection;
+mod effects;
+mod error;
+mod event;
+mod limits;
+mod message;
+mod permissions;
+pub mod retained;
+mod session;
+mod statistics;
+mod store;
+pub mod subscriptions;
+mod time;
+pub mod wheel;
+mod will;
+
+#[cfg(test)]
+mod tests;
+
+pub use broker::{Broker, Decision, Ending, Origin};
+pub use connection::{
+    Acknowledgement, AcknowledgementKind, Authenticating, AuthenticationStep, ConnectRequest, Connection, Inbound, Opening, Received,
+    SessionOverrides, Topic,
+};
+pub use effects::Effects;
+pub use error::{ProtocolError, Refusal};
+pub use event::{DropReason, Event, SessionEnd};
+pub use limits::{Limits, OutboxPolicy, QueuePolicy};
+pub use message::{Message, Properties};
+pub use permissions::*;
+pub use session::{Chunk, CloseReason, ConnectionNumber, Peer, Session, Work};
+pub use statistics::Statistics;
+pub use store::{Change, MemoryStore, Store, Ticket};
+pub use time::Time;
+pub use will::Will;

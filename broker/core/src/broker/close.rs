@@ -1,0 +1,91 @@
+//! The end of a connection: what becomes of its Will and its session.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::Broker;
+use crate::Time;
+use crate::connection::Connection;
+use crate::effects::Effects;
+use crate::event::SessionEnd;
+use crate::session::Session;
+use crate::session::state::State;
+use crate::store::Change;
+
+/// Why a connection ended, as far as its Will and its session depend on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The client sent DISCONNECT.
+    Disconnected {
+        /// With reason 0x04: the Will is published all the same.
+        with_will: bool,
+        /// A new Session Expiry Interval, in seconds.
+        session_expiry: Option<u32>,
+    },
+    /// The connection closed without DISCONNECT: the network failed, the Keep Alive ran out, a rule was broken, or the broker
+    /// wanted it closed.
+    Lost,
+    /// The server shuts down. Wills are not published, which a server may put off (3.1.2.5).
+    Shutdown,
+}
+
+impl Broker {
+    /// Ends a connection. Its session ends too, or waits; its Will is published, waits, or is forgotten. If another connection
+    /// has taken the session over, only the connection itself is forgotten: all else was decided then.
+    pub fn close(&self, connection: Connection, ending: Ending, now: Time, effects: &mut Effects) {
+        self.connections.fetch_sub(1, Ordering::Relaxed);
+        let Connection { session, number, .. } = connection;
+        let mut state = session.lock();
+        if !state.link.as_ref().is_some_and(|link| link.number == number) {
+            state.forget_departed(number);
+            return;
+        }
+        if state.ended {
+            state.detach();
+            return;
+        }
+        match ending {
+            Ending::Disconnected { with_will, session_expiry } => {
+                if !with_will {
+                    state.will = None;
+                }
+                if let Some(expiry) = session_expiry.filter(|_| state.is_persistent()) {
+                    state.session_expiry = expiry.min(self.limits.session_expiry_max);
+                }
+            }
+            Ending::Lost => {}
+            Ending::Shutdown => state.will = None,
+        }
+        if state.is_persistent() {
+            self.leave(&session, &mut state, now, effects);
+            let due = if state.will_due.is_some() { None } else { state.will.take() };
+            drop(state);
+            if let Some(will) = due {
+                self.publish_will(session.shared_client_id(), *will, now, effects);
+            }
+            return;
+        }
+        let remains = self.end(&session, &mut state, SessionEnd::Closed, effects);
+        state.detach();
+        drop(state);
+        self.registry.remove(&session);
+        if let Some(remains) = remains {
+            self.dispose(remains, now, effects);
+        }
+    }
+
+    /// The session stays without a connection, until its deadline. A Will without delay is left for the caller to publish.
+    fn leave(&self, session: &Arc<Session>, state: &mut State, now: Time, effects: &mut Effects) {
+        state.detach();
+        session.set_connected(false);
+        state.expires_at = (state.session_expiry < u32::MAX).then(|| now.after_seconds(state.session_expiry));
+        let delay = state.will.as_ref().map(|will| will.delay);
+        state.will_due = delay.filter(|&delay| delay > 0).map(|delay| now.after_seconds(delay));
+        self.schedule(session, state);
+        self.note(effects, state, || Change::SessionLeft {
+            client_id: Arc::clone(session.shared_client_id()),
+            expires_at: state.expires_at,
+            will: state.will.as_ref().zip(state.will_due).map(|(will, due)| (Arc::new(will.message.clone()), due)),
+        });
+    }
+}

@@ -1,0 +1,140 @@
+//! One message encoded at most once per layout, however many sessions it goes to.
+
+use midge_protocol::{MessageProperties, PacketId, ProtocolVersion, Publish, QoS, SubscriptionId, TooLarge};
+
+use super::outgoing::Outgoing;
+use crate::connection::aliases::AliasUse;
+use crate::session::outbox::Outbox;
+use crate::session::state::Link;
+
+/// The encodings of the message that is being routed. Its buffers are kept from message to message.
+#[derive(Debug, Default)]
+pub(crate) struct Encoder {
+    /// By whether properties and whether a Packet Identifier are part of it.
+    layouts: [Layout; 4],
+}
+
+#[derive(Debug, Default)]
+struct Layout {
+    bytes: Vec<u8>,
+    packet_id_at: Option<usize>,
+    filled: bool,
+}
+
+/// What differs between the copies of one message.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Header {
+    pub(crate) dup: bool,
+    pub(crate) qos: QoS,
+    pub(crate) retain: bool,
+    pub(crate) packet_id: Option<PacketId>,
+}
+
+impl Header {
+    fn first_byte(self) -> u8 {
+        0x30 | u8::from(self.dup) << 3 | (self.qos as u8) << 1 | u8::from(self.retain)
+    }
+}
+
+impl Encoder {
+    /// Another message is about to be routed.
+    pub(crate) fn reset(&mut self) {
+        for layout in &mut self.layouts {
+            layout.filled = false;
+            if layout.bytes.capacity() > SCRATCH_KEPT_MAX {
+                layout.bytes = Vec::new();
+            }
+        }
+    }
+
+    /// Appends a copy of the message; says how many bytes it has.
+    pub(crate) fn append(
+        &mut self,
+        outgoing: &Outgoing<'_>,
+        header: Header,
+        subscription_ids: &[SubscriptionId],
+        link: &mut Link,
+        outbox: &mut Outbox,
+    ) -> Result<(), TooLarge> {
+        if link.version == ProtocolVersion::V5 && (link.alias_maximum > 0 || !subscription_ids.is_empty()) {
+            return append_own(outgoing, header, subscription_ids, link, outbox);
+        }
+        let layout = self.layout(outgoing, header, link.version)?;
+        if layout.bytes.len() > link.maximum_packet_size as usize {
+            return Err(TooLarge);
+        }
+        let buffer = outbox.buffer();
+        let start = buffer.len();
+        buffer.extend_from_slice(&layout.bytes);
+        buffer[start] = header.first_byte();
+        if let (Some(id), Some(at)) = (header.packet_id, layout.packet_id_at) {
+            buffer[start + at..start + at + 2].copy_from_slice(&id.get().to_be_bytes());
+        }
+        Ok(())
+    }
+
+    fn layout(&mut self, outgoing: &Outgoing<'_>, header: Header, version: ProtocolVersion) -> Result<&Layout, TooLarge> {
+        let index = usize::from(version == ProtocolVersion::V5) * 2 + usize::from(header.packet_id.is_some());
+        let layout = &mut self.layouts[index];
+        if !layout.filled {
+            layout.bytes.clear();
+            let publish = packet(outgoing, header, outgoing.properties());
+            layout.packet_id_at = publish.encode_located(version, &mut layout.bytes)?;
+            layout.filled = true;
+        }
+        Ok(layout)
+    }
+}
+
+/// Encodes a copy that nobody else can use, right where it goes: with aliases or Subscription Identifiers.
+pub(crate) fn append_own(
+    outgoing: &Outgoing<'_>,
+    header: Header,
+    subscription_ids: &[SubscriptionId],
+    link: &mut Link,
+    outbox: &mut Outbox,
+) -> Result<(), TooLarge> {
+    let mut publish = packet(outgoing, header, outgoing.properties());
+    publish.subscription_ids = subscription_ids.to_vec();
+    let alias = match (link.alias_maximum, &link.aliases) {
+        (0, _) => AliasUse::Name,
+        (maximum, Some(aliases)) => aliases.choose(outgoing.topic, maximum),
+        (_, None) => AliasUse::Define(1),
+    };
+    match alias {
+        AliasUse::Name => {}
+        AliasUse::Define(alias) => publish.topic_alias = Some(alias),
+        AliasUse::Alias(alias) => {
+            publish.topic = "";
+            publish.topic_alias = Some(alias);
+        }
+    }
+    let buffer = outbox.buffer();
+    let start = buffer.len();
+    let encoded = publish.encode_located(link.version, buffer);
+    if encoded.is_err() || buffer.len() - start > link.maximum_packet_size as usize {
+        buffer.truncate(start);
+        return Err(TooLarge);
+    }
+    if let AliasUse::Define(alias) = alias {
+        link.aliases.get_or_insert_default().define(outgoing.topic, alias);
+    }
+    Ok(())
+}
+
+fn packet<'a>(outgoing: &'a Outgoing<'_>, header: Header, properties: MessageProperties<'a>) -> Publish<'a> {
+    Publish {
+        dup: header.dup,
+        qos: header.qos,
+        retain: header.retain,
+        topic: outgoing.topic,
+        packet_id: header.packet_id,
+        topic_alias: None,
+        subscription_ids: Vec::new(),
+        properties,
+        payload: outgoing.payload,
+    }
+}
+
+/// Scratch that one large message made grow beyond this is freed after it.
+const SCRATCH_KEPT_MAX: usize = 256 * 1024;

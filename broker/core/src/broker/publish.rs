@@ -1,0 +1,263 @@
+//! PUBLISH: from a client, or from inside, to every session whose subscriptions match.
+
+use std::sync::Arc;
+
+use midge_protocol::{Ack, Packet, ProtocolVersion, QoS, ReasonCode, ReasonProperties};
+
+use super::deliver::Terms;
+use super::outgoing::Outgoing;
+use super::{Broker, Origin};
+use crate::connection::{Connection, Inbound};
+use crate::effects::Effects;
+use crate::retained::Stored;
+use crate::session::Session;
+use crate::store::Change;
+use crate::subscriptions::{Group, Match, Route};
+use crate::{Message, Time};
+
+/// What permissions and plugins made of a PUBLISH.
+#[derive(Clone, Copy, Debug)]
+pub enum Decision<'a> {
+    /// Route it as it is.
+    Accept,
+    /// Route these instead, none to many; the client is told it succeeded.
+    Replace(&'a [Arc<Message>]),
+    /// Route nothing. Version 5 clients are told the reason (`QoS` 1 and 2); version 3 has no way to say no, so the message is
+    /// acknowledged and counted as refused [v3.1.1 MQTT-3.3.5-2].
+    Refuse {
+        /// The reason of PUBACK or PUBREC, 0x80 or above.
+        reason: ReasonCode,
+        /// The Reason String, if there is more to say.
+        text: Option<&'a str>,
+    },
+}
+
+impl Broker {
+    /// Routes a PUBLISH that was decided on, and answers it.
+    pub fn publish(
+        &self,
+        connection: &mut Connection,
+        inbound: &Inbound<'_>,
+        decision: Decision<'_>,
+        now: Time,
+        effects: &mut Effects,
+    ) {
+        count_received(effects, inbound);
+        if inbound.repeated {
+            return self.answer_publish(connection, inbound, ReasonCode::Success, None, effects);
+        }
+        let (reason, text) = match decision {
+            Decision::Refuse { reason, text } => (reason, text),
+            Decision::Replace(messages) => (self.publish_replaced(messages, now, effects), None),
+            Decision::Accept => match self.objection(inbound) {
+                Some(reason) => (reason, None),
+                None => {
+                    let session = Arc::clone(&connection.session);
+                    let mut outgoing = Outgoing::from_inbound(inbound, session.shared_client_id(), now);
+                    (self.retain_and_route(&mut outgoing, now, effects), None)
+                }
+            },
+        };
+        if reason.is_error() {
+            effects.counters.messages_refused += 1;
+        } else if inbound.qos == QoS::ExactlyOnce && !self.remember(connection, inbound, effects) {
+            // The session went to another connection meanwhile.
+            return;
+        }
+        self.answer_publish(connection, inbound, reason, text, effects);
+        if effects.overdue {
+            effects.flush_touched();
+        }
+    }
+
+    /// Publishes a message from inside, and says how many sessions it matched. Only [`Origin::System`] may use `$SYS/`; from
+    /// anyone else such a message goes nowhere and counts as refused.
+    pub fn publish_from(&self, origin: Origin, message: Message, now: Time, effects: &mut Effects) -> usize {
+        if origin != Origin::System && message.topic().starts_with("$SYS/") {
+            effects.counters.messages_refused += 1;
+            return 0;
+        }
+        self.publish_message(&Arc::new(message), now, effects)
+    }
+
+    pub(super) fn publish_message(&self, message: &Arc<Message>, now: Time, effects: &mut Effects) -> usize {
+        let mut outgoing = Outgoing::from_message(message, now);
+        if outgoing.retain {
+            // A message that cannot be retained still reaches those who are here.
+            let _full = self.retain(&mut outgoing, effects);
+        }
+        self.route(&mut outgoing, now, effects)
+    }
+
+    /// Why we do not take a message that everybody else is fine with.
+    fn objection(&self, inbound: &Inbound<'_>) -> Option<ReasonCode> {
+        if !self.limits.may_publish(&inbound.topic) {
+            return Some(ReasonCode::TopicNameInvalid);
+        }
+        let claims_utf8 = self.limits.check_payload_format && inbound.properties.payload_is_utf8 == Some(true);
+        if claims_utf8 && std::str::from_utf8(inbound.payload).is_err() {
+            return Some(ReasonCode::PayloadFormatInvalid);
+        }
+        None
+    }
+
+    fn retain_and_route(&self, outgoing: &mut Outgoing<'_>, now: Time, effects: &mut Effects) -> ReasonCode {
+        if outgoing.retain && self.retain(outgoing, effects) == Stored::Full {
+            return ReasonCode::QuotaExceeded;
+        }
+        match self.route(outgoing, now, effects) {
+            0 => ReasonCode::NoMatchingSubscribers,
+            _ => ReasonCode::Success,
+        }
+    }
+
+    fn publish_replaced(&self, messages: &[Arc<Message>], now: Time, effects: &mut Effects) -> ReasonCode {
+        let matched: usize = messages.iter().map(|message| self.publish_message(message, now, effects)).sum();
+        if matched == 0 && !messages.is_empty() { ReasonCode::NoMatchingSubscribers } else { ReasonCode::Success }
+    }
+
+    /// Keeps the message as its topic's retained one; an empty payload clears it and is not kept [MQTT-3.3.1-6].
+    fn retain(&self, outgoing: &mut Outgoing<'_>, effects: &mut Effects) -> Stored {
+        if outgoing.payload.is_empty() {
+            if self.retained.remove(outgoing.topic).is_some() && !self.volatile {
+                effects.change(Change::RetainedCleared { topic: outgoing.topic.into() });
+            }
+            return Stored::Replaced;
+        }
+        let message = outgoing.shared();
+        let stored = self.retained.store(Arc::clone(&message));
+        if stored != Stored::Full && !self.volatile {
+            effects.change(Change::Retained(message));
+        }
+        stored
+    }
+
+    /// Sends a message to all it matches, and says how many that are.
+    fn route(&self, outgoing: &mut Outgoing<'_>, now: Time, effects: &mut Effects) -> usize {
+        effects.encoder.reset();
+        let mut matched = 0;
+        let topic = outgoing.topic;
+        self.subscriptions.matches(topic, |found| {
+            let delivered = match found {
+                Match::Subscriber(routes) => self.deliver_to_subscriber(routes, outgoing, now, effects),
+                Match::Group(group) => self.deliver_to_group(group, outgoing, now, effects),
+            };
+            matched += usize::from(delivered);
+        });
+        if matched == 0 {
+            effects.counters.messages_unmatched += 1;
+        }
+        matched
+    }
+
+    /// One copy for all matching subscriptions of a session: the highest `QoS` and all Subscription Identifiers
+    /// [MQTT-3.3.4-2], [MQTT-3.3.4-3].
+    fn deliver_to_subscriber(
+        &self,
+        routes: &[Route<Arc<Session>>],
+        outgoing: &mut Outgoing<'_>,
+        now: Time,
+        effects: &mut Effects,
+    ) -> bool {
+        if let [only] = routes {
+            let options = &only.options;
+            if options.no_local && outgoing.is_from(&only.subscriber) {
+                return false;
+            }
+            let terms = Terms {
+                qos: outgoing.qos.min(options.qos),
+                retain: outgoing.retain && options.retain_as_published,
+                subscription_ids: options.subscription_id.as_slice(),
+                group: None,
+            };
+            return self.deliver(&only.subscriber, outgoing, &terms, now, effects);
+        }
+        let wanted = routes.iter().filter(|route| !(route.options.no_local && outgoing.is_from(&route.subscriber)));
+        let Some(qos) = wanted.clone().map(|route| route.options.qos).max() else { return false };
+        let ids: Vec<_> = wanted.clone().filter_map(|route| route.options.subscription_id).collect();
+        let retain = outgoing.retain && wanted.clone().any(|route| route.options.retain_as_published);
+        let terms = Terms { qos: outgoing.qos.min(qos), retain, subscription_ids: &ids, group: None };
+        routes.first().is_some_and(|route| self.deliver(&route.subscriber, outgoing, &terms, now, effects))
+    }
+
+    /// Sends a message to one member of a shared subscription, preferring those that are connected; false if none took it.
+    pub(super) fn deliver_to_group(
+        &self,
+        group: &Arc<Group<Arc<Session>>>,
+        outgoing: &mut Outgoing<'_>,
+        now: Time,
+        effects: &mut Effects,
+    ) -> bool {
+        let connected = group.pick(|member| member.is_connected());
+        let Some((member, options)) = connected.or_else(|| group.pick(|_| true)) else { return false };
+        let terms = Terms {
+            qos: outgoing.qos.min(options.qos),
+            retain: outgoing.retain && options.retain_as_published,
+            subscription_ids: options.subscription_id.as_slice(),
+            group: Some(group),
+        };
+        self.deliver(&member, outgoing, &terms, now, effects)
+    }
+
+    /// The Packet Identifier of a QoS 2 message is taken until PUBREL; false if the session is no longer this connection's.
+    fn remember(&self, connection: &Connection, inbound: &Inbound<'_>, effects: &mut Effects) -> bool {
+        let Some(packet_id) = inbound.packet_id else { return true };
+        let session = &connection.session;
+        let mut state = session.lock();
+        if !state.belongs_to(connection.number) {
+            return false;
+        }
+        state.received.insert(packet_id);
+        self.note(effects, &state, || Change::Received { client_id: Arc::clone(session.shared_client_id()), packet_id });
+        true
+    }
+
+    /// PUBACK or PUBREC; nothing for `QoS` 0.
+    fn answer_publish(
+        &self,
+        connection: &mut Connection,
+        inbound: &Inbound<'_>,
+        reason: ReasonCode,
+        text: Option<&str>,
+        effects: &mut Effects,
+    ) {
+        let Some(packet_id) = inbound.packet_id else { return };
+        let reason = if connection.version == ProtocolVersion::V5 { reason } else { ReasonCode::Success };
+        if inbound.qos == QoS::AtLeastOnce || reason.is_error() {
+            connection.acknowledged();
+        }
+        let answer = |reason_string| {
+            let properties = ReasonProperties { reason_string, ..ReasonProperties::default() };
+            let ack = Ack { packet_id, reason, properties };
+            if inbound.qos == QoS::AtLeastOnce { Packet::Puback(ack) } else { Packet::Pubrec(ack) }
+        };
+        // The text is left out where it is not wanted or would make the packet too large [MQTT-3.1.2-29], [MQTT-3.4.2-2].
+        let text = text.filter(|_| connection.problem_information);
+        let (version, maximum) = (connection.version, connection.maximum_packet_size as usize);
+        let replies = effects.reply(connection);
+        let start = replies.len();
+        let encoded = answer(text).encode(version, replies);
+        if text.is_some() && (encoded.is_err() || replies.len() - start > maximum) {
+            replies.truncate(start);
+            let encoded = answer(None).encode(version, replies);
+            debug_assert!(encoded.is_ok(), "an acknowledgement without text has at most six bytes");
+        }
+    }
+}
+
+impl Outgoing<'_> {
+    /// Whether this very client published it.
+    fn is_from(&self, session: &Session) -> bool {
+        self.publisher.is_some_and(|publisher| **publisher == *session.client_id())
+    }
+}
+
+fn count_received(effects: &mut Effects, inbound: &Inbound<'_>) {
+    let counters = &mut effects.counters;
+    match inbound.qos {
+        QoS::AtMostOnce => counters.messages_received_qos0 += 1,
+        QoS::AtLeastOnce => counters.messages_received_qos1 += 1,
+        QoS::ExactlyOnce => counters.messages_received_qos2 += 1,
+    }
+    counters.payload_bytes_received += inbound.payload.len() as u64;
+}

@@ -1,0 +1,118 @@
+//! The end of a session: what it leaves behind, and what becomes of that.
+
+use std::sync::Arc;
+use std::task::Waker;
+
+use midge_protocol::{QoS, TopicFilter};
+
+use super::Broker;
+use super::outgoing::Outgoing;
+use crate::effects::Effects;
+use crate::event::{DropReason, Event, SessionEnd};
+use crate::session::queue::Delivery;
+use crate::session::state::State;
+use crate::session::{CloseReason, Session};
+use crate::store::Change;
+use crate::subscriptions::Subscriber;
+use crate::{Time, Will};
+
+/// What is taken out of a session as it ends, to be dealt with once its lock is open.
+pub(super) struct Remains {
+    session: Arc<Session>,
+    cause: SessionEnd,
+    subscriptions: Vec<Box<str>>,
+    will: Option<Box<Will>>,
+    deliveries: Vec<Delivery>,
+    /// The task of the connection it still had; the connection is to close (0x8E).
+    pub(super) displaced: Option<Waker>,
+    pub(super) was_connected: bool,
+}
+
+impl Broker {
+    /// Ends a session; none if somebody else already did.
+    pub(super) fn end(&self, session: &Arc<Session>, state: &mut State, cause: SessionEnd, effects: &mut Effects) -> Option<Remains> {
+        if std::mem::replace(&mut state.ended, true) {
+            return None;
+        }
+        if !self.volatile && state.is_persistent() {
+            effects.change(Change::SessionEnded { client_id: Arc::clone(session.shared_client_id()) });
+        }
+        self.unschedule(state);
+        session.set_connected(false);
+        let displaced = state.link.as_mut().and_then(|link| link.close_for(CloseReason::TakenOver));
+        Some(Remains {
+            session: Arc::clone(session),
+            cause,
+            subscriptions: std::mem::take(&mut state.subscriptions),
+            will: state.will.take(),
+            deliveries: take_deliveries(state, effects),
+            displaced,
+            was_connected: state.link.is_some(),
+        })
+    }
+
+    /// Ends the subscriptions, publishes the Will, and hands what a shared subscription gave the session to other members.
+    pub(super) fn dispose(&self, remains: Remains, now: Time, effects: &mut Effects) {
+        let Remains { session, cause, subscriptions, will, deliveries, .. } = remains;
+        for filter in &subscriptions {
+            self.end_subscription(&session, filter);
+        }
+        if let Some(will) = will {
+            self.publish_will(session.shared_client_id(), *will, now, effects);
+        }
+        for delivery in deliveries {
+            if !self.redeliver(&delivery, now, effects) {
+                effects.dropped(&session, delivery.message.topic(), DropReason::SessionEnded);
+            }
+        }
+        effects.event(Event::SessionEnded { client_id: Arc::clone(session.shared_client_id()), cause });
+    }
+
+    /// Takes a filter, as the client wrote it, out of the index.
+    pub(super) fn end_subscription(&self, session: &Arc<Session>, filter: &str) -> bool {
+        let Ok(filter) = TopicFilter::new(filter) else { return false };
+        match filter.share() {
+            Some((share, filter)) => self.subscriptions.unsubscribe(filter, Some(share), session.id()),
+            None => self.subscriptions.unsubscribe(filter, None, session.id()),
+        }
+    }
+
+    /// Publishes a Will (3.1.2.5).
+    pub(super) fn publish_will(&self, client_id: &Arc<str>, will: Will, now: Time, effects: &mut Effects) {
+        let message = Arc::new(will.into_message(now));
+        effects.counters.wills_published += 1;
+        effects.event(Event::WillPublished { client_id: Arc::clone(client_id), topic: message.topic().into() });
+        self.publish_message(&message, now, effects);
+        effects.published(message);
+    }
+
+    /// Gives a message of a shared subscription to another member; false if it is none or there is nobody.
+    fn redeliver(&self, delivery: &Delivery, now: Time, effects: &mut Effects) -> bool {
+        let Some(group) = delivery.group() else { return false };
+        let mut outgoing = Outgoing::from_message(&delivery.message, now);
+        effects.encoder.reset();
+        self.deliver_to_group(group, &mut outgoing, now, effects)
+    }
+}
+
+/// Everything that was to reach the client, but for QoS 2 messages whose delivery has begun: they must not go to anybody
+/// else [MQTT-4.8.2-5], and who sent them has done its part.
+fn take_deliveries(state: &mut State, effects: &mut Effects) -> Vec<Delivery> {
+    let mut deliveries: Vec<Delivery> = Vec::new();
+    if let Some(window) = state.window.take() {
+        effects.counters.in_flight -= i64::from(window.in_flight());
+        deliveries.extend(window.into_deliveries().map(|mut delivery| {
+            if delivery.qos == QoS::ExactlyOnce {
+                delivery.rare = None;
+            }
+            delivery
+        }));
+    }
+    if let Some(mut queue) = state.queue.take() {
+        effects.counters.queued_messages -= queue.len() as i64;
+        effects.counters.queued_bytes -= queue.bytes() as i64;
+        deliveries.extend(std::iter::from_fn(|| queue.pop()));
+    }
+    state.replay = None;
+    deliveries
+}

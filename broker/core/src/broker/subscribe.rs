@@ -1,0 +1,176 @@
+//! SUBSCRIBE and UNSUBSCRIBE (3.8, 3.10).
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use midge_protocol::{
+    Packet, QoS, ReasonCode, ReasonProperties, RetainHandling, Suback, Subscribe, SubscribeFilter, SubscriptionId, TopicFilter, Unsuback,
+    Unsubscribe,
+};
+
+use super::Broker;
+use crate::Time;
+use crate::connection::Connection;
+use crate::effects::Effects;
+use crate::retained::Cursor;
+use crate::session::replay::Owed;
+use crate::session::state::State;
+use crate::store::Change;
+use crate::subscriptions::{Options, Subscriber};
+
+impl Broker {
+    /// Makes the subscriptions that were allowed, answers with SUBACK, and begins to send the retained messages due.
+    ///
+    /// `rulings` has one entry per filter: the highest `QoS` granted, or the reason to refuse it.
+    pub fn subscribe(
+        &self,
+        connection: &mut Connection,
+        subscribe: &Subscribe<'_>,
+        rulings: &[Result<QoS, ReasonCode>],
+        now: Time,
+        effects: &mut Effects,
+    ) {
+        debug_assert_eq!(rulings.len(), subscribe.filters.len(), "one ruling per filter");
+        let mut reasons = Vec::with_capacity(subscribe.filters.len());
+        let mut replays = Vec::new();
+        for (asked, ruling) in subscribe.filters.iter().zip(rulings) {
+            let made = ruling.and_then(|qos| self.make_subscription(connection, asked, subscribe.subscription_id, qos, effects));
+            reasons.push(match made {
+                Err(reason) => reason,
+                Ok((qos, owed)) => {
+                    replays.extend(owed);
+                    granted(qos)
+                }
+            });
+        }
+        let suback = Suback { packet_id: subscribe.packet_id, properties: ReasonProperties::default(), reasons };
+        let encoded = Packet::Suback(suback).encode(connection.version, effects.reply(connection));
+        debug_assert!(encoded.is_ok(), "a SUBACK is smaller than its SUBSCRIBE");
+        // The SUBACK goes first; the protocol does not ask for it, but clients like it.
+        effects.answer(self);
+        self.replay(connection, replays, now, effects);
+    }
+
+    /// Ends subscriptions and answers with UNSUBACK.
+    pub fn unsubscribe(&self, connection: &mut Connection, unsubscribe: &Unsubscribe<'_>, _now: Time, effects: &mut Effects) {
+        let filters = unsubscribe.filters.iter();
+        let reasons = filters.map(|filter| self.end_own_subscription(connection, filter, effects)).collect();
+        let unsuback = Unsuback { packet_id: unsubscribe.packet_id, properties: ReasonProperties::default(), reasons };
+        let encoded = Packet::Unsuback(unsuback).encode(connection.version, effects.reply(connection));
+        debug_assert!(encoded.is_ok(), "an UNSUBACK is smaller than its UNSUBSCRIBE");
+    }
+
+    /// Makes or replaces one subscription. Returns the granted `QoS` and what retained messages are owed for it.
+    fn make_subscription(
+        &self,
+        connection: &Connection,
+        asked: &SubscribeFilter<'_>,
+        subscription_id: Option<SubscriptionId>,
+        allowed: QoS,
+        effects: &mut Effects,
+    ) -> Result<(QoS, Option<Owed>), ReasonCode> {
+        let filter = TopicFilter::new(asked.filter).map_err(|_| ReasonCode::TopicFilterInvalid)?;
+        let (share, inner) = filter.share().map_or((None, filter), |(share, inner)| (Some(share), inner));
+        if !self.limits.allows_depth(inner.as_str()) {
+            return Err(ReasonCode::TopicFilterInvalid);
+        }
+        let options = Options {
+            qos: asked.options.qos.min(allowed).min(self.limits.maximum_qos),
+            // A bridge gets nothing back that it sent, shared subscriptions excepted [MQTT-3.8.3-4].
+            no_local: asked.options.no_local || (connection.bridge && share.is_none()),
+            retain_as_published: asked.options.retain_as_published || connection.bridge,
+            subscription_id,
+        };
+        let session = &connection.session;
+        let existed = {
+            let mut state = session.lock();
+            if !state.belongs_to(connection.number) {
+                return Err(ReasonCode::UnspecifiedError);
+            }
+            let existed = self.list(&mut state, asked.filter)?;
+            self.note(effects, &state, || Change::Subscribed {
+                client_id: Arc::clone(session.shared_client_id()),
+                filter: asked.filter.into(),
+                qos: options.qos,
+                no_local: options.no_local,
+                retain_as_published: options.retain_as_published,
+                subscription_id,
+            });
+            existed
+        };
+        self.subscriptions.subscribe(inner, share, session, options);
+        if session.lock().ended {
+            // Taken over with a clean start meanwhile, by somebody who may not have found it yet.
+            self.subscriptions.unsubscribe(inner, share, session.id());
+        }
+        let wanted = match asked.options.retain_handling {
+            RetainHandling::OnSubscribe => true,
+            RetainHandling::IfNew => !existed,
+            RetainHandling::Never => false,
+        };
+        let owed = (wanted && share.is_none()).then(|| Owed {
+            filter: inner.as_str().into(),
+            qos: options.qos,
+            subscription_id,
+            except: options.no_local.then(|| Arc::clone(session.shared_client_id())),
+            found: VecDeque::new(),
+            cursor: Cursor::default(),
+        });
+        Ok((options.qos, owed))
+    }
+
+    /// Puts a filter on the session's own list, and says whether it was there.
+    fn list(&self, state: &mut State, filter: &str) -> Result<bool, ReasonCode> {
+        match state.subscription(filter) {
+            Ok(_) => Ok(true),
+            Err(_) if state.subscriptions.len() >= self.limits.subscriptions_max as usize => Err(ReasonCode::QuotaExceeded),
+            Err(at) => {
+                if state.subscriptions.is_empty() {
+                    state.subscriptions.reserve_exact(1);
+                }
+                state.subscriptions.insert(at, filter.into());
+                Ok(false)
+            }
+        }
+    }
+
+    fn end_own_subscription(&self, connection: &Connection, filter: &str, effects: &mut Effects) -> ReasonCode {
+        let session = &connection.session;
+        {
+            let mut state = session.lock();
+            let Ok(at) = state.subscription(filter) else { return ReasonCode::NoSubscriptionExisted };
+            if !state.belongs_to(connection.number) {
+                return ReasonCode::UnspecifiedError;
+            }
+            state.subscriptions.remove(at);
+            self.note(effects, &state, || Change::Unsubscribed {
+                client_id: Arc::clone(session.shared_client_id()),
+                filter: filter.into(),
+            });
+        }
+        self.end_subscription(session, filter);
+        ReasonCode::Success
+    }
+
+    fn replay(&self, connection: &Connection, replays: Vec<Owed>, now: Time, effects: &mut Effects) {
+        if replays.is_empty() || self.retained.is_empty() {
+            return;
+        }
+        let session = &connection.session;
+        let mut state = session.lock();
+        if !state.belongs_to(connection.number) {
+            return;
+        }
+        let queue = state.replay.get_or_insert_default();
+        replays.into_iter().for_each(|owed| queue.push(owed));
+        self.pump(session, &mut state, now, effects);
+    }
+}
+
+fn granted(qos: QoS) -> ReasonCode {
+    match qos {
+        QoS::AtMostOnce => ReasonCode::Success,
+        QoS::AtLeastOnce => ReasonCode::GrantedQos1,
+        QoS::ExactlyOnce => ReasonCode::GrantedQos2,
+    }
+}

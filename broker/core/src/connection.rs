@@ -1,0 +1,338 @@
+//! The rules of one Network Connection: which packets may come when, and what they may say.
+//!
+//! There is one struct per state: [`Opening`] until CONNECT, [`Authenticating`] until CONNACK, then [`Connection`].
+
+pub(crate) mod aliases;
+mod opening;
+mod request;
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use midge_protocol::{
+    Ack, Auth, Disconnect, MessageProperties, Packet, PacketId, PacketKind, ProtocolVersion, Publish, QoS, ReasonCode, Subscribe,
+    TopicFilter, TopicName, Unsubscribe,
+};
+
+use aliases::AliasesReceived;
+pub use opening::{Authenticating, AuthenticationStep, Opening};
+pub use request::{ConnectRequest, SessionOverrides};
+
+use crate::limits::Limits;
+use crate::session::{ConnectionNumber, Session};
+use crate::{Message, Permissions, Properties, ProtocolError, Time};
+
+/// A Network Connection after its CONNACK. Its task owns it; nobody else sees it.
+///
+/// - Input: [`Connection::receive`], whose result goes to the [`Broker`](crate::Broker) method of the same name.
+/// - Output: the session's outbox ([`Session::poll_output`]).
+/// - End: [`Broker::close`](crate::Broker::close), exactly once.
+#[derive(Debug)]
+pub struct Connection {
+    pub(crate) session: Arc<Session>,
+    pub(crate) number: ConnectionNumber,
+    pub(crate) version: ProtocolVersion,
+    pub(crate) bridge: bool,
+    pub(crate) session_present: bool,
+    /// Whether Reason Strings and User Properties may go with packets other than CONNACK, DISCONNECT and PUBLISH [MQTT-3.1.2-29].
+    pub(crate) problem_information: bool,
+    pub(crate) keep_alive: u16,
+    /// The largest packet the client takes, in bytes.
+    pub(crate) maximum_packet_size: u32,
+    pub(crate) session_expiry: u32,
+    /// QoS 1 and 2 messages received and not yet acknowledged, and how many are allowed.
+    pub(crate) unacknowledged: u16,
+    receive_maximum: u16,
+    maximum_qos: QoS,
+    retain_available: bool,
+    alias_maximum: u16,
+    aliases: Option<Box<AliasesReceived>>,
+    authentication_method: Option<Box<str>>,
+    permissions: Option<Arc<Permissions>>,
+}
+
+/// A packet that may come now, stripped of what only concerned the connection.
+#[derive(Debug)]
+pub enum Received<'a> {
+    /// To be decided on, then [`Broker::publish`](crate::Broker::publish).
+    Publish(Inbound<'a>),
+    /// For [`Broker::acknowledge`](crate::Broker::acknowledge).
+    Acknowledgement(Acknowledgement),
+    /// To be decided on, then [`Broker::subscribe`](crate::Broker::subscribe).
+    Subscribe(Subscribe<'a>),
+    /// For [`Broker::unsubscribe`](crate::Broker::unsubscribe).
+    Unsubscribe(Unsubscribe<'a>),
+    /// For [`Broker::pong`](crate::Broker::pong).
+    Ping,
+    /// Re-authentication, with the method CONNECT named.
+    Authenticate(Auth<'a>),
+    /// The client's goodbye; no packet of this client counts after it.
+    Disconnect(Disconnect<'a>),
+}
+
+/// A PUBLISH that needs its connection no more.
+#[derive(Clone, Debug)]
+pub struct Inbound<'a> {
+    /// The Topic Name, an alias resolved.
+    pub topic: Topic<'a>,
+    /// The payload, in the read buffer.
+    pub payload: &'a [u8],
+    /// The `QoS` it was sent with.
+    pub qos: QoS,
+    /// The RETAIN flag.
+    pub retain: bool,
+    /// The DUP flag; nothing depends on it.
+    pub dup: bool,
+    /// The Packet Identifier; present exactly if the `QoS` is not 0.
+    pub packet_id: Option<PacketId>,
+    /// The properties that travel with the message.
+    pub properties: MessageProperties<'a>,
+    /// A QoS 2 message that was routed before: acknowledge it, do not decide on it or route it again [MQTT-4.3.3-10].
+    pub repeated: bool,
+}
+
+/// A Topic Name of a PUBLISH: as it stood in the packet, or what its alias stands for.
+#[derive(Clone, Debug)]
+pub enum Topic<'a> {
+    /// In the read buffer.
+    Borrowed(&'a str),
+    /// From the connection's aliases.
+    Alias(Arc<str>),
+}
+
+/// PUBACK, PUBREC, PUBREL or PUBCOMP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Acknowledgement {
+    /// Which of the four.
+    pub kind: AcknowledgementKind,
+    /// The Packet Identifier.
+    pub packet_id: PacketId,
+    /// The reason the client gave.
+    pub reason: ReasonCode,
+}
+
+/// The four packets that acknowledge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AcknowledgementKind {
+    /// PUBACK: a QoS 1 message of ours arrived.
+    Puback,
+    /// PUBREC: a QoS 2 message of ours arrived.
+    Pubrec,
+    /// PUBREL: the client forgot a QoS 2 message of its own.
+    Pubrel,
+    /// PUBCOMP: the client forgot the identifier of a QoS 2 message of ours.
+    Pubcomp,
+}
+
+impl Connection {
+    pub(crate) fn new(session: Arc<Session>, number: ConnectionNumber, request: &ConnectRequest, limits: &Limits) -> Self {
+        Self {
+            session,
+            number,
+            version: request.version,
+            bridge: request.bridge,
+            session_present: false,
+            problem_information: request.request_problem_information,
+            keep_alive: request.keep_alive,
+            maximum_packet_size: request.maximum_packet_size.unwrap_or(u32::MAX),
+            session_expiry: request.session_expiry,
+            unacknowledged: 0,
+            receive_maximum: limits.receive_maximum.max(1),
+            maximum_qos: limits.maximum_qos,
+            retain_available: limits.retain_available,
+            alias_maximum: if request.version == ProtocolVersion::V5 { limits.topic_alias_maximum } else { 0 },
+            aliases: None,
+            authentication_method: request.authentication_method.as_deref().map(Into::into),
+            permissions: request.permissions.clone(),
+        }
+    }
+
+    /// Checks what came against the rules of the connection and hands it on.
+    ///
+    /// # Errors
+    /// Any [`ProtocolError`] that is not about CONNECT; the connection has to be closed with its reason.
+    pub fn receive<'a>(&mut self, packet: Packet<'a>) -> Result<Received<'a>, ProtocolError> {
+        let kind = packet.kind();
+        match packet {
+            Packet::Publish(publish) => self.receive_publish(publish).map(Received::Publish),
+            Packet::Puback(ack) => Ok(acknowledgement(AcknowledgementKind::Puback, &ack)),
+            Packet::Pubrec(ack) => Ok(acknowledgement(AcknowledgementKind::Pubrec, &ack)),
+            Packet::Pubrel(ack) => Ok(acknowledgement(AcknowledgementKind::Pubrel, &ack)),
+            Packet::Pubcomp(ack) => Ok(acknowledgement(AcknowledgementKind::Pubcomp, &ack)),
+            Packet::Subscribe(subscribe) => receive_subscribe(subscribe),
+            Packet::Unsubscribe(unsubscribe) => Ok(Received::Unsubscribe(unsubscribe)),
+            Packet::Pingreq => Ok(Received::Ping),
+            Packet::Auth(auth) => self.receive_auth(auth),
+            Packet::Disconnect(disconnect) => self.receive_disconnect(disconnect),
+            Packet::Connect(_) => Err(ProtocolError::SecondConnect),
+            Packet::Connack(_) | Packet::Suback(_) | Packet::Unsuback(_) | Packet::Pingresp => Err(ProtocolError::NotFromClient(kind)),
+        }
+    }
+
+    /// The session, with the outbox to write from.
+    #[must_use]
+    pub fn session(&self) -> &Arc<Session> {
+        &self.session
+    }
+
+    /// Tells this connection from every other of the broker.
+    #[must_use]
+    pub fn number(&self) -> ConnectionNumber {
+        self.number
+    }
+
+    /// The protocol version of the CONNECT.
+    #[must_use]
+    pub fn version(&self) -> ProtocolVersion {
+        self.version
+    }
+
+    /// The Client Identifier, perhaps assigned by the broker.
+    #[must_use]
+    pub fn client_id(&self) -> &str {
+        self.session.client_id()
+    }
+
+    /// The Keep Alive that holds, in seconds: the client's or, where we said so, the Server Keep Alive; 0: none.
+    #[must_use]
+    pub fn keep_alive(&self) -> u16 {
+        self.keep_alive
+    }
+
+    /// Whether the client came back to an existing session.
+    #[must_use]
+    pub fn session_present(&self) -> bool {
+        self.session_present
+    }
+
+    /// The rules the client's publications and subscriptions are judged by, if it has any.
+    #[must_use]
+    pub fn permissions(&self) -> Option<&Permissions> {
+        self.permissions.as_deref()
+    }
+
+    /// Replaces the rules; subscriptions made under the old ones stay.
+    pub fn set_permissions(&mut self, permissions: Option<Arc<Permissions>>) {
+        self.permissions = permissions;
+    }
+
+    fn receive_publish<'a>(&mut self, publish: Publish<'a>) -> Result<Inbound<'a>, ProtocolError> {
+        if !publish.subscription_ids.is_empty() {
+            return Err(ProtocolError::SubscriptionIdFromClient);
+        }
+        if publish.qos > self.maximum_qos {
+            return Err(ProtocolError::QosNotSupported);
+        }
+        if publish.retain && !self.retain_available {
+            return Err(ProtocolError::RetainNotSupported);
+        }
+        let topic = self.resolve(publish.topic, publish.topic_alias)?;
+        if publish.qos > QoS::AtMostOnce {
+            self.count_unacknowledged()?;
+        }
+        let repeated = match publish.packet_id {
+            Some(id) if publish.qos == QoS::ExactlyOnce => self.session.lock().received.contains(id),
+            _ => false,
+        };
+        Ok(Inbound {
+            topic,
+            payload: publish.payload,
+            qos: publish.qos,
+            retain: publish.retain,
+            dup: publish.dup,
+            packet_id: publish.packet_id,
+            properties: publish.properties,
+            repeated,
+        })
+    }
+
+    fn resolve<'a>(&mut self, topic: &'a str, alias: Option<u16>) -> Result<Topic<'a>, ProtocolError> {
+        match alias {
+            None if topic.is_empty() => Err(ProtocolError::TopicMissing),
+            None => Ok(Topic::Borrowed(topic)),
+            Some(alias) => {
+                let maximum = self.alias_maximum;
+                let aliases = self.aliases.get_or_insert_with(|| Box::new(AliasesReceived::new(maximum)));
+                aliases.resolve(topic, alias).map(Topic::Alias)
+            }
+        }
+    }
+
+    /// Our Receive Maximum, kept by counting like the client's send quota (4.9). Version 3 clients were never told.
+    fn count_unacknowledged(&mut self) -> Result<(), ProtocolError> {
+        if self.version == ProtocolVersion::V5 && self.unacknowledged >= self.receive_maximum {
+            return Err(ProtocolError::ReceiveMaximumExceeded(self.receive_maximum));
+        }
+        self.unacknowledged = self.unacknowledged.saturating_add(1);
+        Ok(())
+    }
+
+    /// A PUBACK or PUBCOMP, or a PUBREC that says no, was made: the client may send one more.
+    pub(crate) fn acknowledged(&mut self) {
+        self.unacknowledged = self.unacknowledged.saturating_sub(1);
+    }
+
+    fn receive_auth<'a>(&self, auth: Auth<'a>) -> Result<Received<'a>, ProtocolError> {
+        match (self.authentication_method.as_deref(), auth.authentication_method) {
+            (None, _) => Err(ProtocolError::AuthenticationNotStarted),
+            (Some(ours), Some(theirs)) if ours == theirs => Ok(Received::Authenticate(auth)),
+            (Some(_), _) => Err(ProtocolError::AuthenticationMethodChanged),
+        }
+    }
+
+    fn receive_disconnect<'a>(&self, disconnect: Disconnect<'a>) -> Result<Received<'a>, ProtocolError> {
+        if self.session_expiry == 0 && disconnect.session_expiry.is_some_and(|expiry| expiry > 0) {
+            return Err(ProtocolError::SessionExpiryRaised);
+        }
+        Ok(Received::Disconnect(disconnect))
+    }
+}
+
+fn acknowledgement(kind: AcknowledgementKind, ack: &Ack<'_>) -> Received<'static> {
+    Received::Acknowledgement(Acknowledgement { kind, packet_id: ack.packet_id, reason: ack.reason })
+}
+
+fn receive_subscribe(subscribe: Subscribe<'_>) -> Result<Received<'_>, ProtocolError> {
+    let shared = |filter: &str| TopicFilter::new(filter).is_ok_and(|filter| filter.share().is_some());
+    if subscribe.filters.iter().any(|asked| asked.options.no_local && shared(asked.filter)) {
+        return Err(ProtocolError::SharedNoLocal);
+    }
+    Ok(Received::Subscribe(subscribe))
+}
+
+impl Inbound<'_> {
+    /// The message as one that outlives the read buffer, received `now` from this client.
+    #[must_use]
+    pub fn to_message(&self, publisher: Option<Arc<str>>, now: Time) -> Option<Message> {
+        let topic = TopicName::new(&self.topic).ok()?;
+        let message = Message::new(topic, self.payload.to_vec())
+            .with_qos(self.qos)
+            .with_retain(self.retain)
+            .with_expiry(self.properties.message_expiry.map(|seconds| now.after_seconds(seconds)))
+            .with_publisher(publisher)
+            .with_properties(Properties::from(&self.properties));
+        Some(message)
+    }
+}
+
+impl Deref for Topic<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        match self {
+            Self::Borrowed(topic) => topic,
+            Self::Alias(topic) => topic,
+        }
+    }
+}
+
+impl From<AcknowledgementKind> for PacketKind {
+    fn from(kind: AcknowledgementKind) -> Self {
+        match kind {
+            AcknowledgementKind::Puback => Self::Puback,
+            AcknowledgementKind::Pubrec => Self::Pubrec,
+            AcknowledgementKind::Pubrel => Self::Pubrel,
+            AcknowledgementKind::Pubcomp => Self::Pubcomp,
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! What one read batch brings about, gathered so that it happens once per batch rather than once per packet.
+
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+
+use crate::broker::encoder::Encoder;
+use crate::connection::Connection;
+use crate::event::{DropReason, Event};
+use crate::session::outbox::Outbox;
+use crate::session::state::Link;
+use crate::session::{ConnectionNumber, Peer, Session};
+use crate::statistics::Counters;
+use crate::store::{Change, Ticket};
+use crate::subscriptions::Subscriber;
+use crate::{Broker, Message};
+
+/// Reusable scratch of one read batch of one connection.
+///
+/// Pass it to the [`Broker`] for every packet of the batch, then call [`Effects::flush`]; until then no other session hears
+/// of what was sent to it, and no acknowledgement leaves. Then take events and published Wills.
+#[derive(Default)]
+pub struct Effects {
+    /// Sessions this batch appended to, each once, and how to reach their sockets.
+    touched: Vec<Touched>,
+    /// Encoded packets that answer the batch's own connection, in order [MQTT-4.6.0-2].
+    replies: Vec<u8>,
+    reply_to: Option<(Arc<Session>, ConnectionNumber)>,
+    changes: Vec<Change>,
+    pub(crate) counters: Counters,
+    pub(crate) encoder: Encoder,
+    events: Vec<Event>,
+    /// Where in `events` the drops of a session for a reason are counted.
+    drops: HashMap<(u64, DropReason), usize, foldhash::fast::FixedState>,
+    published: Vec<Arc<Message>>,
+    pub(crate) congested: bool,
+    /// Some outbox grew enough that it should not wait for the end of the batch.
+    pub(crate) overdue: bool,
+}
+
+struct Touched {
+    session: Arc<Session>,
+    number: ConnectionNumber,
+    peer: Arc<dyn Peer>,
+}
+
+impl Effects {
+    /// Empty, without any memory yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Ends the batch: hands its changes to the store, lets its acknowledgements leave (or wait for the store), writes to up to
+    /// 32 sessions inline, wakes the owners of the others, and adds its counters to the totals.
+    pub fn flush(&mut self, broker: &Broker) {
+        self.answer(broker);
+        self.flush_touched();
+        broker.totals.fold(&mut self.counters);
+        self.congested = false;
+    }
+
+    /// Whether a target of the batch is over 75 % of its bounds: slow this publisher down. Ask before [`Effects::flush`],
+    /// which forgets it.
+    #[must_use]
+    pub fn congested(&self) -> bool {
+        self.congested
+    }
+
+    /// What happened that is worth telling.
+    pub fn drain_events(&mut self) -> impl Iterator<Item = Event> {
+        self.drops.clear();
+        self.events.drain(..)
+    }
+
+    /// Messages the core itself published: Wills.
+    pub fn take_published(&mut self) -> Vec<Arc<Message>> {
+        std::mem::take(&mut self.published)
+    }
+
+    pub(crate) fn event(&mut self, event: Event) {
+        self.events.push(event);
+    }
+
+    pub(crate) fn published(&mut self, message: Arc<Message>) {
+        self.published.push(message);
+    }
+
+    /// Notes a change of durable state.
+    pub(crate) fn change(&mut self, change: Change) {
+        self.changes.push(change);
+    }
+
+    /// Counts a message that a session did not get, and folds it into the batch's event of that kind.
+    pub(crate) fn dropped(&mut self, session: &Arc<Session>, topic: &str, reason: DropReason) {
+        let counter = match reason {
+            DropReason::QueueFull => &mut self.counters.dropped_queue_full,
+            DropReason::OutboxFull => &mut self.counters.dropped_outbox_full,
+            DropReason::TooLarge => &mut self.counters.dropped_too_large,
+            DropReason::Expired => &mut self.counters.dropped_expired,
+            DropReason::SessionEnded => &mut self.counters.dropped_session_ended,
+        };
+        *counter += 1;
+        let at = *self.drops.entry((session.id(), reason)).or_insert(self.events.len());
+        if let Some(Event::MessageDropped { count, .. }) = self.events.get_mut(at) {
+            *count += 1;
+            return;
+        }
+        let client_id = Arc::clone(session.shared_client_id());
+        self.events.push(Event::MessageDropped { client_id, topic: topic.into(), reason, count: 1 });
+    }
+
+    /// Where to encode a packet that answers this connection.
+    pub(crate) fn reply(&mut self, connection: &Connection) -> &mut Vec<u8> {
+        let to = self.reply_to.get_or_insert_with(|| (Arc::clone(&connection.session), connection.number));
+        debug_assert_eq!(to.1, connection.number, "one batch belongs to one connection");
+        &mut self.replies
+    }
+
+    /// Remembers to flush a session that was appended to, unless another batch already promised to.
+    pub(crate) fn touch(&mut self, session: &Arc<Session>, link: &Link, outbox: &mut Outbox) {
+        self.overdue |= outbox.len() > OVERDUE_BYTES && outbox.is_ready();
+        if outbox.mark_dirty() {
+            self.touched.push(Touched { session: Arc::clone(session), number: link.number, peer: Arc::clone(&link.peer) });
+        }
+    }
+
+    /// Hands the changes so far to the store.
+    pub(crate) fn commit(&mut self, broker: &Broker) -> Ticket {
+        if self.changes.is_empty() {
+            return Ticket::default();
+        }
+        let ticket = broker.store.append(&self.changes);
+        self.changes.clear();
+        ticket
+    }
+
+    /// Moves the replies into the connection's outbox, or behind the store's ticket.
+    pub(crate) fn answer(&mut self, broker: &Broker) {
+        let ticket = self.commit(broker);
+        let Some((session, number)) = self.reply_to.take() else { return };
+        let durable = broker.store.is_durable(ticket);
+        let mut state = session.lock();
+        if !state.belongs_to(number) {
+            self.replies.clear();
+            return;
+        }
+        if !durable || state.gated.is_some() {
+            state.gated.get_or_insert_default().push_back((ticket, std::mem::take(&mut self.replies)));
+            drop(state);
+            broker.wait_for(ticket, session, number);
+            return;
+        }
+        if let Some((link, outbox)) = state.link_of(number) {
+            outbox.buffer().extend_from_slice(&self.replies);
+            self.touch(&session, link, outbox);
+        }
+        self.replies.clear();
+    }
+
+    /// Writes to the sessions touched so far, or has their owners do it.
+    pub(crate) fn flush_touched(&mut self) {
+        self.overdue = false;
+        for (index, touched) in self.touched.drain(..).enumerate() {
+            if index < INLINE_MAX {
+                touched.peer.flush(&touched.session, touched.number);
+            } else {
+                touched.session.wake(touched.number);
+            }
+        }
+    }
+}
+
+/// Sessions written to by the publisher's own thread; more are spread over all threads by waking their owners.
+const INLINE_MAX: usize = 32;
+/// An outbox beyond this is flushed before the batch ends.
+const OVERDUE_BYTES: usize = 64 * 1024;

@@ -1,0 +1,88 @@
+//! What happened that is rare enough to be told one by one.
+
+use std::sync::Arc;
+
+/// Something worth a log line, a metric label or a plugin's attention.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A session came into being.
+    SessionCreated {
+        /// Its Client Identifier.
+        client_id: Arc<str>,
+    },
+    /// A client came back to its session.
+    SessionResumed {
+        /// Its Client Identifier.
+        client_id: Arc<str>,
+    },
+    /// A session and all that belonged to it is gone.
+    SessionEnded {
+        /// Its Client Identifier.
+        client_id: Arc<str>,
+        /// Why.
+        cause: SessionEnd,
+    },
+    /// A newer connection with the same Client Identifier displaced the older one (0x8E).
+    TakenOver {
+        /// Its Client Identifier.
+        client_id: Arc<str>,
+    },
+    /// Messages did not reach a client. Drops with the same client and reason in one batch are one event.
+    MessageDropped {
+        /// The client that did not get them.
+        client_id: Arc<str>,
+        /// The topic of the first of them.
+        topic: Box<str>,
+        /// Why.
+        reason: DropReason,
+        /// How many.
+        count: u64,
+    },
+    /// A Will Message was published.
+    WillPublished {
+        /// The client that left it.
+        client_id: Arc<str>,
+        /// Its topic.
+        topic: Box<str>,
+    },
+}
+
+/// Why a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SessionEnd {
+    /// Its connection closed and its Session Expiry Interval was 0.
+    Closed,
+    /// Its Session Expiry Interval ran out.
+    Expired,
+    /// The client asked for a clean start.
+    CleanStart,
+}
+
+/// Why a message did not reach a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DropReason {
+    /// The session's queue was full.
+    QueueFull,
+    /// QoS 0, and the client did not read fast enough.
+    OutboxFull,
+    /// It exceeds the client's Maximum Packet Size [MQTT-3.1.2-24].
+    TooLarge,
+    /// Its Message Expiry Interval ran out while it waited [MQTT-3.3.2-5].
+    Expired,
+    /// The session it waited for ended.
+    SessionEnded,
+}
+
+impl DropReason {
+    /// Its name in metrics and logs.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::QueueFull => "queue_full",
+            Self::OutboxFull => "outbox_full",
+            Self::TooLarge => "too_large",
+            Self::Expired => "expired",
+            Self::SessionEnded => "session_ended",
+        }
+    }
+}

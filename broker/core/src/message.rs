@@ -1,0 +1,190 @@
+//! The Application Message: what is left of a PUBLISH once it no longer belongs to a connection.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use midge_protocol::{MessageProperties, QoS, TopicName, UserPropertiesBuf};
+
+use crate::Time;
+
+/// An Application Message the broker holds on to: retained, queued, in flight, or made inside the broker.
+///
+/// One `Arc<Message>` serves every session that waits for it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Message {
+    topic: Box<str>,
+    payload: Bytes,
+    qos: QoS,
+    retain: bool,
+    expires_at: Option<Time>,
+    publisher: Option<Arc<str>>,
+    properties: Option<Box<Properties>>,
+}
+
+impl Message {
+    /// A QoS 0 message that is not retained and has no properties.
+    #[must_use]
+    pub fn new(topic: TopicName<'_>, payload: impl Into<Bytes>) -> Self {
+        Self {
+            topic: topic.as_str().into(),
+            payload: payload.into(),
+            qos: QoS::AtMostOnce,
+            retain: false,
+            expires_at: None,
+            publisher: None,
+            properties: None,
+        }
+    }
+
+    /// The same message with another `QoS`.
+    #[must_use]
+    pub fn with_qos(self, qos: QoS) -> Self {
+        Self { qos, ..self }
+    }
+
+    /// The same message with RETAIN set or not.
+    #[must_use]
+    pub fn with_retain(self, retain: bool) -> Self {
+        Self { retain, ..self }
+    }
+
+    /// The same message, worthless from `expires_at` on.
+    #[must_use]
+    pub fn with_expiry(self, expires_at: Option<Time>) -> Self {
+        Self { expires_at, ..self }
+    }
+
+    /// The same message, known to come from the client with this Client Identifier, which No Local compares.
+    #[must_use]
+    pub fn with_publisher(self, publisher: Option<Arc<str>>) -> Self {
+        Self { publisher, ..self }
+    }
+
+    /// The same message with these properties.
+    #[must_use]
+    pub fn with_properties(self, properties: Properties) -> Self {
+        let properties = (!properties.is_empty()).then(|| Box::new(properties));
+        Self { properties, ..self }
+    }
+
+    /// The Topic Name.
+    #[must_use]
+    pub fn topic(&self) -> &str {
+        &self.topic
+    }
+
+    /// The payload; empty clears a retained message.
+    #[must_use]
+    pub fn payload(&self) -> &Bytes {
+        &self.payload
+    }
+
+    /// The `QoS` it was published with.
+    #[must_use]
+    pub fn qos(&self) -> QoS {
+        self.qos
+    }
+
+    /// Whether it was published with RETAIN set.
+    #[must_use]
+    pub fn retain(&self) -> bool {
+        self.retain
+    }
+
+    /// When its Message Expiry Interval is over, if it has one.
+    #[must_use]
+    pub fn expires_at(&self) -> Option<Time> {
+        self.expires_at
+    }
+
+    /// Whether its Message Expiry Interval is over.
+    #[must_use]
+    pub fn is_expired(&self, now: Time) -> bool {
+        self.expires_at.is_some_and(|deadline| deadline <= now)
+    }
+
+    /// The Client Identifier it came from; none for what the broker itself says.
+    #[must_use]
+    pub fn publisher(&self) -> Option<&Arc<str>> {
+        self.publisher.as_ref()
+    }
+
+    /// The properties that travel with it; none if it has none.
+    #[must_use]
+    pub fn properties(&self) -> Option<&Properties> {
+        self.properties.as_deref()
+    }
+
+    /// Roughly the bytes it occupies: what queue and retained limits count.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        const OVERHEAD: usize = size_of::<Message>() + 16;
+        let properties = self.properties.as_ref().map_or(0, |properties| properties.weight());
+        OVERHEAD + self.topic.len() + self.payload.len() + properties
+    }
+
+    /// Its properties as a packet carries them, the expiry interval being what is left of it `now` [MQTT-3.3.2-6].
+    pub(crate) fn wire_properties(&self, now: Time) -> MessageProperties<'_> {
+        let mut wire = self.properties.as_ref().map_or_else(MessageProperties::default, |properties| properties.as_wire());
+        wire.message_expiry = self.expires_at.map(|deadline| now.seconds_until(deadline));
+        wire
+    }
+}
+
+/// The properties of an Application Message that travel with it unaltered, but for its expiry.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Properties {
+    /// Payload Format Indicator.
+    pub payload_is_utf8: Option<bool>,
+    /// Content Type.
+    pub content_type: Option<Box<str>>,
+    /// Response Topic.
+    pub response_topic: Option<Box<str>>,
+    /// Correlation Data.
+    pub correlation_data: Option<Box<[u8]>>,
+    /// User Properties, in their order [MQTT-3.3.2-18].
+    pub user_properties: UserPropertiesBuf,
+}
+
+impl Properties {
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.payload_is_utf8.is_none()
+            && self.content_type.is_none()
+            && self.response_topic.is_none()
+            && self.correlation_data.is_none()
+            && self.user_properties.as_ref().is_empty()
+    }
+
+    fn weight(&self) -> usize {
+        size_of::<Self>()
+            + self.content_type.as_ref().map_or(0, |text| text.len())
+            + self.response_topic.as_ref().map_or(0, |text| text.len())
+            + self.correlation_data.as_ref().map_or(0, |data| data.len())
+            + self.user_properties.as_ref().iter().map(|(name, value)| name.len() + value.len()).sum::<usize>()
+    }
+
+    fn as_wire(&self) -> MessageProperties<'_> {
+        MessageProperties {
+            payload_is_utf8: self.payload_is_utf8,
+            message_expiry: None,
+            content_type: self.content_type.as_deref(),
+            response_topic: self.response_topic.as_deref(),
+            correlation_data: self.correlation_data.as_deref(),
+            user_properties: self.user_properties.as_ref(),
+        }
+    }
+}
+
+impl From<&MessageProperties<'_>> for Properties {
+    fn from(wire: &MessageProperties<'_>) -> Self {
+        Self {
+            payload_is_utf8: wire.payload_is_utf8,
+            content_type: wire.content_type.map(Into::into),
+            response_topic: wire.response_topic.map(Into::into),
+            correlation_data: wire.correlation_data.map(Into::into),
+            user_properties: wire.user_properties.iter().collect(),
+        }
+    }
+}

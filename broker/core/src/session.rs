@@ -1,0 +1,229 @@
+//! A Session (4.1), and the outbox of the connection it currently has.
+//!
+//! Each session has exactly one lock. It is never held together with another session's, nor while a peer writes or a
+//! waker wakes.
+
+pub(crate) mod inbound;
+pub(crate) mod outbound;
+pub(crate) mod outbox;
+pub(crate) mod queue;
+pub(crate) mod replay;
+pub(crate) mod state;
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Waker};
+
+use midge_protocol::ReasonCode;
+use parking_lot::{Mutex, MutexGuard};
+
+pub use outbox::Chunk;
+use outbox::recycle;
+use state::{Link, State};
+
+use crate::subscriptions::Subscriber;
+
+/// What the broker keeps for one Client Identifier, while connected and between connections.
+pub struct Session {
+    id: u64,
+    client_id: Arc<str>,
+    /// Whether it has a connection; a hint that needs no lock, for choosing among the members of a shared subscription.
+    connected: AtomicBool,
+    state: Mutex<State>,
+}
+
+/// Tells the Network Connections of one broker apart; never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ConnectionNumber(pub u64);
+
+/// What the task that owns a connection has to do next.
+#[derive(Debug)]
+pub enum Work {
+    /// Write these bytes and give the chunk back. Keep it while the socket is full: only its holder writes.
+    Write(Chunk),
+    /// The outbox is empty and more waits for room: call [`Broker::drained`](crate::Broker::drained).
+    Drained,
+    /// Close the connection, after a DISCONNECT with this reason (version 5), unless [`Session::is_cut_off`].
+    Close(CloseReason),
+}
+
+/// Why the broker wants a connection closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloseReason {
+    /// Another connection uses the Client Identifier now [MQTT-3.1.4-3].
+    TakenOver,
+    /// An operator, a plugin or the server asked for it, with this reason.
+    Administrative(ReasonCode),
+    /// The client does not read what is sent to it.
+    SlowConsumer,
+    /// The server shuts down.
+    ServerShutdown,
+}
+
+impl CloseReason {
+    /// The reason of the DISCONNECT.
+    #[must_use]
+    pub fn reason_code(self) -> ReasonCode {
+        match self {
+            Self::TakenOver => ReasonCode::SessionTakenOver,
+            Self::Administrative(reason) => reason,
+            Self::SlowConsumer => ReasonCode::QuotaExceeded,
+            Self::ServerShutdown => ReasonCode::ServerShuttingDown,
+        }
+    }
+}
+
+/// The way to a connection's socket, for whoever has bytes for it.
+pub trait Peer: Send + Sync {
+    /// Tries to write what the session's outbox holds, without waiting; where that is not possible (TLS, `WebSocket`), calls
+    /// [`Session::wake`]. Called without any lock held, from any thread.
+    fn flush(&self, session: &Arc<Session>, number: ConnectionNumber);
+}
+
+impl Session {
+    pub(crate) fn new(id: u64, client_id: Arc<str>, state: State) -> Self {
+        Self { id, client_id, connected: AtomicBool::new(true), state: Mutex::new(state) }
+    }
+
+    /// The Client Identifier.
+    #[must_use]
+    pub fn client_id(&self) -> &str {
+        &self.client_id
+    }
+
+    /// Whether it has a connection.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.connected.load(Ordering::Relaxed)
+    }
+
+    /// For the task that owns the socket: what to do next. Call it until it is pending.
+    ///
+    /// The waker is registered under the same lock as the last look, so no byte can slip in between.
+    pub fn poll_output(&self, number: ConnectionNumber, context: &mut Context<'_>) -> Poll<Work> {
+        let mut state = self.lock();
+        let Some((link, outbox)) = state.link_of(number) else { return state.poll_departed(number, context) };
+        if let Some(reason) = link.closing
+            && !outbox.is_writing()
+        {
+            return Poll::Ready(Work::Close(reason));
+        }
+        if let Some(chunk) = outbox.take() {
+            return Poll::Ready(Work::Write(chunk));
+        }
+        if link.wants_room && outbox.len() == 0 {
+            link.wants_room = false;
+            return Poll::Ready(Work::Drained);
+        }
+        register(&mut link.waker, context);
+        Poll::Pending
+    }
+
+    /// For anyone who wants to flush inline: the bytes to write, or none if there are none, somebody else is writing, or
+    /// this is not the session's connection.
+    pub fn take_output(&self, number: ConnectionNumber) -> Option<Chunk> {
+        let mut state = self.lock();
+        let (link, outbox) = state.link_of(number)?;
+        if link.closing.is_some() { None } else { outbox.take() }
+    }
+
+    /// Gives a chunk back of which `written` bytes were written. What is left goes first again, and the owner is woken
+    /// for it. Returns whether there is more to write at once; whoever does not take it then must [`Session::wake`].
+    pub fn give_back(&self, number: ConnectionNumber, chunk: Chunk, written: usize) -> bool {
+        let (waker, more) = {
+            let mut state = self.lock();
+            let Some((link, outbox)) = state.link_of(number) else {
+                let waker = state.departed_stopped_writing(number, written < chunk.len());
+                drop(state);
+                recycle(chunk);
+                wake(waker);
+                return false;
+            };
+            let complete = written == chunk.len();
+            outbox.give_back(chunk, written);
+            let more = complete && outbox.is_ready() && link.closing.is_none();
+            let owner_due = !complete || link.closing.is_some() || (link.wants_room && outbox.len() == 0);
+            (if owner_due { link.waker.take() } else { None }, more)
+        };
+        wake(waker);
+        more
+    }
+
+    /// Wakes the task that owns the connection, to look at [`Session::poll_output`].
+    pub fn wake(&self, number: ConnectionNumber) {
+        let waker = self.lock().link_of(number).and_then(|(link, _)| link.waker.take());
+        wake(waker);
+    }
+
+    /// Whether the last write on this connection ended within the bytes it was given, so that the client may have part
+    /// of a packet: a DISCONNECT must not follow.
+    #[must_use]
+    pub fn is_cut_off(&self, number: ConnectionNumber) -> bool {
+        self.lock().is_cut_off(number)
+    }
+
+    /// Bytes encoded for the current connection and not yet written.
+    #[must_use]
+    pub fn outbox_bytes(&self) -> usize {
+        self.lock().outbox.len()
+    }
+
+    pub(crate) fn shared_client_id(&self) -> &Arc<str> {
+        &self.client_id
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock()
+    }
+
+    pub(crate) fn set_connected(&self, connected: bool) {
+        self.connected.store(connected, Ordering::Relaxed);
+    }
+
+    /// Has the current connection closed for this reason, and says whether there is one.
+    pub(crate) fn close_for(&self, reason: CloseReason) -> bool {
+        let waker = {
+            let mut state = self.lock();
+            let Some(link) = &mut state.link else { return false };
+            link.close_for(reason)
+        };
+        wake(waker);
+        true
+    }
+}
+
+impl Link {
+    /// Notes why the connection is to be closed, unless that is decided; the waker is for after the lock.
+    pub(crate) fn close_for(&mut self, reason: CloseReason) -> Option<Waker> {
+        self.closing.get_or_insert(reason);
+        self.waker.take()
+    }
+}
+
+impl Subscriber for Arc<Session> {
+    fn id(&self) -> u64 {
+        self.id
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("client_id", &self.client_id).finish_non_exhaustive()
+    }
+}
+
+/// Keeps the context's waker, unless it is the one that is kept already.
+pub(crate) fn register(place: &mut Option<Waker>, context: &Context<'_>) {
+    match place {
+        Some(waker) if waker.will_wake(context.waker()) => {}
+        _ => *place = Some(context.waker().clone()),
+    }
+}
+
+/// Wakes what was taken under a lock, after it.
+pub(crate) fn wake(waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+}

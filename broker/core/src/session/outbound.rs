@@ -1,0 +1,216 @@
+//! QoS 1 and 2 messages to the client: sent and not yet acknowledged.
+
+use std::collections::VecDeque;
+
+use midge_protocol::{PacketId, QoS};
+
+use super::queue::Delivery;
+
+/// The messages in flight to one client, a ring indexed by Packet Identifier.
+///
+/// Identifiers are handed out in sequence, so the slot of one is its distance from the oldest: an acknowledgement costs
+/// O(1) and no hash map. While the oldest stays unacknowledged the ring can grow to all 65,535 identifiers.
+#[derive(Debug)]
+pub(crate) struct Window {
+    /// The identifier of the first slot, counted from 0.
+    base: u16,
+    slots: VecDeque<Slot>,
+    in_flight: u32,
+    /// What the connection may still send before an acknowledgement (4.9).
+    quota: u16,
+    quota_max: u16,
+    /// Slots from here on were sent on an earlier connection and not yet again on this one.
+    resend_from: usize,
+}
+
+/// What one Packet Identifier stands for.
+#[derive(Debug)]
+enum Slot {
+    /// Acknowledged out of turn.
+    Free,
+    /// PUBLISH was sent. The delivery is kept only where it may have to be sent again.
+    Published { qos: QoS, delivery: Option<Delivery> },
+    /// PUBREC came and PUBREL was sent.
+    Released,
+}
+
+/// What is to be sent again on a new connection, in the original order [MQTT-4.4.0-1], [MQTT-4.6.0-1].
+#[derive(Debug)]
+pub(crate) enum Resend {
+    /// PUBLISH with DUP.
+    Publish(PacketId, Delivery),
+    /// PUBREL.
+    Release(PacketId),
+}
+
+/// What an acknowledgement meant.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// The identifier is free.
+    Done,
+    /// PUBREL is due.
+    Release,
+    /// The identifier was not in use.
+    Unknown,
+    /// It does not answer a message of this `QoS`.
+    Wrong,
+}
+
+impl Window {
+    /// An empty window for a connection that may have `quota` messages in flight.
+    pub(crate) fn new(quota: u16) -> Self {
+        Self { base: 0, slots: VecDeque::new(), in_flight: 0, quota, quota_max: quota, resend_from: 0 }
+    }
+
+    /// A new connection: everything unacknowledged is to be sent again, within its own quota.
+    pub(crate) fn reconnect(&mut self, quota: u16) {
+        self.quota = quota;
+        self.quota_max = quota;
+        self.resend_from = 0;
+    }
+
+    /// Messages sent and not acknowledged.
+    pub(crate) fn in_flight(&self) -> u32 {
+        self.in_flight
+    }
+
+    /// Whether a new message may be sent now.
+    pub(crate) fn has_room(&self) -> bool {
+        self.quota > 0 && self.resend_from >= self.slots.len() && self.slots.len() < IDS
+    }
+
+    /// Takes the next Packet Identifier, if there is room [MQTT-3.3.4-9].
+    pub(crate) fn allocate(&mut self, qos: QoS, delivery: Option<Delivery>) -> Option<PacketId> {
+        if !self.has_room() {
+            return None;
+        }
+        let id = self.id_at(self.slots.len());
+        self.slots.push_back(Slot::Published { qos, delivery });
+        self.resend_from = self.slots.len();
+        self.quota -= 1;
+        self.in_flight += 1;
+        Some(id)
+    }
+
+    /// Undoes the last [`Window::allocate`]: the message could not be sent after all.
+    pub(crate) fn withdraw(&mut self) -> Option<Delivery> {
+        let slot = self.slots.pop_back()?;
+        self.resend_from = self.slots.len();
+        self.quota += 1;
+        self.in_flight -= 1;
+        match slot {
+            Slot::Published { delivery, .. } => delivery,
+            Slot::Free | Slot::Released => None,
+        }
+    }
+
+    /// Gives an identifier up whose message cannot be sent on this connection at all.
+    pub(crate) fn abandon(&mut self, id: PacketId) {
+        if self.slot(id).is_some() {
+            self.finish(id);
+        }
+    }
+
+    /// Whether something is still to be sent again.
+    pub(crate) fn is_resending(&self) -> bool {
+        self.resend_from < self.slots.len()
+    }
+
+    /// The next packet to send again, if the quota allows. PUBREL needs none.
+    pub(crate) fn next_resend(&mut self) -> Option<Resend> {
+        while let Some(slot) = self.slots.get(self.resend_from) {
+            let id = self.id_at(self.resend_from);
+            match slot {
+                Slot::Published { delivery: Some(_), .. } if self.quota == 0 => return None,
+                Slot::Published { delivery: Some(delivery), .. } => {
+                    let delivery = delivery.clone();
+                    self.quota -= 1;
+                    self.resend_from += 1;
+                    return Some(Resend::Publish(id, delivery));
+                }
+                Slot::Released => {
+                    self.resend_from += 1;
+                    return Some(Resend::Release(id));
+                }
+                Slot::Free | Slot::Published { delivery: None, .. } => self.resend_from += 1,
+            }
+        }
+        None
+    }
+
+    /// PUBACK.
+    pub(crate) fn acknowledge(&mut self, id: PacketId) -> Outcome {
+        match self.slot(id) {
+            Some(Slot::Published { qos: QoS::AtLeastOnce, .. }) => {
+                self.finish(id);
+                Outcome::Done
+            }
+            Some(Slot::Published { .. } | Slot::Released) => Outcome::Wrong,
+            Some(Slot::Free) | None => Outcome::Unknown,
+        }
+    }
+
+    /// PUBREC; a reason of 0x80 or above ends the delivery there and then [MQTT-4.3.3-4].
+    pub(crate) fn receive(&mut self, id: PacketId, failed: bool) -> Outcome {
+        match self.slot(id) {
+            Some(Slot::Published { qos: QoS::ExactlyOnce, .. }) if failed => {
+                self.finish(id);
+                Outcome::Done
+            }
+            Some(slot @ Slot::Published { qos: QoS::ExactlyOnce, .. }) => {
+                *slot = Slot::Released;
+                Outcome::Release
+            }
+            Some(Slot::Released) => Outcome::Release,
+            Some(Slot::Published { .. }) => Outcome::Wrong,
+            Some(Slot::Free) | None => Outcome::Unknown,
+        }
+    }
+
+    /// PUBCOMP.
+    pub(crate) fn complete(&mut self, id: PacketId) -> Outcome {
+        match self.slot(id) {
+            Some(Slot::Released) => {
+                self.finish(id);
+                Outcome::Done
+            }
+            Some(Slot::Published { qos: QoS::AtLeastOnce, .. }) => Outcome::Wrong,
+            // PUBCOMP before PUBREL: nothing we could act on.
+            Some(Slot::Published { .. } | Slot::Free) | None => Outcome::Unknown,
+        }
+    }
+
+    /// Everything not yet received by the client, for whoever is to have it now.
+    pub(crate) fn into_deliveries(self) -> impl Iterator<Item = Delivery> {
+        self.slots.into_iter().filter_map(|slot| match slot {
+            Slot::Published { delivery, .. } => delivery,
+            Slot::Free | Slot::Released => None,
+        })
+    }
+
+    fn finish(&mut self, id: PacketId) {
+        if let Some(slot) = self.slot(id) {
+            *slot = Slot::Free;
+        }
+        self.in_flight -= 1;
+        self.quota = self.quota.saturating_add(1).min(self.quota_max);
+        while matches!(self.slots.front(), Some(Slot::Free)) {
+            self.slots.pop_front();
+            self.base = ((usize::from(self.base) + 1) % IDS) as u16;
+            self.resend_from = self.resend_from.saturating_sub(1);
+        }
+    }
+
+    fn slot(&mut self, id: PacketId) -> Option<&mut Slot> {
+        let distance = (usize::from(id.get()) - 1 + IDS - usize::from(self.base)) % IDS;
+        self.slots.get_mut(distance)
+    }
+
+    fn id_at(&self, index: usize) -> PacketId {
+        let id = (usize::from(self.base) + index) % IDS + 1;
+        PacketId::new(id as u16).expect("one more than a number below 65,535 is a packet identifier")
+    }
+}
+
+/// How many Packet Identifiers there are: 1 to 65,535.
+const IDS: usize = 65_535;

@@ -1,0 +1,188 @@
+//! The encoded bytes that wait to be written on a session's connection.
+
+use std::cell::RefCell;
+use std::ops::Deref;
+
+use crate::store::Ticket;
+
+/// Bytes on their way to one client. Idle means no buffer: it is taken at the first byte and returned when written.
+///
+/// Whoever writes takes the buffer out, so that no lock is held during the system call; `writing` keeps everybody else
+/// from writing meanwhile, which keeps the order. New bytes gather in a second buffer.
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    pending: Vec<u8>,
+    /// How much of `pending` was written already.
+    start: usize,
+    /// Bytes of the chunk that is out.
+    taken: usize,
+    writing: bool,
+    /// Whether some batch promised to flush. Cleared whenever the buffer is taken: bytes appended later need a new promise.
+    dirty: bool,
+    /// Nothing may leave yet: the CONNACK waits for the store.
+    pub(crate) sealed: Option<Ticket>,
+    /// Whether the last write ended within the bytes it was given, perhaps within a packet.
+    cut_off: bool,
+}
+
+/// Bytes to write; they are this holder's alone until given back.
+#[derive(Debug)]
+pub struct Chunk {
+    buffer: Vec<u8>,
+    start: usize,
+}
+
+impl Deref for Chunk {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.buffer[self.start..]
+    }
+}
+
+impl Outbox {
+    /// Bytes not yet written, those that are being written included.
+    pub(crate) fn len(&self) -> usize {
+        self.pending.len() - self.start + self.taken
+    }
+
+    /// Where encoders append.
+    pub(crate) fn buffer(&mut self) -> &mut Vec<u8> {
+        if self.pending.capacity() == 0 {
+            self.pending = take_buffer();
+        }
+        &mut self.pending
+    }
+
+    /// Whether the caller is the one who has to see to a flush. Until the buffer is taken nobody else is told so.
+    pub(crate) fn mark_dirty(&mut self) -> bool {
+        !std::mem::replace(&mut self.dirty, true)
+    }
+
+    /// Takes what is there, unless there is nothing or somebody is writing.
+    pub(crate) fn take(&mut self) -> Option<Chunk> {
+        if self.writing || self.sealed.is_some() || self.pending.len() == self.start {
+            return None;
+        }
+        self.writing = true;
+        self.dirty = false;
+        let chunk = Chunk { buffer: std::mem::take(&mut self.pending), start: std::mem::take(&mut self.start) };
+        self.taken = chunk.len();
+        Some(chunk)
+    }
+
+    /// Takes a chunk back of which `written` bytes were written; what is left goes first again.
+    pub(crate) fn give_back(&mut self, mut chunk: Chunk, written: usize) {
+        self.writing = false;
+        self.taken = 0;
+        chunk.start += written;
+        self.cut_off = chunk.start < chunk.buffer.len();
+        if !self.cut_off {
+            return_buffer(chunk.buffer);
+            return;
+        }
+        let Chunk { mut buffer, mut start } = chunk;
+        if start > buffer.len() / 2 {
+            buffer.drain(..start);
+            start = 0;
+        }
+        buffer.extend_from_slice(&self.pending[self.start..]);
+        return_buffer(std::mem::replace(&mut self.pending, buffer));
+        self.start = start;
+    }
+
+    /// Whether a chunk is out.
+    pub(crate) fn is_writing(&self) -> bool {
+        self.writing
+    }
+
+    /// Whether the client has, as far as known, only part of a packet.
+    pub(crate) fn is_cut_off(&self) -> bool {
+        self.cut_off
+    }
+
+    /// Whether a chunk could be taken.
+    pub(crate) fn is_ready(&self) -> bool {
+        !self.writing && self.sealed.is_none() && self.pending.len() > self.start
+    }
+
+    /// Forgets everything: the connection is gone.
+    pub(crate) fn reset(&mut self) {
+        return_buffer(std::mem::take(&mut self.pending));
+        *self = Self::default();
+    }
+}
+
+/// Gives the buffer of a chunk back whose connection no longer has an outbox.
+pub(crate) fn recycle(chunk: Chunk) {
+    return_buffer(chunk.buffer);
+}
+
+thread_local! {
+    static POOL: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+}
+
+fn take_buffer() -> Vec<u8> {
+    POOL.with_borrow_mut(Vec::pop).unwrap_or_else(|| Vec::with_capacity(BUFFER_BYTES))
+}
+
+fn return_buffer(mut buffer: Vec<u8>) {
+    if buffer.capacity() < BUFFER_BYTES || buffer.capacity() > BUFFER_BYTES_KEPT_MAX {
+        return;
+    }
+    buffer.clear();
+    POOL.with_borrow_mut(|pool| {
+        if pool.len() < BUFFERS_KEPT_MAX {
+            pool.push(buffer);
+        }
+    });
+}
+
+/// A fresh buffer's size.
+const BUFFER_BYTES: usize = 8 * 1024;
+/// Buffers that grew beyond are freed rather than kept.
+const BUFFER_BYTES_KEPT_MAX: usize = 256 * 1024;
+/// Buffers each thread keeps.
+const BUFFERS_KEPT_MAX: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn what_was_not_written_goes_before_what_came_later() {
+        let mut outbox = Outbox::default();
+        outbox.buffer().extend_from_slice(b"first ");
+        let chunk = outbox.take().unwrap();
+        outbox.buffer().extend_from_slice(b"second");
+        assert!(outbox.take().is_none(), "somebody is writing");
+        assert_eq!(outbox.len(), 12);
+        outbox.give_back(chunk, 2);
+        assert!(outbox.is_cut_off());
+        assert_eq!(&*outbox.take().unwrap(), b"rst second");
+    }
+
+    #[test]
+    fn taking_the_buffer_ends_the_promise_to_flush() {
+        let mut outbox = Outbox::default();
+        outbox.buffer().push(1);
+        assert!(outbox.mark_dirty());
+        assert!(!outbox.mark_dirty(), "the first one flushes");
+        let chunk = outbox.take().unwrap();
+        outbox.buffer().push(2);
+        assert!(outbox.mark_dirty(), "bytes after the take need a new promise");
+        outbox.give_back(chunk, 1);
+        assert!(outbox.is_ready());
+    }
+
+    #[test]
+    fn an_idle_outbox_has_no_buffer() {
+        let mut outbox = Outbox::default();
+        outbox.buffer().push(1);
+        let chunk = outbox.take().unwrap();
+        outbox.give_back(chunk, 1);
+        assert_eq!(outbox.pending.capacity(), 0);
+        assert_eq!(outbox.len(), 0);
+    }
+}

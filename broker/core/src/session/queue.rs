@@ -1,0 +1,118 @@
+//! What waits for a session: messages that came while it was away or had no quota.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use midge_protocol::{QoS, SubscriptionId};
+
+use super::Session;
+use crate::Message;
+use crate::limits::{Limits, QueuePolicy};
+use crate::subscriptions::Group;
+
+/// One message on its way to one session, with what its subscriptions made of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Delivery {
+    pub(crate) message: Arc<Message>,
+    /// Numbers the deliveries of a session for the store.
+    pub(crate) entry: u32,
+    pub(crate) qos: QoS,
+    pub(crate) retain: bool,
+    /// What most deliveries do without.
+    pub(crate) rare: Option<Box<Rare>>,
+}
+
+/// The parts of a delivery that are mostly absent.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Rare {
+    pub(crate) subscription_ids: Vec<SubscriptionId>,
+    /// The shared subscription that picked this session; another member gets the message if this one ends first.
+    pub(crate) group: Option<Arc<Group<Arc<Session>>>>,
+}
+
+impl Delivery {
+    pub(crate) fn subscription_ids(&self) -> &[SubscriptionId] {
+        self.rare.as_ref().map_or(&[], |rare| &rare.subscription_ids)
+    }
+
+    pub(crate) fn group(&self) -> Option<&Arc<Group<Arc<Session>>>> {
+        self.rare.as_ref()?.group.as_ref()
+    }
+}
+
+/// A bounded queue of deliveries.
+#[derive(Debug, Default)]
+pub(crate) struct Queue {
+    waiting: VecDeque<Delivery>,
+    bytes: u64,
+}
+
+/// How much one session may queue.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    pub(crate) messages: u32,
+    pub(crate) bytes: u64,
+    pub(crate) policy: QueuePolicy,
+}
+
+impl Bounds {
+    pub(crate) fn new(limits: &Limits, messages: Option<u32>) -> Self {
+        let messages = messages.unwrap_or(limits.queued_messages_max);
+        Self { messages, bytes: limits.queued_bytes_max, policy: limits.queue_policy }
+    }
+}
+
+impl Queue {
+    pub(crate) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Whether it is more than three quarters full: publishers should slow down.
+    pub(crate) fn is_congested(&self, bounds: Bounds) -> bool {
+        self.waiting.len() as u64 * 4 > u64::from(bounds.messages) * 3 || self.bytes.saturating_mul(4) > bounds.bytes.saturating_mul(3)
+    }
+
+    /// Appends a delivery and hands every delivery to `dropped` for which there is no room.
+    pub(crate) fn push(&mut self, delivery: Delivery, bounds: Bounds, mut dropped: impl FnMut(Delivery)) {
+        let weight = delivery.message.weight() as u64;
+        let fits = |queue: &Self| queue.waiting.len() < bounds.messages as usize && queue.bytes + weight <= bounds.bytes;
+        if bounds.messages == 0 || weight > bounds.bytes || (bounds.policy == QueuePolicy::DropNewest && !fits(self)) {
+            return dropped(delivery);
+        }
+        while !fits(self) {
+            let Some(oldest) = self.pop() else { break };
+            dropped(oldest);
+        }
+        self.bytes += weight;
+        self.waiting.push_back(delivery);
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<Delivery> {
+        let delivery = self.waiting.pop_front()?;
+        self.bytes -= delivery.message.weight() as u64;
+        Some(delivery)
+    }
+
+    /// Removes every delivery whose message has expired.
+    pub(crate) fn expire(&mut self, now: crate::Time, mut dropped: impl FnMut(Delivery)) {
+        if !self.waiting.iter().any(|delivery| delivery.message.is_expired(now)) {
+            return;
+        }
+        for delivery in std::mem::take(&mut self.waiting) {
+            if delivery.message.is_expired(now) {
+                self.bytes -= delivery.message.weight() as u64;
+                dropped(delivery);
+            } else {
+                self.waiting.push_back(delivery);
+            }
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! The retained messages that new subscriptions are owed.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use midge_protocol::{QoS, SubscriptionId, TopicFilter};
+
+use super::queue::{Delivery, Rare};
+use crate::retained::{Cursor, Retained};
+use crate::{Message, Time};
+
+/// What each new subscription is still owed, sent as the connection takes it and never cut short.
+#[derive(Debug, Default)]
+pub(crate) struct Replay(VecDeque<Owed>);
+
+/// One subscription's retained messages: a few found, and where to look for more.
+#[derive(Debug)]
+pub(crate) struct Owed {
+    pub(crate) filter: Box<str>,
+    pub(crate) qos: QoS,
+    pub(crate) subscription_id: Option<SubscriptionId>,
+    /// No Local: this client's own messages are left out.
+    pub(crate) except: Option<Arc<str>>,
+    pub(crate) found: VecDeque<Arc<Message>>,
+    pub(crate) cursor: Cursor,
+}
+
+impl Replay {
+    pub(crate) fn push(&mut self, owed: Owed) {
+        self.0.push_back(owed);
+    }
+
+    /// The next delivery, if there is one that may be sent now: without quota only QoS 0 may. RETAIN is set, for it is sent
+    /// because a subscription was made [MQTT-3.3.1-8].
+    pub(crate) fn next(&mut self, retained: &Retained, quota: bool, now: Time) -> Option<Delivery> {
+        loop {
+            let owed = self.0.front_mut()?;
+            let Some(message) = owed.peek(retained, now) else {
+                self.0.pop_front();
+                continue;
+            };
+            let qos = message.qos().min(owed.qos);
+            if qos > QoS::AtMostOnce && !quota {
+                return None;
+            }
+            owed.found.pop_front();
+            let own = owed.except.is_some() && message.publisher() == owed.except.as_ref();
+            // One replaced or cleared since it was found is stale: the client was sent the newer one as it was published.
+            let current = retained.get(message.topic(), now).is_some_and(|current| Arc::ptr_eq(&current, &message));
+            if current && !own {
+                let rare = owed.subscription_id.map(|id| Box::new(Rare { subscription_ids: vec![id], group: None }));
+                return Some(Delivery { message, entry: 0, qos, retain: true, rare });
+            }
+        }
+    }
+
+    /// Whether nothing is owed any more, as far as known.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Owed {
+    fn peek(&mut self, retained: &Retained, now: Time) -> Option<Arc<Message>> {
+        if self.found.is_empty() && !self.cursor.is_done() {
+            let filter = TopicFilter::new(&self.filter).expect("the filter of a subscription was checked when it was made");
+            let mut found = Vec::new();
+            retained.matching_from(filter, now, &mut self.cursor, FOUND_AT_ONCE, &mut found);
+            self.found.extend(found);
+        }
+        self.found.front().cloned()
+    }
+}
+
+/// Messages looked up at a time.
+const FOUND_AT_ONCE: usize = 32;

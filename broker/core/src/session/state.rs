@@ -1,0 +1,241 @@
+//! What a session's lock protects.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use midge_protocol::ProtocolVersion;
+
+use super::inbound::ReceivedIds;
+use super::outbound::Window;
+use super::outbox::Outbox;
+use super::queue::{Bounds, Queue};
+use super::replay::Replay;
+use super::{CloseReason, ConnectionNumber, Peer, Work, register};
+use crate::connection::aliases::AliasesSent;
+use crate::store::Ticket;
+use crate::wheel::Timer;
+use crate::{Time, Will};
+
+/// Everything about a session that changes. Parts that most sessions lack most of the time are boxed.
+pub(crate) struct State {
+    /// The connection, while there is one.
+    pub(crate) link: Option<Link>,
+    pub(crate) outbox: Outbox,
+    /// Seconds the session lives on after its connection.
+    pub(crate) session_expiry: u32,
+    /// Ended: whoever still holds it finds nothing to do.
+    pub(crate) ended: bool,
+    pub(crate) window: Option<Box<Window>>,
+    pub(crate) queue: Option<Box<Queue>>,
+    pub(crate) replay: Option<Box<Replay>>,
+    /// Whose turn it is, when both queue and replay wait.
+    pub(crate) replay_next: bool,
+    pub(crate) received: ReceivedIds,
+    pub(crate) bounds: Bounds,
+    /// The number of the latest delivery, for the store.
+    pub(crate) entries: u32,
+    pub(crate) will: Option<Box<Will>>,
+    /// When the delayed Will is due.
+    pub(crate) will_due: Option<Time>,
+    /// When the session ends, if nobody comes back.
+    pub(crate) expires_at: Option<Time>,
+    /// The wheel's entry for the earlier of the two.
+    pub(crate) timer: Option<Timer>,
+    /// The filters as the client wrote them, sorted.
+    pub(crate) subscriptions: Vec<Box<str>>,
+    /// Acknowledgements that wait for the store.
+    pub(crate) gated: Option<Box<VecDeque<(Ticket, Vec<u8>)>>>,
+    /// Connections that lost the session and whose tasks have not closed them yet.
+    departed: Vec<Departed>,
+}
+
+/// A session's side of its connection.
+pub(crate) struct Link {
+    pub(crate) number: ConnectionNumber,
+    pub(crate) peer: Arc<dyn Peer>,
+    pub(crate) waker: Option<Waker>,
+    pub(crate) closing: Option<CloseReason>,
+    pub(crate) version: ProtocolVersion,
+    /// Something waits for room in the outbox.
+    pub(crate) wants_room: bool,
+    /// Bytes of the largest packet the client takes.
+    pub(crate) maximum_packet_size: u32,
+    /// Messages in flight the client and we agree on.
+    pub(crate) quota: u16,
+    /// How many aliases we may define; the table exists from the first one on.
+    pub(crate) alias_maximum: u16,
+    pub(crate) aliases: Option<Box<AliasesSent>>,
+}
+
+/// A connection that was displaced.
+struct Departed {
+    number: ConnectionNumber,
+    waker: Option<Waker>,
+    writing: bool,
+    cut_off: bool,
+}
+
+impl State {
+    pub(crate) fn new(session_expiry: u32, bounds: Bounds) -> Self {
+        Self {
+            link: None,
+            outbox: Outbox::default(),
+            session_expiry,
+            ended: false,
+            window: None,
+            queue: None,
+            replay: None,
+            replay_next: false,
+            received: ReceivedIds::default(),
+            bounds,
+            entries: 0,
+            will: None,
+            will_due: None,
+            expires_at: None,
+            timer: None,
+            subscriptions: Vec::new(),
+            gated: None,
+            departed: Vec::new(),
+        }
+    }
+
+    /// The link and outbox of this connection, if the session is still its.
+    pub(crate) fn link_of(&mut self, number: ConnectionNumber) -> Option<(&mut Link, &mut Outbox)> {
+        let link = self.link.as_mut().filter(|link| link.number == number)?;
+        Some((link, &mut self.outbox))
+    }
+
+    /// Whether the session is still this connection's.
+    pub(crate) fn belongs_to(&self, number: ConnectionNumber) -> bool {
+        !self.ended && self.link.as_ref().is_some_and(|link| link.number == number)
+    }
+
+    /// Whether the session outlives its connection.
+    pub(crate) fn is_persistent(&self) -> bool {
+        self.session_expiry > 0
+    }
+
+    /// Gives the session to a new connection. The waker is the old connection's task's, to be woken after the lock.
+    pub(crate) fn attach(&mut self, link: Link) -> Option<Waker> {
+        let quota = link.quota;
+        let old = self.link.replace(link);
+        let waker = old.and_then(|mut old| {
+            let waker = old.waker.take();
+            let (writing, cut_off) = (self.outbox.is_writing(), self.outbox.is_cut_off());
+            self.departed.push(Departed { number: old.number, waker: None, writing, cut_off });
+            waker
+        });
+        self.outbox.reset();
+        self.gated = None;
+        if let Some(window) = &mut self.window {
+            window.reconnect(quota);
+        }
+        waker
+    }
+
+    /// Takes the connection away: it closed.
+    pub(crate) fn detach(&mut self) {
+        self.link = None;
+        self.outbox.reset();
+        self.gated = None;
+    }
+
+    /// Forgets a displaced connection; it has closed.
+    pub(crate) fn forget_departed(&mut self, number: ConnectionNumber) {
+        self.departed.retain(|departed| departed.number != number);
+        if self.departed.is_empty() {
+            self.departed = Vec::new();
+        }
+    }
+
+    /// The owner of a displaced connection asks what to do: close, once nobody writes on it any more.
+    pub(crate) fn poll_departed(&mut self, number: ConnectionNumber, context: &Context<'_>) -> Poll<Work> {
+        let Some(departed) = self.departed.iter_mut().find(|departed| departed.number == number) else {
+            return Poll::Ready(Work::Close(CloseReason::TakenOver));
+        };
+        if departed.writing {
+            register(&mut departed.waker, context);
+            return Poll::Pending;
+        }
+        Poll::Ready(Work::Close(CloseReason::TakenOver))
+    }
+
+    /// The writer of a displaced connection is done; its owner may close it now.
+    pub(crate) fn departed_stopped_writing(&mut self, number: ConnectionNumber, cut_off: bool) -> Option<Waker> {
+        let departed = self.departed.iter_mut().find(|departed| departed.number == number)?;
+        departed.writing = false;
+        departed.cut_off |= cut_off;
+        departed.waker.take()
+    }
+
+    /// Whether the client of this connection may have part of a packet.
+    pub(crate) fn is_cut_off(&self, number: ConnectionNumber) -> bool {
+        if self.link.as_ref().is_some_and(|link| link.number == number) {
+            return self.outbox.is_cut_off() || self.outbox.is_writing();
+        }
+        self.departed.iter().any(|departed| departed.number == number && (departed.cut_off || departed.writing))
+    }
+
+    /// Numbers a new delivery.
+    pub(crate) fn next_entry(&mut self) -> u32 {
+        self.entries = self.entries.wrapping_add(1);
+        self.entries
+    }
+
+    /// The window, made when first needed.
+    pub(crate) fn window(&mut self) -> &mut Window {
+        let quota = self.link.as_ref().map_or(0, |link| link.quota);
+        self.window.get_or_insert_with(|| Box::new(Window::new(quota)))
+    }
+
+    /// Whether the order of deliveries, or the quota, keeps a new QoS 1 or 2 message from being sent at once.
+    pub(crate) fn must_queue(&self) -> bool {
+        self.queue.as_ref().is_some_and(|queue| !queue.is_empty()) || self.lacks_quota()
+    }
+
+    /// Whether no new QoS 1 or 2 message may be sent now.
+    pub(crate) fn lacks_quota(&self) -> bool {
+        match (&self.window, &self.link) {
+            (Some(window), _) => !window.has_room(),
+            (None, link) => link.as_ref().is_none_or(|link| link.quota == 0),
+        }
+    }
+
+    /// Whether something waits to be sent, or sent again.
+    pub(crate) fn has_waiting(&self) -> bool {
+        self.queue.as_ref().is_some_and(|queue| !queue.is_empty())
+            || self.replay.as_ref().is_some_and(|replay| !replay.is_empty())
+            || self.window.as_ref().is_some_and(|window| window.is_resending())
+    }
+
+    /// Lets go of what waited for the store on this connection; the waker is for after the lock.
+    pub(crate) fn release(&mut self, number: ConnectionNumber, is_durable: impl Fn(Ticket) -> bool) -> Option<Waker> {
+        let link = self.link.as_mut().filter(|link| link.number == number)?;
+        if self.outbox.sealed.is_some_and(&is_durable) {
+            self.outbox.sealed = None;
+        }
+        if let Some(gated) = &mut self.gated {
+            while let Some((_, replies)) = gated.pop_front_if(|(ticket, _)| is_durable(*ticket)) {
+                self.outbox.buffer().extend_from_slice(&replies);
+            }
+            if gated.is_empty() {
+                self.gated = None;
+            }
+        }
+        link.waker.take()
+    }
+
+    /// When something is due that only the clock brings about, while disconnected.
+    pub(crate) fn next_deadline(&self) -> Option<Time> {
+        match (self.will_due, self.expires_at) {
+            (Some(will), Some(session)) => Some(will.min(session)),
+            (will, session) => will.or(session),
+        }
+    }
+
+    /// The filters of the session, kept sorted: where this one is or belongs.
+    pub(crate) fn subscription(&self, filter: &str) -> Result<usize, usize> {
+        self.subscriptions.binary_search_by(|own| (**own).cmp(filter))
+    }
+}
