@@ -10,8 +10,8 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use midge_protocol::{
-    Ack, Auth, Disconnect, MessageProperties, Packet, PacketId, PacketKind, ProtocolVersion, Publish, QoS, ReasonCode, Subscribe,
-    TopicFilter, TopicName, Unsubscribe,
+    Ack, Auth, Disconnect, MessageProperties, Packet, PacketId, PacketKind, ProtocolVersion, Publish, QoS, ReasonCode,
+    Subscribe, TopicFilter, TopicName, Unsubscribe,
 };
 
 use aliases::AliasesReceived;
@@ -125,7 +125,12 @@ pub enum AcknowledgementKind {
 }
 
 impl Connection {
-    pub(crate) fn new(session: Arc<Session>, number: ConnectionNumber, request: &ConnectRequest, limits: &Limits) -> Self {
+    pub(crate) fn new(
+        session: Arc<Session>,
+        number: ConnectionNumber,
+        request: &ConnectRequest,
+        limits: &Limits,
+    ) -> Self {
         Self {
             session,
             number,
@@ -165,7 +170,9 @@ impl Connection {
             Packet::Auth(auth) => self.receive_auth(auth),
             Packet::Disconnect(disconnect) => self.receive_disconnect(disconnect),
             Packet::Connect(_) => Err(ProtocolError::SecondConnect),
-            Packet::Connack(_) | Packet::Suback(_) | Packet::Unsuback(_) | Packet::Pingresp => Err(ProtocolError::NotFromClient(kind)),
+            Packet::Connack(_) | Packet::Suback(_) | Packet::Unsuback(_) | Packet::Pingresp => {
+                Err(ProtocolError::NotFromClient(kind))
+            }
         }
     }
 
@@ -227,23 +234,15 @@ impl Connection {
             return Err(ProtocolError::RetainNotSupported);
         }
         let topic = self.resolve(publish.topic, publish.topic_alias)?;
-        if publish.qos > QoS::AtMostOnce {
+        let mut inbound = Inbound::from_publish(topic, publish);
+        if let (QoS::ExactlyOnce, Some(id)) = (inbound.qos, inbound.packet_id) {
+            inbound.repeated = self.session.lock().received.contains(id);
+        }
+        // One that is repeated was counted when it first came.
+        if inbound.qos > QoS::AtMostOnce && !inbound.repeated {
             self.count_unacknowledged()?;
         }
-        let repeated = match publish.packet_id {
-            Some(id) if publish.qos == QoS::ExactlyOnce => self.session.lock().received.contains(id),
-            _ => false,
-        };
-        Ok(Inbound {
-            topic,
-            payload: publish.payload,
-            qos: publish.qos,
-            retain: publish.retain,
-            dup: publish.dup,
-            packet_id: publish.packet_id,
-            properties: publish.properties,
-            repeated,
-        })
+        Ok(inbound)
     }
 
     fn resolve<'a>(&mut self, topic: &'a str, alias: Option<u16>) -> Result<Topic<'a>, ProtocolError> {
@@ -300,7 +299,23 @@ fn receive_subscribe(subscribe: Subscribe<'_>) -> Result<Received<'_>, ProtocolE
     Ok(Received::Subscribe(subscribe))
 }
 
-impl Inbound<'_> {
+impl<'a> Inbound<'a> {
+    /// A PUBLISH with its topic resolved, as one not seen before: for a packet that was let through by
+    /// [`Connection::receive`] and is decoded once more.
+    #[must_use]
+    pub fn from_publish(topic: Topic<'a>, publish: Publish<'a>) -> Self {
+        Self {
+            topic,
+            payload: publish.payload,
+            qos: publish.qos,
+            retain: publish.retain,
+            dup: publish.dup,
+            packet_id: publish.packet_id,
+            properties: publish.properties,
+            repeated: false,
+        }
+    }
+
     /// The message as one that outlives the read buffer, received `now` from this client.
     #[must_use]
     pub fn to_message(&self, publisher: Option<Arc<str>>, now: Time) -> Option<Message> {

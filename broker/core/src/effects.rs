@@ -121,7 +121,11 @@ impl Effects {
     pub(crate) fn touch(&mut self, session: &Arc<Session>, link: &Link, outbox: &mut Outbox) {
         self.overdue |= outbox.len() > OVERDUE_BYTES && outbox.is_ready();
         if outbox.mark_dirty() {
-            self.touched.push(Touched { session: Arc::clone(session), number: link.number, peer: Arc::clone(&link.peer) });
+            self.touched.push(Touched {
+                session: Arc::clone(session),
+                number: link.number,
+                peer: Arc::clone(&link.peer),
+            });
         }
     }
 

@@ -31,8 +31,8 @@ mod tests;
 
 pub use broker::{Broker, Decision, Ending, Origin};
 pub use connection::{
-    Acknowledgement, AcknowledgementKind, Authenticating, AuthenticationStep, ConnectRequest, Connection, Inbound, Opening, Received,
-    SessionOverrides, Topic,
+    Acknowledgement, AcknowledgementKind, Authenticating, AuthenticationStep, ConnectRequest, Connection, Inbound,
+    Opening, Received, SessionOverrides, Topic,
 };
 pub use effects::Effects;
 pub use error::{ProtocolError, Refusal};

@@ -125,7 +125,8 @@ impl Message {
 
     /// Its properties as a packet carries them, the expiry interval being what is left of it `now` [MQTT-3.3.2-6].
     pub(crate) fn wire_properties(&self, now: Time) -> MessageProperties<'_> {
-        let mut wire = self.properties.as_ref().map_or_else(MessageProperties::default, |properties| properties.as_wire());
+        let mut wire =
+            self.properties.as_ref().map_or_else(MessageProperties::default, |properties| properties.as_wire());
         wire.message_expiry = self.expires_at.map(|deadline| now.seconds_until(deadline));
         wire
     }

@@ -19,7 +19,7 @@ use midge_protocol::ReasonCode;
 use parking_lot::{Mutex, MutexGuard};
 
 pub use outbox::Chunk;
-use outbox::recycle;
+use outbox::{Writer, recycle};
 use state::{Link, State};
 
 use crate::subscriptions::Subscriber;
@@ -55,6 +55,10 @@ pub enum CloseReason {
     TakenOver,
     /// An operator, a plugin or the server asked for it, with this reason.
     Administrative(ReasonCode),
+    /// Nothing came for one and a half times the Keep Alive [MQTT-3.1.2-22].
+    KeepAlive,
+    /// The time for which the client was authenticated is over.
+    IdentityExpired,
     /// The client does not read what is sent to it.
     SlowConsumer,
     /// The server shuts down.
@@ -68,6 +72,8 @@ impl CloseReason {
         match self {
             Self::TakenOver => ReasonCode::SessionTakenOver,
             Self::Administrative(reason) => reason,
+            Self::KeepAlive => ReasonCode::KeepAliveTimeout,
+            Self::IdentityExpired => ReasonCode::NotAuthorized,
             Self::SlowConsumer => ReasonCode::QuotaExceeded,
             Self::ServerShutdown => ReasonCode::ServerShuttingDown,
         }
@@ -105,11 +111,11 @@ impl Session {
         let mut state = self.lock();
         let Some((link, outbox)) = state.link_of(number) else { return state.poll_departed(number, context) };
         if let Some(reason) = link.closing
-            && !outbox.is_writing()
+            && !outbox.is_visited()
         {
             return Poll::Ready(Work::Close(reason));
         }
-        if let Some(chunk) = outbox.take() {
+        if let Some(chunk) = outbox.take(Writer::Owner) {
             return Poll::Ready(Work::Write(chunk));
         }
         if link.wants_room && outbox.len() == 0 {
@@ -125,7 +131,7 @@ impl Session {
     pub fn take_output(&self, number: ConnectionNumber) -> Option<Chunk> {
         let mut state = self.lock();
         let (link, outbox) = state.link_of(number)?;
-        if link.closing.is_some() { None } else { outbox.take() }
+        if link.closing.is_some() { None } else { outbox.take(Writer::Visitor) }
     }
 
     /// Gives a chunk back of which `written` bytes were written. What is left goes first again, and the owner is woken
@@ -163,10 +169,26 @@ impl Session {
         self.lock().is_cut_off(number)
     }
 
-    /// Bytes encoded for the current connection and not yet written.
+    /// Bytes encoded for this connection and not yet written, those of a chunk that is out included.
     #[must_use]
-    pub fn outbox_bytes(&self) -> usize {
-        self.lock().outbox.len()
+    pub fn output_bytes(&self, number: ConnectionNumber) -> usize {
+        self.lock().link_of(number).map_or(0, |(_, outbox)| outbox.len())
+    }
+
+    /// Why the connection is to be closed, if it is: for an owner that holds a chunk its socket does not take, and so
+    /// does not get [`Work::Close`].
+    #[must_use]
+    pub fn close_requested(&self, number: ConnectionNumber) -> Option<CloseReason> {
+        match self.lock().link_of(number) {
+            Some((link, _)) => link.closing,
+            None => Some(CloseReason::TakenOver),
+        }
+    }
+
+    /// Has this connection closed: its owner is woken and finds [`Work::Close`]. The first reason stands.
+    pub fn request_close(&self, number: ConnectionNumber, reason: CloseReason) {
+        let waker = self.lock().link_of(number).and_then(|(link, _)| link.close_for(reason));
+        wake(waker);
     }
 
     pub(crate) fn shared_client_id(&self) -> &Arc<str> {

@@ -47,12 +47,18 @@ impl Broker {
             }
             Outcome::Unknown => {}
             Outcome::Release => {
-                self.note(effects, &state, || Change::Released { client_id: Arc::clone(session.shared_client_id()), packet_id });
+                self.note(effects, &state, || Change::Released {
+                    client_id: Arc::clone(session.shared_client_id()),
+                    packet_id,
+                });
                 reply(connection, packet_id, ReasonCode::Success, Packet::Pubrel, effects);
             }
             Outcome::Done => {
                 effects.counters.in_flight -= 1;
-                self.note(effects, &state, || Change::Acknowledged { client_id: Arc::clone(session.shared_client_id()), packet_id });
+                self.note(effects, &state, || Change::Acknowledged {
+                    client_id: Arc::clone(session.shared_client_id()),
+                    packet_id,
+                });
                 self.pump(&session, &mut state, now, effects);
             }
         }
@@ -69,7 +75,10 @@ impl Broker {
             }
             let known = state.received.remove(packet_id);
             if known {
-                self.note(effects, &state, || Change::Completed { client_id: Arc::clone(session.shared_client_id()), packet_id });
+                self.note(effects, &state, || Change::Completed {
+                    client_id: Arc::clone(session.shared_client_id()),
+                    packet_id,
+                });
             }
             known
         };

@@ -42,7 +42,8 @@ fn properties<'a>(request: &'a ConnectRequest, agreed: &Agreed, limits: &Limits)
     let packet_bytes = request.overrides.packet_size.unwrap_or(limits.packet_bytes_max);
     ConnackProperties {
         session_expiry: (agreed.session_expiry != request.session_expiry).then_some(agreed.session_expiry),
-        receive_maximum: std::num::NonZeroU16::new(limits.receive_maximum.max(1)).filter(|maximum| maximum.get() < u16::MAX),
+        receive_maximum: std::num::NonZeroU16::new(limits.receive_maximum.max(1))
+            .filter(|maximum| maximum.get() < u16::MAX),
         maximum_qos: (limits.maximum_qos < QoS::ExactlyOnce).then_some(limits.maximum_qos),
         retain_available: (!limits.retain_available).then_some(false),
         maximum_packet_size: NonZeroU32::new(packet_bytes).filter(|bytes| bytes.get() < PACKET_BYTES_MAX),

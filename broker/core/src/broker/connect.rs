@@ -6,9 +6,9 @@ use std::task::Waker;
 
 use midge_protocol::ProtocolVersion;
 
-use super::{Broker, Gated};
 use super::connack::{self, Agreed};
 use super::remains::Remains;
+use super::{Broker, Gated};
 use crate::connection::{ConnectRequest, Connection};
 use crate::effects::Effects;
 use crate::event::{Event, SessionEnd};
@@ -85,7 +85,8 @@ impl Broker {
         let keep_alive_max = limits.keep_alive_max;
         // Only a version 5 client can be told to use another Keep Alive [MQTT-3.1.2-21].
         let too_long = keep_alive_max > 0 && (request.keep_alive == 0 || request.keep_alive > keep_alive_max);
-        let keep_alive = if too_long && request.version == ProtocolVersion::V5 { keep_alive_max } else { request.keep_alive };
+        let keep_alive =
+            if too_long && request.version == ProtocolVersion::V5 { keep_alive_max } else { request.keep_alive };
         Settled {
             session_expiry: request.session_expiry.min(overrides.session_expiry.unwrap_or(limits.session_expiry_max)),
             keep_alive,
@@ -141,7 +142,13 @@ impl Broker {
         let mut state = State::new(settled.session_expiry, settled.bounds);
         state.attach(link);
         let session = Arc::new(Session::new(self.next_number.fetch_add(1, Ordering::Relaxed), client_id, state));
-        self.welcome(&session, &mut session.lock(), Welcome { request, settled, session_present: false }, will, effects);
+        self.welcome(
+            &session,
+            &mut session.lock(),
+            Welcome { request, settled, session_present: false },
+            will,
+            effects,
+        );
         place.put(Arc::clone(&session));
         let displaced = remains.as_mut().and_then(|remains| remains.displaced.take());
         let taken_over = remains.as_ref().is_some_and(|remains| remains.was_connected);
@@ -149,14 +156,7 @@ impl Broker {
     }
 
     /// Moves an existing session, with all that is in flight, to the new connection.
-    fn resume(
-        &self,
-        session: &Arc<Session>,
-        state: &mut State,
-        settled: &Settled,
-        link: Link,
-        now: Time,
-    ) -> Claimed {
+    fn resume(&self, session: &Arc<Session>, state: &mut State, settled: &Settled, link: Link, now: Time) -> Claimed {
         let taken_over = state.link.is_some();
         // Coming back before the Will Delay Interval has passed cancels the Will [MQTT-3.1.3-9].
         let will = state.will.take().filter(|will| {
@@ -172,7 +172,14 @@ impl Broker {
     }
 
     /// Puts the new connection's Will and CONNACK into the session. Nothing leaves before the store has what it needs.
-    fn welcome(&self, session: &Arc<Session>, state: &mut State, welcome: Welcome<'_>, will: Option<Will>, effects: &mut Effects) {
+    fn welcome(
+        &self,
+        session: &Arc<Session>,
+        state: &mut State,
+        welcome: Welcome<'_>,
+        will: Option<Will>,
+        effects: &mut Effects,
+    ) {
         let Welcome { request, settled, session_present } = welcome;
         let client_id = session.shared_client_id();
         state.will = will.map(|will| {

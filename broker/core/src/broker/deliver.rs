@@ -117,7 +117,11 @@ impl Broker {
                 count_sent(effects, terms.qos, outgoing.payload.len());
                 effects.counters.in_flight += 1;
                 effects.touch(session, link, outbox);
-                self.note(effects, state, || Change::Sent { client_id: Arc::clone(session.shared_client_id()), entry, packet_id: id });
+                self.note(effects, state, || Change::Sent {
+                    client_id: Arc::clone(session.shared_client_id()),
+                    entry,
+                    packet_id: id,
+                });
             }
             Err(TooLarge) => {
                 window.withdraw();
@@ -163,7 +167,9 @@ impl Broker {
     fn send_next(&self, session: &Arc<Session>, state: &mut State, now: Time, effects: &mut Effects) -> bool {
         if state.window.as_ref().is_some_and(|window| window.is_resending()) {
             return match state.window().next_resend() {
-                Some(Resend::Publish(id, delivery)) => self.send(session, state, &delivery, Some((id, true)), now, effects),
+                Some(Resend::Publish(id, delivery)) => {
+                    self.send(session, state, &delivery, Some((id, true)), now, effects)
+                }
                 Some(Resend::Release(id)) => release(session, state, id, effects),
                 None => !state.window().is_resending(),
             };
@@ -188,7 +194,8 @@ impl Broker {
         let quota = !state.lacks_quota();
         for _ in 0..2 {
             state.replay_next = !state.replay_next;
-            let next = if state.replay_next { self.next_owed(state, quota, now) } else { next_queued(state, quota, effects) };
+            let next =
+                if state.replay_next { self.next_owed(state, quota, now) } else { next_queued(state, quota, effects) };
             if next.is_some() {
                 return next;
             }
@@ -226,7 +233,11 @@ impl Broker {
             effects.touch(session, link, outbox);
             if let Some(packet_id) = packet_id.filter(|_| !dup) {
                 let entry = delivery.entry;
-                self.note(effects, state, || Change::Sent { client_id: Arc::clone(session.shared_client_id()), entry, packet_id });
+                self.note(effects, state, || Change::Sent {
+                    client_id: Arc::clone(session.shared_client_id()),
+                    entry,
+                    packet_id,
+                });
             }
             return true;
         }
@@ -293,7 +304,8 @@ fn next_queued(state: &mut State, quota: bool, effects: &mut Effects) -> Option<
 
 fn delivery(state: &mut State, outgoing: &mut Outgoing<'_>, terms: &Terms<'_>) -> Delivery {
     let plain = terms.subscription_ids.is_empty() && terms.group.is_none();
-    let rare = (!plain).then(|| Box::new(Rare { subscription_ids: terms.subscription_ids.to_vec(), group: terms.group.cloned() }));
+    let rare = (!plain)
+        .then(|| Box::new(Rare { subscription_ids: terms.subscription_ids.to_vec(), group: terms.group.cloned() }));
     Delivery { message: outgoing.shared(), entry: state.next_entry(), qos: terms.qos, retain: terms.retain, rare }
 }
 

@@ -73,7 +73,12 @@ impl Encoder {
         Ok(())
     }
 
-    fn layout(&mut self, outgoing: &Outgoing<'_>, header: Header, version: ProtocolVersion) -> Result<&Layout, TooLarge> {
+    fn layout(
+        &mut self,
+        outgoing: &Outgoing<'_>,
+        header: Header,
+        version: ProtocolVersion,
+    ) -> Result<&Layout, TooLarge> {
         let index = usize::from(version == ProtocolVersion::V5) * 2 + usize::from(header.packet_id.is_some());
         let layout = &mut self.layouts[index];
         if !layout.filled {

@@ -46,25 +46,33 @@ impl Broker {
         if inbound.repeated {
             return self.answer_publish(connection, inbound, ReasonCode::Success, None, effects);
         }
-        let (reason, text) = match decision {
-            Decision::Refuse { reason, text } => (reason, text),
-            Decision::Replace(messages) => (self.publish_replaced(messages, now, effects), None),
-            Decision::Accept => match self.objection(inbound) {
-                Some(reason) => (reason, None),
-                None => {
-                    let session = Arc::clone(&connection.session);
-                    let mut outgoing = Outgoing::from_inbound(inbound, session.shared_client_id(), now);
-                    (self.retain_and_route(&mut outgoing, now, effects), None)
-                }
-            },
+        let refusal = match decision {
+            Decision::Refuse { reason, text } => Some((reason, text)),
+            Decision::Accept => self.objection(inbound).map(|reason| (reason, None)),
+            Decision::Replace(_) => None,
+        };
+        if let Some((reason, text)) = refusal {
+            effects.counters.messages_refused += 1;
+            return self.answer_publish(connection, inbound, reason, text, effects);
+        }
+        // Before it is routed: if the session has gone to another connection, the client sends it again there.
+        if inbound.qos == QoS::ExactlyOnce && !self.remember(connection, inbound, effects) {
+            return;
+        }
+        let session = Arc::clone(&connection.session);
+        let reason = match decision {
+            Decision::Replace(messages) => self.publish_replaced(messages, now, effects),
+            _ => self.retain_and_route(
+                &mut Outgoing::from_inbound(inbound, session.shared_client_id(), now),
+                now,
+                effects,
+            ),
         };
         if reason.is_error() {
             effects.counters.messages_refused += 1;
-        } else if inbound.qos == QoS::ExactlyOnce && !self.remember(connection, inbound, effects) {
-            // The session went to another connection meanwhile.
-            return;
+            self.forget(connection, inbound, effects);
         }
-        self.answer_publish(connection, inbound, reason, text, effects);
+        self.answer_publish(connection, inbound, reason, None, effects);
         if effects.overdue {
             effects.flush_touched();
         }
@@ -208,8 +216,24 @@ impl Broker {
             return false;
         }
         state.received.insert(packet_id);
-        self.note(effects, &state, || Change::Received { client_id: Arc::clone(session.shared_client_id()), packet_id });
+        self.note(effects, &state, || Change::Received {
+            client_id: Arc::clone(session.shared_client_id()),
+            packet_id,
+        });
         true
+    }
+
+    /// It was not taken after all: a PUBREC that says no frees the Packet Identifier [MQTT-4.3.3-9].
+    fn forget(&self, connection: &Connection, inbound: &Inbound<'_>, effects: &mut Effects) {
+        let Some(packet_id) = inbound.packet_id else { return };
+        let session = &connection.session;
+        let mut state = session.lock();
+        if state.belongs_to(connection.number) && state.received.remove(packet_id) {
+            self.note(effects, &state, || Change::Completed {
+                client_id: Arc::clone(session.shared_client_id()),
+                packet_id,
+            });
+        }
     }
 
     /// PUBACK or PUBREC; nothing for `QoS` 0.

@@ -30,7 +30,13 @@ pub(super) struct Remains {
 
 impl Broker {
     /// Ends a session; none if somebody else already did.
-    pub(super) fn end(&self, session: &Arc<Session>, state: &mut State, cause: SessionEnd, effects: &mut Effects) -> Option<Remains> {
+    pub(super) fn end(
+        &self,
+        session: &Arc<Session>,
+        state: &mut State,
+        cause: SessionEnd,
+        effects: &mut Effects,
+    ) -> Option<Remains> {
         if std::mem::replace(&mut state.ended, true) {
             return None;
         }

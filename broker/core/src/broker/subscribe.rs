@@ -4,15 +4,14 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use midge_protocol::{
-    Packet, QoS, ReasonCode, ReasonProperties, RetainHandling, Suback, Subscribe, SubscribeFilter, SubscriptionId, TopicFilter, Unsuback,
-    Unsubscribe,
+    Packet, QoS, ReasonCode, ReasonProperties, RetainHandling, Suback, Subscribe, SubscribeFilter, SubscriptionId,
+    TopicFilter, Unsuback, Unsubscribe,
 };
 
 use super::Broker;
 use crate::Time;
 use crate::connection::Connection;
 use crate::effects::Effects;
-use crate::retained::Cursor;
 use crate::session::replay::Owed;
 use crate::session::state::State;
 use crate::store::Change;
@@ -34,7 +33,8 @@ impl Broker {
         let mut reasons = Vec::with_capacity(subscribe.filters.len());
         let mut replays = Vec::new();
         for (asked, ruling) in subscribe.filters.iter().zip(rulings) {
-            let made = ruling.and_then(|qos| self.make_subscription(connection, asked, subscribe.subscription_id, qos, effects));
+            let made = ruling
+                .and_then(|qos| self.make_subscription(connection, asked, subscribe.subscription_id, qos, effects));
             reasons.push(match made {
                 Err(reason) => reason,
                 Ok((qos, owed)) => {
@@ -52,7 +52,13 @@ impl Broker {
     }
 
     /// Ends subscriptions and answers with UNSUBACK.
-    pub fn unsubscribe(&self, connection: &mut Connection, unsubscribe: &Unsubscribe<'_>, _now: Time, effects: &mut Effects) {
+    pub fn unsubscribe(
+        &self,
+        connection: &mut Connection,
+        unsubscribe: &Unsubscribe<'_>,
+        _now: Time,
+        effects: &mut Effects,
+    ) {
         let filters = unsubscribe.filters.iter();
         let reasons = filters.map(|filter| self.end_own_subscription(connection, filter, effects)).collect();
         let unsuback = Unsuback { packet_id: unsubscribe.packet_id, properties: ReasonProperties::default(), reasons };
@@ -114,7 +120,7 @@ impl Broker {
             subscription_id,
             except: options.no_local.then(|| Arc::clone(session.shared_client_id())),
             found: VecDeque::new(),
-            cursor: Cursor::default(),
+            cursor: self.retained.cursor(),
         });
         Ok((options.qos, owed))
     }
@@ -123,7 +129,9 @@ impl Broker {
     fn list(&self, state: &mut State, filter: &str) -> Result<bool, ReasonCode> {
         match state.subscription(filter) {
             Ok(_) => Ok(true),
-            Err(_) if state.subscriptions.len() >= self.limits.subscriptions_max as usize => Err(ReasonCode::QuotaExceeded),
+            Err(_) if state.subscriptions.len() >= self.limits.subscriptions_max as usize => {
+                Err(ReasonCode::QuotaExceeded)
+            }
             Err(at) => {
                 if state.subscriptions.is_empty() {
                     state.subscriptions.reserve_exact(1);

@@ -84,7 +84,11 @@ fn request(connect: &Connect<'_>, broker: &Broker) -> Result<ConnectRequest, Pro
         will: connect.will.as_ref().and_then(|will| Will::from_packet(will, &publisher)),
         username: connect.username.map(str::to_owned),
         password: connect.password.map(<[u8]>::to_vec),
-        user_properties: properties.user_properties.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        user_properties: properties
+            .user_properties
+            .iter()
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect(),
         authentication_method: properties.authentication_method.map(str::to_owned),
         authentication_data: properties.authentication_data.map(<[u8]>::to_vec),
         client_id,

@@ -7,7 +7,7 @@ use crate::store::Ticket;
 
 /// Bytes on their way to one client. Idle means no buffer: it is taken at the first byte and returned when written.
 ///
-/// Whoever writes takes the buffer out, so that no lock is held during the system call; `writing` keeps everybody else
+/// Whoever writes takes the buffer out, so that no lock is held during the system call; `writer` keeps everybody else
 /// from writing meanwhile, which keeps the order. New bytes gather in a second buffer.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
@@ -16,13 +16,22 @@ pub(crate) struct Outbox {
     start: usize,
     /// Bytes of the chunk that is out.
     taken: usize,
-    writing: bool,
+    writer: Option<Writer>,
     /// Whether some batch promised to flush. Cleared whenever the buffer is taken: bytes appended later need a new promise.
     dirty: bool,
     /// Nothing may leave yet: the CONNACK waits for the store.
     pub(crate) sealed: Option<Ticket>,
     /// Whether the last write ended within the bytes it was given, perhaps within a packet.
     cut_off: bool,
+}
+
+/// Who has the chunk that is out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Writer {
+    /// The connection's own task, perhaps while its socket is full.
+    Owner,
+    /// Somebody else, for the length of a system call.
+    Visitor,
 }
 
 /// Bytes to write; they are this holder's alone until given back.
@@ -60,11 +69,11 @@ impl Outbox {
     }
 
     /// Takes what is there, unless there is nothing or somebody is writing.
-    pub(crate) fn take(&mut self) -> Option<Chunk> {
-        if self.writing || self.sealed.is_some() || self.pending.len() == self.start {
+    pub(crate) fn take(&mut self, writer: Writer) -> Option<Chunk> {
+        if !self.is_ready() {
             return None;
         }
-        self.writing = true;
+        self.writer = Some(writer);
         self.dirty = false;
         let chunk = Chunk { buffer: std::mem::take(&mut self.pending), start: std::mem::take(&mut self.start) };
         self.taken = chunk.len();
@@ -73,7 +82,7 @@ impl Outbox {
 
     /// Takes a chunk back of which `written` bytes were written; what is left goes first again.
     pub(crate) fn give_back(&mut self, mut chunk: Chunk, written: usize) {
-        self.writing = false;
+        self.writer = None;
         self.taken = 0;
         chunk.start += written;
         self.cut_off = chunk.start < chunk.buffer.len();
@@ -93,7 +102,12 @@ impl Outbox {
 
     /// Whether a chunk is out.
     pub(crate) fn is_writing(&self) -> bool {
-        self.writing
+        self.writer.is_some()
+    }
+
+    /// Whether somebody other than the connection's own task has a chunk: only until its system call returns.
+    pub(crate) fn is_visited(&self) -> bool {
+        self.writer == Some(Writer::Visitor)
     }
 
     /// Whether the client has, as far as known, only part of a packet.
@@ -103,7 +117,7 @@ impl Outbox {
 
     /// Whether a chunk could be taken.
     pub(crate) fn is_ready(&self) -> bool {
-        !self.writing && self.sealed.is_none() && self.pending.len() > self.start
+        self.writer.is_none() && self.sealed.is_none() && self.pending.len() > self.start
     }
 
     /// Forgets everything: the connection is gone.
@@ -154,13 +168,13 @@ mod tests {
     fn what_was_not_written_goes_before_what_came_later() {
         let mut outbox = Outbox::default();
         outbox.buffer().extend_from_slice(b"first ");
-        let chunk = outbox.take().unwrap();
+        let chunk = outbox.take(Writer::Owner).unwrap();
         outbox.buffer().extend_from_slice(b"second");
-        assert!(outbox.take().is_none(), "somebody is writing");
+        assert!(outbox.take(Writer::Owner).is_none(), "somebody is writing");
         assert_eq!(outbox.len(), 12);
         outbox.give_back(chunk, 2);
         assert!(outbox.is_cut_off());
-        assert_eq!(&*outbox.take().unwrap(), b"rst second");
+        assert_eq!(&*outbox.take(Writer::Owner).unwrap(), b"rst second");
     }
 
     #[test]
@@ -169,7 +183,7 @@ mod tests {
         outbox.buffer().push(1);
         assert!(outbox.mark_dirty());
         assert!(!outbox.mark_dirty(), "the first one flushes");
-        let chunk = outbox.take().unwrap();
+        let chunk = outbox.take(Writer::Owner).unwrap();
         outbox.buffer().push(2);
         assert!(outbox.mark_dirty(), "bytes after the take need a new promise");
         outbox.give_back(chunk, 1);
@@ -180,7 +194,7 @@ mod tests {
     fn an_idle_outbox_has_no_buffer() {
         let mut outbox = Outbox::default();
         outbox.buffer().push(1);
-        let chunk = outbox.take().unwrap();
+        let chunk = outbox.take(Writer::Owner).unwrap();
         outbox.give_back(chunk, 1);
         assert_eq!(outbox.pending.capacity(), 0);
         assert_eq!(outbox.len(), 0);

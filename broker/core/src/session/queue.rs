@@ -77,13 +77,15 @@ impl Queue {
 
     /// Whether it is more than three quarters full: publishers should slow down.
     pub(crate) fn is_congested(&self, bounds: Bounds) -> bool {
-        self.waiting.len() as u64 * 4 > u64::from(bounds.messages) * 3 || self.bytes.saturating_mul(4) > bounds.bytes.saturating_mul(3)
+        self.waiting.len() as u64 * 4 > u64::from(bounds.messages) * 3
+            || self.bytes.saturating_mul(4) > bounds.bytes.saturating_mul(3)
     }
 
     /// Appends a delivery and hands every delivery to `dropped` for which there is no room.
     pub(crate) fn push(&mut self, delivery: Delivery, bounds: Bounds, mut dropped: impl FnMut(Delivery)) {
         let weight = delivery.message.weight() as u64;
-        let fits = |queue: &Self| queue.waiting.len() < bounds.messages as usize && queue.bytes + weight <= bounds.bytes;
+        let fits =
+            |queue: &Self| queue.waiting.len() < bounds.messages as usize && queue.bytes + weight <= bounds.bytes;
         if bounds.messages == 0 || weight > bounds.bytes || (bounds.policy == QueuePolicy::DropNewest && !fits(self)) {
             return dropped(delivery);
         }

@@ -63,7 +63,8 @@ impl Replay {
 impl Owed {
     fn peek(&mut self, retained: &Retained, now: Time) -> Option<Arc<Message>> {
         if self.found.is_empty() && !self.cursor.is_done() {
-            let filter = TopicFilter::new(&self.filter).expect("the filter of a subscription was checked when it was made");
+            let filter =
+                TopicFilter::new(&self.filter).expect("the filter of a subscription was checked when it was made");
             let mut found = Vec::new();
             retained.matching_from(filter, now, &mut self.cursor, FOUND_AT_ONCE, &mut found);
             self.found.extend(found);

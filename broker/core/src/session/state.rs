@@ -72,7 +72,8 @@ pub(crate) struct Link {
 struct Departed {
     number: ConnectionNumber,
     waker: Option<Waker>,
-    writing: bool,
+    /// Somebody other than its own task is writing on it.
+    visited: bool,
     cut_off: bool,
 }
 
@@ -122,8 +123,9 @@ impl State {
         let old = self.link.replace(link);
         let waker = old.and_then(|mut old| {
             let waker = old.waker.take();
-            let (writing, cut_off) = (self.outbox.is_writing(), self.outbox.is_cut_off());
-            self.departed.push(Departed { number: old.number, waker: None, writing, cut_off });
+            let cut_off = self.outbox.is_cut_off() || self.outbox.is_writing();
+            let visited = self.outbox.is_visited();
+            self.departed.push(Departed { number: old.number, waker: None, visited, cut_off });
             waker
         });
         self.outbox.reset();
@@ -154,7 +156,7 @@ impl State {
         let Some(departed) = self.departed.iter_mut().find(|departed| departed.number == number) else {
             return Poll::Ready(Work::Close(CloseReason::TakenOver));
         };
-        if departed.writing {
+        if departed.visited {
             register(&mut departed.waker, context);
             return Poll::Pending;
         }
@@ -164,8 +166,8 @@ impl State {
     /// The writer of a displaced connection is done; its owner may close it now.
     pub(crate) fn departed_stopped_writing(&mut self, number: ConnectionNumber, cut_off: bool) -> Option<Waker> {
         let departed = self.departed.iter_mut().find(|departed| departed.number == number)?;
-        departed.writing = false;
-        departed.cut_off |= cut_off;
+        departed.visited = false;
+        departed.cut_off = cut_off;
         departed.waker.take()
     }
 
@@ -174,7 +176,7 @@ impl State {
         if self.link.as_ref().is_some_and(|link| link.number == number) {
             return self.outbox.is_cut_off() || self.outbox.is_writing();
         }
-        self.departed.iter().any(|departed| departed.number == number && (departed.cut_off || departed.writing))
+        self.departed.iter().any(|departed| departed.number == number && departed.cut_off)
     }
 
     /// Numbers a new delivery.
