@@ -41,9 +41,11 @@ pub enum Stored {
     Full,
 }
 
-/// Where the search for a filter's retained messages goes on.
-#[derive(Clone, Debug, Default)]
+/// Where the search for a filter's retained messages goes on, from [`Retained::cursor`].
+#[derive(Clone, Debug)]
 pub struct Cursor {
+    /// How many messages had been retained, ever, when the search began.
+    until: u64,
     /// The topic looked at last.
     after: Option<Box<str>>,
     done: bool,
@@ -56,11 +58,15 @@ struct Shelf {
     expiring: Wheel<Box<str>>,
     /// The sum of the weights of all messages.
     bytes: usize,
+    /// How many messages were retained, ever.
+    stored: u64,
     hasher: foldhash::quality::FixedState,
 }
 
 struct Kept {
     message: Arc<Message>,
+    /// Its place in the sequence of all messages that were ever retained, from 1 on.
+    number: u64,
     expiry: Option<Timer>,
 }
 
@@ -85,6 +91,7 @@ impl Retained {
             topics: BTreeSet::new(),
             expiring: Wheel::new(),
             bytes: 0,
+            stored: 0,
             hasher: foldhash::quality::FixedState::with_seed(seed),
         };
         Self { shelf: RwLock::new(shelf), messages_max, bytes_max }
@@ -103,18 +110,27 @@ impl Retained {
 
     /// The topic's message, unless it has expired.
     pub fn get(&self, topic: &str, now: Time) -> Option<Arc<Message>> {
-        self.shelf.read().find(topic).filter(|message| !message.is_expired(now)).cloned()
+        self.shelf.read().find(topic).and_then(|kept| kept.given(now, u64::MAX))
     }
 
     /// Appends all messages that have not expired and whose topics match, in the order of their topics.
     ///
     /// Topics that begin with `$` are not matched by filters that begin with a wildcard [MQTT-4.7.2-1].
     pub fn matching(&self, filter: TopicFilter<'_>, now: Time, found: &mut Vec<Arc<Message>>) {
-        self.matching_from(filter, now, &mut Cursor::default(), usize::MAX, found);
+        self.matching_from(filter, now, &mut self.cursor(), usize::MAX, found);
     }
 
-    /// Appends at most `count` of them, and leaves in `cursor` where to go on. A topic is found at most once; one that
-    /// is retained before its turn is found too.
+    /// The start of a search that is made in parts. It finds what is retained now and still is when its turn comes:
+    /// what is published meanwhile reaches a new Subscription as it is published, and must not come twice.
+    ///
+    /// That holds if the Subscription is made first and then the cursor, and if a message is stored first and then
+    /// routed.
+    #[must_use]
+    pub fn cursor(&self) -> Cursor {
+        Cursor { until: self.shelf.read().stored, after: None, done: false }
+    }
+
+    /// Appends at most `count` of them, and leaves in `cursor` where to go on.
     pub fn matching_from(
         &self,
         filter: TopicFilter<'_>,
@@ -125,7 +141,8 @@ impl Retained {
     ) {
         let full = found.len().saturating_add(count);
         if !filter.as_str().contains(['+', '#']) {
-            found.extend(self.get(filter.as_str(), now));
+            let shelf = self.shelf.read();
+            found.extend(shelf.find(filter.as_str()).and_then(|kept| kept.given(now, cursor.until)));
             cursor.done = true;
         }
         while !cursor.done && found.len() < full {
@@ -171,7 +188,7 @@ impl Shelf {
     fn store(&mut self, message: Arc<Message>, messages_max: usize, bytes_max: usize) -> Stored {
         let room = bytes_max.saturating_sub(self.bytes);
         let count = self.messages.len();
-        let Self { messages, topics, expiring, bytes, hasher } = self;
+        let Self { messages, topics, expiring, bytes, stored, hasher } = self;
         let hash = hasher.hash_one(message.topic());
         let same = |kept: &Kept| kept.message.topic() == message.topic();
         let (outcome, weight_before) = match messages.entry(hash, same, |kept| hasher.hash_one(kept.message.topic())) {
@@ -182,14 +199,16 @@ impl Shelf {
                     return Stored::Full;
                 }
                 kept.expiry.take().and_then(|timer| expiring.cancel(timer));
-                *kept = Kept { expiry: watch(expiring, &message), message: Arc::clone(&message) };
+                *stored += 1;
+                *kept = Kept::new(&message, *stored, expiring);
                 (Stored::Replaced, weight_before)
             }
             Entry::Vacant(place) => {
                 if count >= messages_max || message.weight() > room {
                     return Stored::Full;
                 }
-                place.insert(Kept { expiry: watch(expiring, &message), message: Arc::clone(&message) });
+                *stored += 1;
+                place.insert(Kept::new(&message, *stored, expiring));
                 topics.insert(message.topic().into());
                 (Stored::Added, 0)
             }
@@ -199,9 +218,9 @@ impl Shelf {
     }
 
     fn remove(&mut self, topic: &str) -> Option<Arc<Message>> {
-        let Self { messages, topics, expiring, bytes, hasher } = self;
+        let Self { messages, topics, expiring, bytes, hasher, .. } = self;
         let kept = messages.find_entry(hasher.hash_one(topic), |kept| kept.message.topic() == topic).ok()?;
-        let (Kept { message, expiry }, _) = kept.remove();
+        let (Kept { message, expiry, .. }, _) = kept.remove();
         expiry.and_then(|timer| expiring.cancel(timer));
         topics.remove(topic);
         *bytes -= message.weight();
@@ -211,9 +230,8 @@ impl Shelf {
         Some(message)
     }
 
-    fn find(&self, topic: &str) -> Option<&Arc<Message>> {
-        let hash = self.hasher.hash_one(topic);
-        self.messages.find(hash, |kept| kept.message.topic() == topic).map(|kept| &kept.message)
+    fn find(&self, topic: &str) -> Option<&Kept> {
+        self.messages.find(self.hasher.hash_one(topic), |kept| kept.message.topic() == topic)
     }
 
     /// Follows the filter through the topics after the cursor, until `found` is full, the topics end or writers shall
@@ -233,7 +251,7 @@ impl Shelf {
             last = Some(topic);
             from = match leap(filter, topic, &mut target) {
                 Leap::Match => {
-                    found.extend(self.find(topic).filter(|message| !message.is_expired(now)).cloned());
+                    found.extend(self.find(topic).and_then(|kept| kept.given(now, cursor.until)));
                     if found.len() >= full {
                         break;
                     }
@@ -251,9 +269,17 @@ impl Shelf {
     }
 }
 
-/// Has a message that expires be remembered for that moment.
-fn watch(expiring: &mut Wheel<Box<str>>, message: &Message) -> Option<Timer> {
-    message.expires_at().map(|deadline| expiring.insert(deadline, message.topic().into()))
+impl Kept {
+    /// Keeps a message and, if it expires, has it remembered for that moment.
+    fn new(message: &Arc<Message>, number: u64, expiring: &mut Wheel<Box<str>>) -> Self {
+        let expiry = message.expires_at().map(|deadline| expiring.insert(deadline, message.topic().into()));
+        Self { message: Arc::clone(message), number, expiry }
+    }
+
+    /// The message, unless it has expired or came later than so many others.
+    fn given(&self, now: Time, until: u64) -> Option<Arc<Message>> {
+        (self.number <= until && !self.message.is_expired(now)).then(|| Arc::clone(&self.message))
+    }
 }
 
 /// What every topic that matches the filter begins with: `a` for `a/+/b` and for `a/#`.
