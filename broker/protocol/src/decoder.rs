@@ -1,6 +1,6 @@
 //! Cuts control packets out of a byte stream.
 
-use crate::wire::{Reader, variable_integer};
+use crate::wire::{Reader, is_padded, variable_integer};
 use crate::{
     Ack, Auth, Cause, Connack, Connect, Disconnect, Malformed, Packet, PacketKind, ProtocolVersion,
     Publish, Suback, Subscribe, Unsuback, Unsubscribe,
@@ -63,7 +63,8 @@ impl Decoder {
         }
     }
 
-    /// The version that is spoken, once it is known.
+    /// The version that is spoken. On a Server it is known once CONNECT has named it, even where that CONNECT is
+    /// refused for something else, so that the refusal can be written in it.
     #[must_use]
     pub const fn version(&self) -> Option<ProtocolVersion> {
         self.version
@@ -99,6 +100,11 @@ impl Decoder {
             return Ok(Decoded::Incomplete { needed: length });
         };
         let packet = self.contents(kind, first_byte, Reader::new(contents))?;
+        // Only version 5 asks for the shortest form, and CONNECT tells the version after its Remaining Length.
+        let is_v5 = self.version == Some(ProtocolVersion::V5);
+        if is_v5 && rest.get(..length_bytes).is_some_and(is_padded) {
+            return Err(Cause::IntegerNotMinimal.into());
+        }
         Ok(Decoded::Packet { packet, length })
     }
 
@@ -107,20 +113,16 @@ impl Decoder {
     fn kind(&self, first_byte: u8) -> Result<PacketKind, Malformed> {
         let kind = PacketKind::from_first_byte(first_byte)
             .ok_or(Cause::UnknownPacketType(first_byte >> 4))?;
-        if kind == PacketKind::Publish {
-            return if self.version.is_some() {
-                Ok(kind)
-            } else {
-                Err(Cause::FirstPacketNotConnect.into())
-            };
-        }
         if self.version.is_none() && kind != PacketKind::Connect {
             return Err(Cause::FirstPacketNotConnect.into());
+        }
+        if kind == PacketKind::Publish {
+            return Ok(kind);
         }
         if kind == PacketKind::Auth && self.version != Some(ProtocolVersion::V5) {
             return Err(Cause::UnknownPacketType(first_byte >> 4).into());
         }
-        // MQTT 3.1 let DUP be set where it means something, and did not forbid the rest.
+        // MQTT 3.1 knew DUP in SUBSCRIBE, UNSUBSCRIBE and PUBREL, and called the other flags unused, not reserved.
         let is_lenient = self.version == Some(ProtocolVersion::V31);
         if first_byte != kind.first_byte() && !is_lenient {
             return Err(Cause::FixedHeaderFlags(kind).into());
@@ -135,9 +137,8 @@ impl Decoder {
         reader: Reader<'a>,
     ) -> Result<Packet<'a>, Malformed> {
         let Some(version) = self.version else {
-            let connect = Connect::decode(reader)?;
-            self.version = Some(connect.version);
-            return Ok(Packet::Connect(Box::new(connect)));
+            self.version = Connect::version(reader);
+            return Ok(Packet::Connect(Box::new(Connect::decode(reader)?)));
         };
         Ok(match kind {
             PacketKind::Publish => {
@@ -159,7 +160,13 @@ impl Decoder {
             PacketKind::Unsuback => Packet::Unsuback(Unsuback::decode(reader, version)?),
             PacketKind::Pingreq => reader.finish().map(|()| Packet::Pingreq)?,
             PacketKind::Pingresp => reader.finish().map(|()| Packet::Pingresp)?,
-            PacketKind::Disconnect => Packet::Disconnect(Disconnect::decode(reader, version)?),
+            PacketKind::Disconnect => {
+                let disconnect = Disconnect::decode(reader, version)?;
+                if self.role == Role::Client && disconnect.session_expiry.is_some() {
+                    return Err(Cause::SessionExpiryFromServer.into());
+                }
+                Packet::Disconnect(disconnect)
+            }
             PacketKind::Auth => Packet::Auth(Auth::decode(reader)?),
         })
     }

@@ -53,9 +53,9 @@ pub enum Cause {
     UnknownPacketType(u8),
     /// The flags of the fixed header are not those of the packet type.
     FixedHeaderFlags(PacketKind),
-    /// Remaining Length has a fifth byte.
-    RemainingLengthTooLong,
-    /// A variable byte integer is longer than it needs to be.
+    /// A variable byte integer, such as the Remaining Length, has a fifth byte.
+    IntegerTooLong,
+    /// A variable byte integer is longer than it needs to be; below version 5 the Remaining Length may be.
     IntegerNotMinimal,
     /// The packet is larger than the receiver accepts.
     PacketTooLarge,
@@ -73,13 +73,15 @@ pub enum Cause {
     ProtocolVersion(u8),
     /// The reserved bit of the Connect Flags is set.
     ConnectFlagReserved,
-    /// Will QoS is 3, or Will QoS or Will Retain are set without a Will.
-    WillFlags,
+    /// Will QoS is 3.
+    WillQosIsThree,
+    /// Will QoS or Will Retain are set without a Will.
+    WillFlagsWithoutWill,
     /// A password without a user name, below version 5.
     PasswordWithoutUserName,
     /// A Packet Identifier is 0.
     PacketIdIsZero,
-    /// QoS is 3.
+    /// The QoS of a PUBLISH is 3.
     QosIsThree,
     /// DUP is set in a PUBLISH of QoS 0.
     DupWithoutQos,
@@ -89,16 +91,20 @@ pub enum Cause {
     TopicNameWildcard,
     /// A Topic Alias of 0.
     TopicAliasIsZero,
-    /// A Topic Filter that is empty or has a wildcard in the wrong place.
-    TopicFilterInvalid,
-    /// `$share/` without a ShareName or a filter behind it.
+    /// A Topic Filter that is empty.
+    TopicFilterEmpty,
+    /// A Topic Filter with a wildcard in the wrong place.
+    TopicFilterWildcard,
+    /// `$share/` without a ShareName or an ordinary filter behind it.
     ShareInvalid,
     /// No Local on a shared subscription.
     SharedNoLocal,
-    /// A SUBSCRIBE or UNSUBSCRIBE without a Topic Filter, or an answer without a Reason Code.
-    ListEmpty,
+    /// A SUBSCRIBE or UNSUBSCRIBE without a Topic Filter, or an answer to one without a Reason Code.
+    ListEmpty(PacketKind),
     /// Reserved bits of the Subscription Options are set.
     SubscribeOptionsReserved,
+    /// The Maximum QoS of a subscription is 3.
+    SubscribeQosIsThree,
     /// Retain Handling is 3.
     RetainHandlingIsThree,
     /// A property this packet may not have.
@@ -111,10 +117,14 @@ pub enum Cause {
     SubscriptionIdIsZero,
     /// A client sent a Subscription Identifier in a PUBLISH.
     SubscriptionIdFromClient,
-    /// Authentication Data without an Authentication Method.
+    /// A Server sent a Session Expiry Interval in a DISCONNECT.
+    SessionExpiryFromServer,
+    /// A CONNECT with Authentication Data and no Authentication Method.
     AuthenticationDataWithoutMethod,
+    /// An AUTH without an Authentication Method.
+    AuthenticationMethodMissing,
     /// A Reason Code this packet may not have.
-    ReasonCode(u8),
+    ReasonCode(PacketKind, u8),
     /// Session Present is set together with an error, or the other Acknowledge Flags are set.
     ConnackFlags,
 }
@@ -125,11 +135,9 @@ impl Cause {
         use ReasonCode as R;
         match self {
             Self::FirstPacketNotConnect => (R::ProtocolError, "MQTT-3.1.0-1"),
-            Self::UnknownPacketType(_) | Self::ListEmpty => (R::ProtocolError, "MQTT-4.13.1-1"),
+            Self::UnknownPacketType(_) => (R::MalformedPacket, "MQTT-4.13.1-1"),
             Self::FixedHeaderFlags(kind) => (R::MalformedPacket, flags_statement(kind)),
-            Self::RemainingLengthTooLong | Self::IntegerNotMinimal => {
-                (R::MalformedPacket, "MQTT-1.5.5-1")
-            }
+            Self::IntegerTooLong | Self::IntegerNotMinimal => (R::MalformedPacket, "MQTT-1.5.5-1"),
             Self::PacketTooLarge => (R::PacketTooLarge, "MQTT-3.2.2-15"),
             Self::Truncated | Self::TrailingBytes => (R::MalformedPacket, "MQTT-4.13.1-1"),
             Self::StringNotUtf8 => (R::MalformedPacket, "MQTT-1.5.4-1"),
@@ -137,25 +145,34 @@ impl Cause {
             Self::ProtocolName => (R::UnsupportedProtocolVersion, "MQTT-3.1.2-1"),
             Self::ProtocolVersion(_) => (R::UnsupportedProtocolVersion, "MQTT-3.1.2-2"),
             Self::ConnectFlagReserved => (R::MalformedPacket, "MQTT-3.1.2-3"),
-            Self::WillFlags => (R::MalformedPacket, "MQTT-3.1.2-12"),
+            Self::WillQosIsThree => (R::MalformedPacket, "MQTT-3.1.2-12"),
+            Self::WillFlagsWithoutWill => (R::MalformedPacket, "MQTT-3.1.2-11"),
             Self::PasswordWithoutUserName => (R::MalformedPacket, "v3.1.1 MQTT-3.1.2-22"),
             Self::PacketIdIsZero => (R::ProtocolError, "MQTT-2.2.1-3"),
             Self::QosIsThree => (R::MalformedPacket, "MQTT-3.3.1-4"),
             Self::DupWithoutQos => (R::MalformedPacket, "MQTT-3.3.1-2"),
             Self::TopicNameEmpty => (R::ProtocolError, "MQTT-4.7.3-1"),
-            Self::TopicNameWildcard => (R::TopicNameInvalid, "MQTT-3.3.2-2"),
             Self::TopicAliasIsZero => (R::TopicAliasInvalid, "MQTT-3.3.2-8"),
-            Self::TopicFilterInvalid => (R::TopicFilterInvalid, "MQTT-4.7.1-1"),
-            Self::ShareInvalid => (R::TopicFilterInvalid, "MQTT-4.8.2-1"),
+            // The codes 0x8F and 0x90 are for topics that are correctly formed and yet not accepted (table 2-6).
+            Self::TopicNameWildcard => (R::MalformedPacket, "MQTT-3.3.2-2"),
+            Self::TopicFilterEmpty => (R::MalformedPacket, "MQTT-4.7.3-1"),
+            Self::TopicFilterWildcard => (R::MalformedPacket, "MQTT-4.7.1-1"),
+            Self::ShareInvalid => (R::MalformedPacket, "MQTT-4.8.2-2"),
             Self::SharedNoLocal => (R::ProtocolError, "MQTT-3.8.3-4"),
+            Self::ListEmpty(kind) => (R::ProtocolError, list_statement(kind)),
             Self::SubscribeOptionsReserved => (R::MalformedPacket, "MQTT-3.8.3-5"),
-            Self::RetainHandlingIsThree => (R::ProtocolError, "MQTT-4.13.1-1"),
-            Self::PropertyNotAllowed(_) => (R::MalformedPacket, "MQTT-2.2.2-1"),
+            Self::SubscribeQosIsThree | Self::RetainHandlingIsThree => {
+                (R::ProtocolError, "MQTT-4.13.1-1")
+            }
+            Self::PropertyNotAllowed(_) => (R::MalformedPacket, "MQTT-4.13.1-1"),
             Self::PropertyTwice(_) | Self::PropertyValue(_) => (R::ProtocolError, "MQTT-4.13.1-1"),
             Self::SubscriptionIdIsZero => (R::ProtocolError, "MQTT-4.13.1-1"),
             Self::SubscriptionIdFromClient => (R::ProtocolError, "MQTT-3.3.4-6"),
-            Self::AuthenticationDataWithoutMethod => (R::ProtocolError, "MQTT-4.13.1-1"),
-            Self::ReasonCode(_) => (R::MalformedPacket, "MQTT-4.13.1-1"),
+            Self::SessionExpiryFromServer => (R::ProtocolError, "MQTT-3.14.2-2"),
+            Self::AuthenticationDataWithoutMethod | Self::AuthenticationMethodMissing => {
+                (R::ProtocolError, "MQTT-4.13.1-1")
+            }
+            Self::ReasonCode(kind, _) => (R::MalformedPacket, reason_statement(kind)),
             Self::ConnackFlags => (R::MalformedPacket, "MQTT-3.2.2-1"),
         }
     }
@@ -173,6 +190,33 @@ const fn flags_statement(kind: PacketKind) -> &'static str {
     }
 }
 
+/// A list that must not be empty has a statement of its own in each packet.
+const fn list_statement(kind: PacketKind) -> &'static str {
+    match kind {
+        PacketKind::Subscribe => "MQTT-3.8.3-2",
+        PacketKind::Suback => "MQTT-3.8.4-6",
+        PacketKind::Unsubscribe => "MQTT-3.10.3-2",
+        PacketKind::Unsuback => "MQTT-3.11.3-1",
+        _ => "MQTT-4.13.1-1",
+    }
+}
+
+/// Each packet type with a Reason Code has a statement of its own for those it may carry.
+const fn reason_statement(kind: PacketKind) -> &'static str {
+    match kind {
+        PacketKind::Connack => "MQTT-3.2.2-8",
+        PacketKind::Puback => "MQTT-3.4.2-1",
+        PacketKind::Pubrec => "MQTT-3.5.2-1",
+        PacketKind::Pubrel => "MQTT-3.6.2-1",
+        PacketKind::Pubcomp => "MQTT-3.7.2-1",
+        PacketKind::Suback => "MQTT-3.9.3-2",
+        PacketKind::Unsuback => "MQTT-3.11.3-2",
+        PacketKind::Disconnect => "MQTT-3.14.2-1",
+        PacketKind::Auth => "MQTT-3.15.2-1",
+        _ => "MQTT-4.13.1-1",
+    }
+}
+
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = match self {
@@ -181,7 +225,7 @@ impl fmt::Display for Cause {
             Self::FixedHeaderFlags(kind) => {
                 return write!(f, "wrong fixed header flags for {kind}");
             }
-            Self::RemainingLengthTooLong => "the remaining length has more than four bytes",
+            Self::IntegerTooLong => "a variable byte integer has more than four bytes",
             Self::IntegerNotMinimal => "a variable byte integer is longer than it needs to be",
             Self::PacketTooLarge => "the packet is larger than the maximum packet size",
             Self::Truncated => "the packet ends before its contents do",
@@ -193,7 +237,8 @@ impl fmt::Display for Cause {
                 return write!(f, "protocol version {level} does not exist");
             }
             Self::ConnectFlagReserved => "the reserved connect flag is set",
-            Self::WillFlags => "the will flags contradict each other",
+            Self::WillQosIsThree => "the will QoS is 3",
+            Self::WillFlagsWithoutWill => "will QoS or will retain without a will",
             Self::PasswordWithoutUserName => "a password without a user name",
             Self::PacketIdIsZero => "the packet identifier is 0",
             Self::QosIsThree => "the QoS is 3",
@@ -201,11 +246,13 @@ impl fmt::Display for Cause {
             Self::TopicNameEmpty => "the topic name is empty",
             Self::TopicNameWildcard => "the topic name contains a wildcard",
             Self::TopicAliasIsZero => "the topic alias is 0",
-            Self::TopicFilterInvalid => "the topic filter is empty or has a misplaced wildcard",
+            Self::TopicFilterEmpty => "the topic filter is empty",
+            Self::TopicFilterWildcard => "the topic filter has a misplaced wildcard",
             Self::ShareInvalid => "the shared subscription has no valid share name or filter",
             Self::SharedNoLocal => "no local on a shared subscription",
-            Self::ListEmpty => "the packet has no topic filter or reason code",
+            Self::ListEmpty(kind) => return write!(f, "{kind} has no topic filter or reason code"),
             Self::SubscribeOptionsReserved => "reserved bits of the subscription options are set",
+            Self::SubscribeQosIsThree => "the maximum QoS of a subscription is 3",
             Self::RetainHandlingIsThree => "retain handling is 3",
             Self::PropertyNotAllowed(id) => {
                 return write!(f, "property 0x{id:02x} is not allowed in this packet");
@@ -218,11 +265,15 @@ impl fmt::Display for Cause {
             Self::SubscriptionIdFromClient => {
                 "a client sent a subscription identifier in a PUBLISH"
             }
+            Self::SessionExpiryFromServer => {
+                "a server sent a session expiry interval in a DISCONNECT"
+            }
+            Self::AuthenticationMethodMissing => "an AUTH without an authentication method",
             Self::AuthenticationDataWithoutMethod => {
                 "authentication data without an authentication method"
             }
-            Self::ReasonCode(code) => {
-                return write!(f, "reason code 0x{code:02x} is not allowed in this packet");
+            Self::ReasonCode(kind, code) => {
+                return write!(f, "reason code 0x{code:02x} is not allowed in {kind}");
             }
             Self::ConnackFlags => "the connect acknowledge flags contradict the reason code",
         };
@@ -253,7 +304,7 @@ pub enum TopicError {
     TooLong,
     /// A Topic Name contains a wildcard, or a Topic Filter one in the wrong place [MQTT-4.7.1-1], [MQTT-4.7.1-2].
     Wildcard,
-    /// `$share/` without a valid ShareName or a filter behind it [MQTT-4.8.2-1], [MQTT-4.8.2-2].
+    /// `$share/` without a valid ShareName or an ordinary filter behind it [MQTT-4.8.2-1], [MQTT-4.8.2-2].
     Share,
 }
 

@@ -30,6 +30,17 @@ impl<'a> UserProperties<'a> {
         })
     }
 
+    /// How many bytes they take in a packet.
+    pub(crate) fn encoded_length(self) -> usize {
+        if self.encoded.is_empty() {
+            return 0;
+        }
+        // An identifier, and two texts behind their lengths.
+        self.iter()
+            .map(|(name, value)| name.len().saturating_add(value.len()).saturating_add(5))
+            .fold(0, usize::saturating_add)
+    }
+
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(self) -> bool {

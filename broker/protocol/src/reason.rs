@@ -267,7 +267,7 @@ impl ReasonCode {
         match kind {
             PacketKind::Connack => matches!(
                 value,
-                0x00 | 0x80..=0x8C | 0x90 | 0x95 | 0x97 | 0x99..=0x9D | 0x9F
+                0x00 | 0x80..=0x8A | 0x8C | 0x90 | 0x95 | 0x97 | 0x99..=0x9D | 0x9F
             ),
             PacketKind::Puback | PacketKind::Pubrec => {
                 matches!(

@@ -45,7 +45,8 @@ impl<'a> TopicFilter<'a> {
         check_text(text)?;
         if let Some(shared) = text.strip_prefix(SHARE) {
             let (name, filter) = shared.split_once('/').ok_or(TopicError::Share)?;
-            if name.is_empty() || filter.is_empty() || has_wildcard(name) {
+            let is_nested = filter.starts_with(SHARE);
+            if name.is_empty() || filter.is_empty() || is_nested || has_wildcard(name) {
                 return Err(TopicError::Share);
             }
             check_wildcards(filter)?;
@@ -74,31 +75,33 @@ impl<'a> TopicFilter<'a> {
         has_wildcard(self.0)
     }
 
-    /// Its levels, wildcards among them.
+    /// Its levels, wildcards among them; those of a shared subscription begin with `$share` and its name.
     pub fn levels(self) -> impl Iterator<Item = &'a str> {
         self.0.split('/')
     }
 
-    /// Whether messages to `topic` are for it. A wildcard in the first level does not match topics that begin with `$`
-    /// [MQTT-4.7.2-1].
+    /// Whether messages to `topic` are for it; of a shared subscription, for its group. A wildcard in the first level
+    /// does not match topics that begin with `$` [MQTT-4.7.2-1].
     #[must_use]
     pub fn matches(self, topic: TopicName<'_>) -> bool {
-        self.covers_levels(topic.as_str())
+        covers(self.inner(), topic.as_str())
     }
 
-    /// Whether every topic that `other` matches is matched by this filter too.
+    /// Whether every topic that `other` matches is matched by this filter too. It makes no difference whether either is
+    /// shared.
     #[must_use]
     pub fn contains(self, other: TopicFilter<'_>) -> bool {
-        self.covers_levels(other.as_str())
+        covers(self.inner(), other.inner())
     }
 
-    /// Whether there can be a topic that both match.
+    /// Whether there can be a topic that both match. It makes no difference whether either is shared.
     #[must_use]
     pub fn overlaps(self, other: TopicFilter<'_>) -> bool {
-        if hides_dollar(self.0, other.0) || hides_dollar(other.0, self.0) {
+        let (ours, theirs) = (self.inner(), other.inner());
+        if hides_dollar(ours, theirs) || hides_dollar(theirs, ours) {
             return false;
         }
-        let (mut ours, mut theirs) = (self.levels(), other.levels());
+        let (mut ours, mut theirs) = (ours.split('/'), theirs.split('/'));
         loop {
             match (ours.next(), theirs.next()) {
                 (Some("#"), _) | (_, Some("#")) | (None, None) => return true,
@@ -109,22 +112,31 @@ impl<'a> TopicFilter<'a> {
         }
     }
 
-    /// `other` is a Topic Name or a Topic Filter: read level by level, a wildcard of ours covers theirs of equal or
-    /// smaller reach, and every ordinary level.
-    fn covers_levels(self, other: &str) -> bool {
-        if hides_dollar(self.0, other) {
-            return false;
-        }
-        let (mut ours, mut theirs) = (self.levels(), other.split('/'));
-        loop {
-            match (ours.next(), theirs.next()) {
-                // "#" matches the parent level too: "sport/#" covers "sport".
-                (Some("#"), _) | (None, None) => return true,
-                (Some(_), Some("#")) => return false,
-                (Some("+"), Some(_)) => {}
-                (Some(our), Some(their)) if our == their => {}
-                _ => return false,
-            }
+    /// What is behind `$share/NAME/`.
+    fn inner(self) -> &'a str {
+        self.share().map_or(self.0, |(_, inner)| inner.0)
+    }
+}
+
+/// Whether `filter` matches everything `other` does, a Topic Name or a Topic Filter: level by level a wildcard covers
+/// wildcards of equal or smaller reach, and every ordinary level.
+fn covers(filter: &str, other: &str) -> bool {
+    if hides_dollar(filter, other) {
+        return false;
+    }
+    // Every topic has a first level, so this is the one place where "+" before "#" asks for nothing more than "#".
+    if other == "#" {
+        return filter == "#" || filter == "+/#";
+    }
+    let (mut ours, mut theirs) = (filter.split('/'), other.split('/'));
+    loop {
+        match (ours.next(), theirs.next()) {
+            // "#" matches the parent level too: "sport/#" covers "sport".
+            (Some("#"), _) | (None, None) => return true,
+            (Some(_), Some("#")) => return false,
+            (Some("+"), Some(_)) => {}
+            (Some(our), Some(their)) if our == their => {}
+            _ => return false,
         }
     }
 }

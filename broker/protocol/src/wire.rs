@@ -53,13 +53,11 @@ impl<'a> Reader<'a> {
 
     /// A variable byte integer, at most four bytes and no longer than needed [MQTT-1.5.5-1].
     pub(crate) fn variable_integer(&mut self) -> Result<u32, Malformed> {
-        match variable_integer(self.rest)? {
-            Some((value, length)) => {
-                self.take(length)?;
-                Ok(value)
-            }
-            None => Err(Cause::Truncated.into()),
+        let (value, length) = variable_integer(self.rest)?.ok_or(Cause::Truncated)?;
+        if is_padded(self.take(length)?) {
+            return Err(Cause::IntegerNotMinimal.into());
         }
+        Ok(value)
     }
 
     #[inline]
@@ -79,6 +77,24 @@ impl<'a> Reader<'a> {
         Ok(text)
     }
 
+    /// As [`Self::string`], without a wildcard; perhaps empty. One pass over the bytes finds both, many at a time: it
+    /// has no branch.
+    #[inline]
+    pub(crate) fn topic_name(&mut self) -> Result<&'a str, Malformed> {
+        let bytes = self.binary()?;
+        let text = std::str::from_utf8(bytes).map_err(|_| Cause::StringNotUtf8)?;
+        let (mut null, mut wildcard) = (false, false);
+        for byte in bytes {
+            null |= *byte == 0;
+            wildcard |= matches!(byte, b'+' | b'#');
+        }
+        match (null, wildcard) {
+            (false, false) => Ok(text),
+            (true, _) => Err(Cause::StringHasNull.into()),
+            (false, true) => Err(Cause::TopicNameWildcard.into()),
+        }
+    }
+
     /// The end of the packet must be reached.
     #[inline]
     pub(crate) fn finish(self) -> Result<(), Malformed> {
@@ -90,47 +106,69 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The variable byte integer at the start of `bytes` and its length; none where more bytes are needed.
+/// The variable byte integer at the start of `bytes` and its length; none where more bytes are needed. It may be longer
+/// than it needs to be: see [`is_padded`].
 #[inline]
 pub(crate) fn variable_integer(bytes: &[u8]) -> Result<Option<(u32, usize)>, Malformed> {
     let mut value = 0_u32;
-    for (position, byte) in bytes.iter().take(4).enumerate() {
-        let group = u32::from(byte & 0x7F);
+    let mut shift = 0_u32;
+    for (byte, length) in bytes.iter().zip(1..=VARIABLE_INTEGER_BYTES) {
         // Four groups of seven bits fit into 28, so nothing is shifted out.
-        value |= group.wrapping_shl(u32::try_from(position).unwrap_or(0).wrapping_mul(7));
+        value |= u32::from(byte & 0x7F).wrapping_shl(shift);
         if byte & 0x80 == 0 {
-            if *byte == 0 && position > 0 {
-                return Err(Cause::IntegerNotMinimal.into());
-            }
-            return Ok(Some((value, position.wrapping_add(1))));
+            return Ok(Some((value, length)));
         }
+        shift = shift.wrapping_add(7);
     }
-    if bytes.len() < 4 {
+    if bytes.len() < VARIABLE_INTEGER_BYTES {
         Ok(None)
     } else {
-        Err(Cause::RemainingLengthTooLong.into())
+        Err(Cause::IntegerTooLong.into())
     }
+}
+
+/// Whether an encoded variable byte integer is longer than it needs to be [MQTT-1.5.5-1].
+#[inline]
+pub(crate) fn is_padded(encoded: &[u8]) -> bool {
+    matches!(encoded, [_, .., 0])
+}
+
+/// How many bytes a variable byte integer takes; values above the highest are cut.
+#[inline]
+pub(crate) const fn variable_integer_length(value: usize) -> usize {
+    match value {
+        0..=0x7F => 1,
+        0x80..=0x3FFF => 2,
+        0x4000..=0x1F_FFFF => 3,
+        _ => VARIABLE_INTEGER_BYTES,
+    }
+}
+
+/// The bytes of a variable byte integer.
+///
+/// # Errors
+/// Above [`VARIABLE_INTEGER_MAX`].
+#[inline]
+fn variable_integer_bytes(value: usize) -> Result<impl Iterator<Item = u8>, TooLarge> {
+    if value > VARIABLE_INTEGER_MAX {
+        return Err(TooLarge);
+    }
+    let bytes = [0, 7, 14, 21].map(|shift| {
+        let rest = value >> shift;
+        let more = if rest > 0x7F { 0x80 } else { 0 };
+        (rest.to_le_bytes()[0] & 0x7F) | more
+    });
+    Ok(bytes.into_iter().take(variable_integer_length(value)))
 }
 
 /// Writes a variable byte integer.
 ///
 /// # Errors
-/// Above 268,435,455.
+/// Above [`VARIABLE_INTEGER_MAX`].
 #[inline]
 pub(crate) fn put_variable_integer(out: &mut Vec<u8>, value: usize) -> Result<(), TooLarge> {
-    let mut rest = u32::try_from(value).map_err(|_| TooLarge)?;
-    if rest > 268_435_455 {
-        return Err(TooLarge);
-    }
-    loop {
-        let group = rest.to_le_bytes()[0] & 0x7F;
-        rest >>= 7;
-        if rest == 0 {
-            out.push(group);
-            return Ok(());
-        }
-        out.push(group | 0x80);
-    }
+    out.extend(variable_integer_bytes(value)?);
+    Ok(())
 }
 
 /// Writes binary data or a string: two bytes of length, then the bytes.
@@ -157,8 +195,8 @@ pub(crate) fn put_packet(
     put_prefixed(out, contents).inspect_err(|_| out.truncate(start))
 }
 
-/// Writes what `contents` writes behind its own length. The length is written last, into room that is made for it:
-/// nearly always that is one byte, so nothing has to be moved.
+/// Writes what `contents` writes behind its own length. The length is known last: one byte is kept free for it, which is
+/// nearly always enough, and where it is not the contents are moved.
 pub(crate) fn put_prefixed(
     out: &mut Vec<u8>,
     contents: impl FnOnce(&mut Vec<u8>) -> Result<(), TooLarge>,
@@ -168,12 +206,11 @@ pub(crate) fn put_prefixed(
     let start = out.len();
     contents(out)?;
     let length = out.len().saturating_sub(start);
-    if let (0..=127, Some(byte)) = (length, out.get_mut(prefix)) {
-        *byte = length.to_le_bytes()[0];
-        return Ok(());
-    }
-    let mut encoded = Vec::with_capacity(4);
-    put_variable_integer(&mut encoded, length)?;
-    out.splice(prefix..start, encoded);
+    out.splice(prefix..start, variable_integer_bytes(length)?);
     Ok(())
 }
+
+/// The highest value of a variable byte integer, and so the largest Remaining Length.
+pub(crate) const VARIABLE_INTEGER_MAX: usize = 268_435_455;
+
+const VARIABLE_INTEGER_BYTES: usize = 4;

@@ -71,13 +71,14 @@ impl<'a> Ack<'a> {
             out.extend_from_slice(&[kind.first_byte(), 2, high, low]);
             return Ok(());
         }
+        let reason = self.reason.value();
+        if !has_properties {
+            out.extend_from_slice(&[kind.first_byte(), 3, high, low, reason]);
+            return Ok(());
+        }
         put_packet(out, kind.first_byte(), |out| {
-            out.extend_from_slice(&[high, low, self.reason.value()]);
-            if has_properties {
-                self.properties.write_section(out)
-            } else {
-                Ok(())
-            }
+            out.extend_from_slice(&[high, low, reason]);
+            self.properties.write_section(out)
         })
     }
 }
@@ -90,5 +91,5 @@ pub(crate) fn read_reason(
     let value = reader.u8()?;
     ReasonCode::from_u8(value)
         .filter(|reason| reason.is_allowed_in(kind))
-        .ok_or_else(|| Cause::ReasonCode(value).into())
+        .ok_or_else(|| Cause::ReasonCode(kind, value).into())
 }

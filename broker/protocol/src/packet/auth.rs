@@ -26,12 +26,14 @@ impl<'a> Auth<'a> {
             authentication_data: None,
             properties: ReasonProperties::default(),
         };
-        // Success without properties may be left out (3.15.2.1).
         if !reader.is_empty() {
             auth.reason = read_reason(PacketKind::Auth, &mut reader)?;
             auth.read_properties(&mut reader)?;
         }
         reader.finish()?;
+        if auth.authentication_method.is_none() && !auth.is_bare() {
+            return Err(Cause::AuthenticationMethodMissing.into());
+        }
         Ok(auth)
     }
 
@@ -52,10 +54,16 @@ impl<'a> Auth<'a> {
             Ok(())
         })?;
         self.properties.user_properties = user_properties;
-        if self.authentication_data.is_some() && self.authentication_method.is_none() {
-            return Err(Cause::AuthenticationDataWithoutMethod.into());
-        }
         Ok(())
+    }
+
+    /// Whether it says nothing but success: then all of it may be left out (3.15.2.1), although the Authentication
+    /// Method must not be (3.15.2.2.2).
+    fn is_bare(&self) -> bool {
+        self.reason == ReasonCode::Success
+            && self.authentication_method.is_none()
+            && self.authentication_data.is_none()
+            && self.properties.is_empty()
     }
 
     /// Appends the packet to `out`.
@@ -64,6 +72,9 @@ impl<'a> Auth<'a> {
     /// It is longer than MQTT can express; `out` is then as it was.
     pub fn encode(&self, out: &mut Vec<u8>) -> Result<(), TooLarge> {
         put_packet(out, PacketKind::Auth.first_byte(), |out| {
+            if self.is_bare() {
+                return Ok(());
+            }
             out.push(self.reason.value());
             put_prefixed(out, |out| {
                 let mut writer = Writer { out };

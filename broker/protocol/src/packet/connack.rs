@@ -81,10 +81,17 @@ impl<'a> Connack<'a> {
             )
         } else {
             let code = reader.u8()?;
-            let reason = ReasonCode::from_connack_v3(code).ok_or(Cause::ReasonCode(code))?;
+            let reason = ReasonCode::from_connack_v3(code)
+                .ok_or(Cause::ReasonCode(PacketKind::Connack, code))?;
             (reason, ConnackProperties::default())
         };
         reader.finish()?;
+        // Version 3.1 does not use the byte.
+        let flags = if version > ProtocolVersion::V31 {
+            flags
+        } else {
+            0
+        };
         let session_present = flags & 1 != 0;
         if flags & !1 != 0 || (session_present && reason != ReasonCode::Success) {
             return Err(Cause::ConnackFlags.into());

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::num::{NonZeroU16, NonZeroU32};
 
-use crate::packet::message::topic_name;
 use crate::properties::{self, Property, Writer, boolean, id, not_allowed};
 use crate::wire::{Reader, put_binary, put_packet, put_prefixed};
 use crate::{
@@ -23,7 +22,8 @@ pub struct Connect<'a> {
     pub keep_alive: u16,
     /// Properties of version 5.
     pub properties: ConnectProperties<'a>,
-    /// Client Identifier; empty asks the Server for one.
+    /// Client Identifier; empty asks the Server for one, which MQTT 3.1 did not know. There it had 1 to 23 characters;
+    /// longer ones are decoded too, as clients have always sent them.
     pub client_id: &'a str,
     /// The Will.
     pub will: Option<Will<'a>>,
@@ -87,15 +87,16 @@ impl<'a> Connect<'a> {
             Some((qos, retain)) => Some(Will::read(&mut reader, version, qos, retain)?),
             None => None,
         };
-        let username = if flags.username {
-            Some(reader.string()?)
-        } else {
-            None
+        // MQTT 3.1 lets a packet end where the flags still promise a User Name or a Password (3.1, "User name and
+        // password flags").
+        let is_over = |reader: &Reader<'_>| version == ProtocolVersion::V31 && reader.is_empty();
+        let username = match flags.username && !is_over(&reader) {
+            true => Some(reader.string()?),
+            false => None,
         };
-        let password = if flags.password {
-            Some(reader.binary()?)
-        } else {
-            None
+        let password = match flags.password && !is_over(&reader) {
+            true => Some(reader.binary()?),
+            false => None,
         };
         reader.finish()?;
         let clean_start = flags.clean_start;
@@ -110,6 +111,11 @@ impl<'a> Connect<'a> {
             username,
             password,
         })
+    }
+
+    /// The version that the contents of a CONNECT name, whatever follows.
+    pub(crate) fn version(mut contents: Reader<'_>) -> Option<ProtocolVersion> {
+        read_version(&mut contents).ok().map(|(version, _)| version)
     }
 
     /// Appends the packet to `out`, as the version it names.
@@ -183,17 +189,18 @@ impl Flags {
 
     fn read(reader: &mut Reader<'_>, version: ProtocolVersion) -> Result<Self, Malformed> {
         let byte = reader.u8()?;
-        // Version 3.1 did not speak of the bit, so its clients may set it.
-        if byte & Self::RESERVED != 0 && version > ProtocolVersion::V31 {
+        // Version 3.1 disregards the reserved bit, and QoS and RETAIN of a Will that is not there.
+        let is_strict = version > ProtocolVersion::V31;
+        if is_strict && byte & Self::RESERVED != 0 {
             return Err(Cause::ConnectFlagReserved.into());
         }
         let will = if byte & Self::WILL != 0 {
-            let qos = QoS::from_bits((byte & Self::WILL_QOS) >> 3).ok_or(Cause::WillFlags)?;
+            let qos = QoS::from_bits((byte & Self::WILL_QOS) >> 3).ok_or(Cause::WillQosIsThree)?;
             Some((qos, byte & Self::WILL_RETAIN != 0))
-        } else if byte & (Self::WILL_QOS | Self::WILL_RETAIN) == 0 {
-            None
+        } else if is_strict && byte & (Self::WILL_QOS | Self::WILL_RETAIN) != 0 {
+            return Err(Cause::WillFlagsWithoutWill.into());
         } else {
-            return Err(Cause::WillFlags.into());
+            None
         };
         let username = byte & Self::USERNAME != 0;
         let password = byte & Self::PASSWORD != 0;
@@ -293,8 +300,10 @@ impl<'a> Will<'a> {
                 })?;
             properties.user_properties = user_properties;
         }
-        let topic = reader.string()?;
-        topic_name(topic)?;
+        let topic = reader.topic_name()?;
+        if topic.is_empty() {
+            return Err(Cause::TopicNameEmpty.into());
+        }
         Ok(Self {
             qos,
             retain,

@@ -1,7 +1,7 @@
 //! The properties that belong to an Application Message rather than to the packet that carries it.
 
 use crate::properties::{Property, Writer, boolean, id};
-use crate::{Cause, Malformed, TooLarge, TopicError, TopicName, UserProperties};
+use crate::{Cause, Malformed, TooLarge, TopicName, UserProperties};
 
 /// What travels with an Application Message, in PUBLISH (3.3.2.3) and in a Will (3.1.3.2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,8 +33,7 @@ impl<'a> MessageProperties<'a> {
             Property::FourBytes(id::MESSAGE_EXPIRY, value) => self.message_expiry = Some(value),
             Property::Text(id::CONTENT_TYPE, value) => self.content_type = Some(value),
             Property::Text(id::RESPONSE_TOPIC, value) => {
-                topic_name(value)?;
-                self.response_topic = Some(value);
+                self.response_topic = Some(response_topic(value)?);
             }
             Property::Binary(id::CORRELATION_DATA, value) => self.correlation_data = Some(value),
             other => return Ok(Some(other)),
@@ -51,26 +50,42 @@ impl<'a> MessageProperties<'a> {
         writer.user_properties(self.user_properties)
     }
 
-    /// Whether there is nothing to write.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.payload_is_utf8.is_none()
-            && self.message_expiry.is_none()
-            && self.content_type.is_none()
-            && self.response_topic.is_none()
-            && self.correlation_data.is_none()
-            && self.user_properties.is_empty()
+    /// Whether no text and no binary is longer than a packet can hold.
+    pub(crate) fn fit(&self) -> bool {
+        self.lengths().all(|length| length <= usize::from(u16::MAX))
+    }
+
+    /// The lengths of the texts and binary data that are there; User Properties always fit.
+    fn lengths(&self) -> impl Iterator<Item = usize> {
+        let lengths = [
+            self.content_type.map(str::len),
+            self.response_topic.map(str::len),
+            self.correlation_data.map(<[u8]>::len),
+        ];
+        lengths.into_iter().flatten()
+    }
+
+    /// How many bytes [`Self::write`] appends.
+    pub(crate) fn encoded_length(&self) -> usize {
+        // Each has an identifier in front; texts and binary data also their length in two bytes.
+        let format = if self.payload_is_utf8.is_some() { 2 } else { 0 };
+        let expiry = if self.message_expiry.is_some() { 5 } else { 0 };
+        self.lengths()
+            .map(|length| length.saturating_add(3))
+            .chain([format, expiry])
+            .fold(0, usize::saturating_add)
+            .saturating_add(self.user_properties.encoded_length())
     }
 }
 
-/// A Topic Name inside a packet.
-pub(crate) fn topic_name(text: &str) -> Result<(), Malformed> {
-    match TopicName::new(text) {
-        Ok(_) => Ok(()),
-        Err(TopicError::Empty) => Err(Cause::TopicNameEmpty.into()),
-        Err(TopicError::Null) => Err(Cause::StringHasNull.into()),
-        // What was read from a packet is never too long, and only filters are shared.
-        Err(TopicError::Wildcard | TopicError::TooLong | TopicError::Share) => {
-            Err(Cause::TopicNameWildcard.into())
-        }
+/// A Response Topic is a Topic Name.
+fn response_topic(text: &str) -> Result<&str, Malformed> {
+    if text.is_empty() {
+        Err(Cause::TopicNameEmpty.into())
+    } else if TopicName::new(text).is_err() {
+        // What was read as a string is neither too long nor has a U+0000.
+        Err(Cause::TopicNameWildcard.into())
+    } else {
+        Ok(text)
     }
 }

@@ -1,8 +1,9 @@
 //! PUBLISH (3.3).
 
-use crate::packet::message::topic_name;
 use crate::properties::{self, Property, Writer, id, not_allowed};
-use crate::wire::{Reader, put_binary, put_packet, put_prefixed, put_variable_integer};
+use crate::wire::{
+    Reader, VARIABLE_INTEGER_MAX, put_binary, put_variable_integer, variable_integer_length,
+};
 use crate::{
     Cause, Malformed, MessageProperties, PacketId, PacketKind, ProtocolVersion, QoS,
     SubscriptionId, TooLarge,
@@ -37,12 +38,16 @@ impl<'a> Publish<'a> {
         mut reader: Reader<'a>,
         version: ProtocolVersion,
     ) -> Result<Self, Malformed> {
-        let dup = flags & 0b1000 != 0;
         let qos = QoS::from_bits((flags >> 1) & 0b11).ok_or(Cause::QosIsThree)?;
+        let mut dup = flags & 0b1000 != 0;
         if dup && qos == QoS::AtMostOnce {
-            return Err(Cause::DupWithoutQos.into());
+            // Version 3.1 gave DUP no meaning here, and did not forbid it.
+            if version > ProtocolVersion::V31 {
+                return Err(Cause::DupWithoutQos.into());
+            }
+            dup = false;
         }
-        let topic = reader.string()?;
+        let topic = reader.topic_name()?;
         let packet_id = match qos {
             QoS::AtMostOnce => None,
             QoS::AtLeastOnce | QoS::ExactlyOnce => Some(PacketId::read(&mut reader)?),
@@ -61,9 +66,9 @@ impl<'a> Publish<'a> {
         if version.is_v5() {
             publish.read_properties(&mut reader)?;
         }
-        // An alias stands for a Topic Name only where there is none [MQTT-3.3.2-1].
-        if !topic.is_empty() || publish.topic_alias.is_none() {
-            topic_name(topic)?;
+        // Only an alias can stand for the Topic Name (3.3.2.3.4).
+        if topic.is_empty() && publish.topic_alias.is_none() {
+            return Err(Cause::TopicNameEmpty.into());
         }
         publish.payload = reader.take_rest();
         Ok(publish)
@@ -114,68 +119,60 @@ impl<'a> Publish<'a> {
         version: ProtocolVersion,
         out: &mut Vec<u8>,
     ) -> Result<Option<usize>, TooLarge> {
-        if version.is_v5() && !self.has_no_properties() {
-            return self.encode_with_properties(out);
-        }
-        // Everything that is not topic and payload is a few bytes, so the lengths can be added up beforehand.
-        let property_length = usize::from(version.is_v5());
-        let id_length = if self.packet_id.is_some() { 2 } else { 0 };
-        let fixed = 2_usize
-            .saturating_add(id_length)
-            .saturating_add(property_length);
-        let length = fixed
+        // All lengths are known before a byte is written, so that nothing has to be moved or taken back.
+        let properties = version.is_v5().then(|| self.properties_length());
+        let section = properties.map_or(0, |length| {
+            length.saturating_add(variable_integer_length(length))
+        });
+        let length = 2_usize
             .saturating_add(self.topic.len())
+            .saturating_add(if self.packet_id.is_some() { 2 } else { 0 })
+            .saturating_add(section)
             .saturating_add(self.payload.len());
-        if self.topic.len() > usize::from(u16::MAX) || length > LENGTH_MAX {
+        if length > VARIABLE_INTEGER_MAX || !self.texts_fit() {
             return Err(TooLarge);
         }
         out.reserve(length.saturating_add(5));
         out.push(self.first_byte());
         put_variable_integer(out, length)?;
         put_binary(out, self.topic.as_bytes())?;
-        let located = self.put_packet_id(out);
-        if version.is_v5() {
-            out.push(0);
+        let located = self.packet_id.map(|id| {
+            let located = out.len();
+            out.extend_from_slice(&id.get().to_be_bytes());
+            located
+        });
+        match properties {
+            None => {}
+            Some(0) => out.push(0),
+            Some(length) => self.put_properties(length, out)?,
         }
         out.extend_from_slice(self.payload);
         Ok(located)
     }
 
-    fn encode_with_properties(&self, out: &mut Vec<u8>) -> Result<Option<usize>, TooLarge> {
-        let start = out.len();
-        put_packet(out, self.first_byte(), |out| {
-            put_binary(out, self.topic.as_bytes())?;
-            self.put_packet_id(out);
-            put_prefixed(out, |out| {
-                let mut writer = Writer { out };
-                self.properties.write(&mut writer)?;
-                writer.two_bytes(id::TOPIC_ALIAS, self.topic_alias);
-                self.subscription_ids
-                    .iter()
-                    .try_for_each(|id| writer.variable(id::SUBSCRIPTION_ID, id.get()))
-            })?;
-            out.extend_from_slice(self.payload);
-            Ok(())
-        })?;
-        // The Remaining Length was written last and may have moved the rest, so the place is counted from the start:
-        // behind the first byte, the Remaining Length, and the Topic Name with its own two bytes of length.
-        let more_length_bytes = out
-            .iter()
-            .skip(start.saturating_add(1))
-            .take_while(|byte| **byte & 0x80 != 0)
-            .count();
-        let located = start
-            .saturating_add(more_length_bytes)
-            .saturating_add(4)
-            .saturating_add(self.topic.len());
-        Ok(self.packet_id.map(|_| located))
+    /// Whether every text and binary is one that a packet can hold.
+    fn texts_fit(&self) -> bool {
+        self.topic.len() <= usize::from(u16::MAX) && self.properties.fit()
     }
 
-    fn put_packet_id(&self, out: &mut Vec<u8>) -> Option<usize> {
-        let id = self.packet_id?;
-        let located = out.len();
-        out.extend_from_slice(&id.get().to_be_bytes());
-        Some(located)
+    fn properties_length(&self) -> usize {
+        let alias: usize = if self.topic_alias.is_some() { 3 } else { 0 };
+        self.subscription_ids
+            .iter()
+            .map(|id| usize::try_from(id.get()).unwrap_or(usize::MAX))
+            .map(|id| variable_integer_length(id).saturating_add(1))
+            .fold(alias, usize::saturating_add)
+            .saturating_add(self.properties.encoded_length())
+    }
+
+    fn put_properties(&self, length: usize, out: &mut Vec<u8>) -> Result<(), TooLarge> {
+        put_variable_integer(out, length)?;
+        let mut writer = Writer { out };
+        self.properties.write(&mut writer)?;
+        writer.two_bytes(id::TOPIC_ALIAS, self.topic_alias);
+        self.subscription_ids
+            .iter()
+            .try_for_each(|id| writer.variable(id::SUBSCRIPTION_ID, id.get()))
     }
 
     fn first_byte(&self) -> u8 {
@@ -184,11 +181,4 @@ impl<'a> Publish<'a> {
             | ((self.qos as u8) << 1)
             | u8::from(self.retain)
     }
-
-    fn has_no_properties(&self) -> bool {
-        self.topic_alias.is_none() && self.subscription_ids.is_empty() && self.properties.is_empty()
-    }
 }
-
-/// The largest Remaining Length.
-const LENGTH_MAX: usize = 268_435_455;

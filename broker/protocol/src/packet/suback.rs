@@ -31,12 +31,12 @@ impl<'a> Suback<'a> {
         while !reader.is_empty() {
             let reason = read_reason(PacketKind::Suback, &mut reader)?;
             if !version.is_v5() && reason.suback_v3() != reason.value() {
-                return Err(Cause::ReasonCode(reason.value()).into());
+                return Err(Cause::ReasonCode(PacketKind::Suback, reason.value()).into());
             }
             reasons.push(reason);
         }
         if reasons.is_empty() {
-            return Err(Cause::ListEmpty.into());
+            return Err(Cause::ListEmpty(PacketKind::Suback).into());
         }
         Ok(Self {
             packet_id,

@@ -68,13 +68,18 @@ impl SubscribeOptions {
     }
 
     fn decode(byte: u8, version: ProtocolVersion) -> Result<Self, Malformed> {
-        let reserved = if version.is_v5() {
-            0b1100_0000
-        } else {
-            0b1111_1100
+        let reserved = match version {
+            // Called unused, not reserved.
+            ProtocolVersion::V31 => 0,
+            ProtocolVersion::V311 => 0b1111_1100,
+            ProtocolVersion::V5 => 0b1100_0000,
         };
         if byte & reserved != 0 {
             return Err(Cause::SubscribeOptionsReserved.into());
+        }
+        let qos = QoS::from_bits(byte & 0b11).ok_or(Cause::SubscribeQosIsThree)?;
+        if !version.is_v5() {
+            return Ok(Self::new(qos));
         }
         let retain_handling = match (byte >> 4) & 0b11 {
             0 => RetainHandling::OnSubscribe,
@@ -83,7 +88,7 @@ impl SubscribeOptions {
             _ => return Err(Cause::RetainHandlingIsThree.into()),
         };
         Ok(Self {
-            qos: QoS::from_bits(byte & 0b11).ok_or(Cause::QosIsThree)?,
+            qos,
             no_local: byte & 0b100 != 0,
             retain_as_published: byte & 0b1000 != 0,
             retain_handling,
@@ -137,7 +142,7 @@ impl<'a> Subscribe<'a> {
             });
         }
         if filters.is_empty() {
-            return Err(Cause::ListEmpty.into());
+            return Err(Cause::ListEmpty(PacketKind::Subscribe).into());
         }
         Ok(Self {
             packet_id,
@@ -180,9 +185,9 @@ pub(crate) fn topic_filter(text: &str) -> Result<TopicFilter<'_>, Malformed> {
         match error {
             TopicError::Share => Cause::ShareInvalid,
             TopicError::Null => Cause::StringHasNull,
-            TopicError::Empty | TopicError::TooLong | TopicError::Wildcard => {
-                Cause::TopicFilterInvalid
-            }
+            TopicError::Empty => Cause::TopicFilterEmpty,
+            // What was read from a packet is never too long.
+            TopicError::Wildcard | TopicError::TooLong => Cause::TopicFilterWildcard,
         }
         .into()
     })

@@ -36,7 +36,7 @@ impl<'a> Unsuback<'a> {
                     .push(read_reason(PacketKind::Unsuback, &mut reader)?);
             }
             if unsuback.reasons.is_empty() {
-                return Err(Cause::ListEmpty.into());
+                return Err(Cause::ListEmpty(PacketKind::Unsuback).into());
             }
         }
         reader.finish()?;

@@ -31,7 +31,7 @@ impl<'a> Unsubscribe<'a> {
             filters.push(topic_filter(reader.string()?)?.as_str());
         }
         if filters.is_empty() {
-            return Err(Cause::ListEmpty.into());
+            return Err(Cause::ListEmpty(PacketKind::Unsubscribe).into());
         }
         Ok(Self {
             packet_id,
