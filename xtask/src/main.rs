@@ -1,2 +1,94 @@
-//! Midge's set-up, run, test and bench commands.
-fn main() {}
+//! Midge's own commands: `cargo xtask run`, `cargo xtask test` and their parts.
+
+#![allow(clippy::print_stdout, reason = "a command speaks to the person who typed it")]
+
+mod build;
+mod check;
+mod demo;
+mod guest_toolchain;
+mod packages;
+mod plugins;
+mod run;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Sets up, runs, tests and measures Midge", disable_version_flag = true)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Build the broker and its bundled plugins, and start them with a demo config
+    Run(run::Options),
+    /// Run formatting, lints, documentation and all tests; ends with `N passed, N failed`
+    Test {
+        /// Run only these tests: arguments for `cargo test` (`cargo xtask test -- --test main retained`)
+        #[arg(last = true)]
+        only: Vec<String>,
+    },
+    /// Build the broker with its bundled plugins embedded, and print its path
+    Build {
+        /// Optimise for speed: takes minutes longer to build
+        #[arg(long)]
+        release: bool,
+    },
+    /// Build the bundled plugins and the test guests as WebAssembly components
+    Plugins {
+        /// Build only this one
+        #[arg(long, value_name = "NAME")]
+        only: Option<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    match perform(Arguments::parse().task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if let Some(message) = failure.message {
+                eprintln!("xtask: {message}");
+            }
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+fn perform(task: Task) -> Result<(), Failure> {
+    let root = &root();
+    match task {
+        Task::Run(options) => run::run(root, &options),
+        Task::Test { only } => check::run(root, &only),
+        Task::Build { release } => build::broker(root, release).map(|path| println!("{}", path.display())),
+        Task::Plugins { only } => plugins::build(root, &plugins::Selection::from(only)),
+    }
+}
+
+/// The root of the workspace, wherever in it the command was typed.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask is a folder of the workspace").to_path_buf()
+}
+
+/// Why a task did not succeed.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    /// None when what failed has said why.
+    message: Option<String>,
+    code: u8,
+}
+
+impl Failure {
+    /// Something that the person at the keyboard can mend.
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self { message: Some(message.into()), code: 2 }
+    }
+
+    /// A failure that has been printed already.
+    pub(crate) fn silent() -> Self {
+        Self { message: None, code: 1 }
+    }
+}

@@ -1,0 +1,95 @@
+//! `cargo xtask run`: from a fresh clone to a running broker with its bundled plugins.
+
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::{Failure, build, demo};
+
+/// What `cargo xtask run` was told.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Run this config instead of the demo
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Optimise for speed: takes minutes longer to build
+    #[arg(long)]
+    release: bool,
+    /// Port of the demo's listener on 127.0.0.1
+    #[arg(long, default_value_t = 1883)]
+    port: u16,
+}
+
+/// Builds, starts the broker and waits until it ends.
+///
+/// # Errors
+/// When something is missing, does not build, or the broker ends with an error.
+pub(crate) fn run(root: &Path, options: &Options) -> Result<(), Failure> {
+    let broker = build::broker(root, options.release)?;
+    let (config, demo_address) = match &options.config {
+        Some(config) => (config.clone(), None),
+        None => {
+            let sink = demo::start_sink()?;
+            let directory = build::target_directory(root).join("demo");
+            let config = demo::write(&directory, &broker, options.port, sink)?;
+            (config, Some(SocketAddr::from(([127, 0, 0, 1], options.port))))
+        }
+    };
+    let mut signals = Signals::new([SIGINT, SIGTERM])
+        .map_err(|error| Failure::new(format!("signals cannot be caught: {error}")))?;
+    let mut child = Command::new(&broker)
+        .args(["run", "--config"])
+        .arg(&config)
+        .spawn()
+        .map_err(|error| Failure::new(format!("{} cannot be started: {error}", broker.display())))?;
+
+    let pid = Pid::from_child(&child);
+    thread::spawn(move || {
+        for signal in signals.forever() {
+            // A terminal sends Ctrl-C to the broker too; only what came to us alone is passed on.
+            if signal == SIGTERM {
+                let _ = kill_process(pid, Signal::TERM);
+            }
+        }
+    });
+    if let Some(address) = demo_address {
+        say_what_next(&mut child, address, &config);
+    }
+    let status = child.wait().map_err(|error| Failure::new(format!("the broker cannot be waited for: {error}")))?;
+    if status.success() { Ok(()) } else { Err(Failure::new(format!("the broker ended ({status})"))) }
+}
+
+/// Waits until the listener answers, then prints what a newcomer may type.
+fn say_what_next(child: &mut Child, address: SocketAddr, config: &Path) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_err() {
+        // The broker that ended has said why.
+        if Instant::now() > deadline || !matches!(child.try_wait(), Ok(None)) {
+            return;
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    let port = match address.port() {
+        1883 => String::new(),
+        port => format!(" -p {port}"),
+    };
+    println!(
+        "
+Midge is running with the demo config {config}
+Type in a second shell:
+  mosquitto_sub{port} -u alice -P wonderland -t 'alice/#' -v
+and in a third:
+  mosquitto_pub{port} -u alice -P wonderland -t alice/hello -m 'Hello, Midge'
+The message arrives at the subscriber, and below as JSON at the demo's HTTP endpoint.
+A wrong password (-P nonsense) or somebody else's topic (-u bob -P builder -t alice/hello) is refused.
+Ctrl-C stops the broker.
+",
+        config = config.display()
+    );
+}
