@@ -1,0 +1,409 @@
+//! A broker with a clock, and clients that speak real packets with it. What a client gets is rendered as one line per packet.
+
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+
+use midge_protocol::{
+    Ack, Connect, ConnectProperties, Decoded, Decoder, Disconnect, MessageProperties, Packet, PacketId,
+    ProtocolVersion, Publish, QoS, ReasonCode, ReasonProperties, RetainHandling, Subscribe, SubscribeFilter,
+    SubscribeOptions, Unsubscribe,
+};
+
+use crate::{
+    Broker, CloseReason, Connection, ConnectionNumber, Decision, Effects, Ending, Event, Limits, MemoryStore, Opening,
+    Peer, ProtocolError, Received, Refusal, Session, Store, Time, Work,
+};
+
+/// A broker, its clock, and what it told.
+pub(super) struct World {
+    pub(super) broker: Broker,
+    pub(super) now: Cell<Time>,
+    pub(super) events: RefCell<Vec<Event>>,
+    /// Topics of the Wills the core published.
+    pub(super) wills: RefCell<Vec<String>>,
+}
+
+impl World {
+    pub(super) fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    pub(super) fn with(change: impl FnOnce(&mut Limits)) -> Self {
+        Self::stored(change, Box::new(MemoryStore))
+    }
+
+    pub(super) fn stored(change: impl FnOnce(&mut Limits), store: Box<dyn Store>) -> Self {
+        let mut limits = Limits::default();
+        change(&mut limits);
+        let (events, wills) = (RefCell::default(), RefCell::default());
+        Self { broker: Broker::new(limits, store, 7), now: Cell::new(Time(1_000_000)), events, wills }
+    }
+
+    /// Lets so many seconds pass, with a tick at the end.
+    pub(super) fn pass(&self, seconds: u32) {
+        self.now.set(self.now.get().after_seconds(seconds));
+        self.batch(|effects| self.broker.tick(self.now.get(), effects));
+    }
+
+    /// Runs one read batch.
+    pub(super) fn batch<R>(&self, run: impl FnOnce(&mut Effects) -> R) -> R {
+        let mut effects = Effects::new();
+        let result = run(&mut effects);
+        effects.flush(&self.broker);
+        self.events.borrow_mut().extend(effects.drain_events());
+        let wills = effects.take_published();
+        self.wills.borrow_mut().extend(wills.iter().map(|will| will.topic().to_owned()));
+        result
+    }
+
+    /// A version 5 client with a clean start.
+    pub(super) fn client(&self, id: &str) -> Client<'_> {
+        self.connect(id, |_| {})
+    }
+
+    /// A version 5 client whose session lasts.
+    pub(super) fn durable(&self, id: &str) -> Client<'_> {
+        self.connect(id, |connect| {
+            connect.clean_start = false;
+            connect.properties.session_expiry = Some(1000);
+        })
+    }
+
+    /// A version 3.1.1 client.
+    pub(super) fn v3(&self, id: &str, clean: bool) -> Client<'_> {
+        self.connect(id, |connect| {
+            connect.version = ProtocolVersion::V311;
+            connect.clean_start = clean;
+        })
+    }
+
+    pub(super) fn connect<'a>(&self, id: &'a str, change: impl FnOnce(&mut Connect<'a>)) -> Client<'_> {
+        self.try_connect(id, change).unwrap().unwrap()
+    }
+
+    pub(super) fn try_connect<'a>(
+        &self,
+        id: &'a str,
+        change: impl FnOnce(&mut Connect<'a>),
+    ) -> Result<Result<Client<'_>, Refusal>, ProtocolError> {
+        let connect = connect_packet(id, change);
+        let version = connect.version;
+        let request = Opening::receive(Packet::Connect(Box::new(connect)), &self.broker)?;
+        let peer = Arc::new(CountingPeer::default());
+        let connection =
+            self.batch(|effects| self.broker.connect(request, Arc::clone(&peer) as _, self.now.get(), effects));
+        Ok(connection.map(|connection| Client {
+            world: self,
+            session: Arc::clone(connection.session()),
+            number: connection.number(),
+            connection,
+            decoder: Decoder::client(version, u32::MAX),
+            peer,
+        }))
+    }
+
+    /// Takes the events so far, rendered.
+    pub(super) fn events(&self) -> Vec<String> {
+        self.events.borrow_mut().drain(..).map(|event| format!("{event:?}")).collect()
+    }
+}
+
+pub(super) fn connect_packet<'a>(id: &'a str, change: impl FnOnce(&mut Connect<'a>)) -> Connect<'a> {
+    let mut connect = Connect {
+        version: ProtocolVersion::V5,
+        bridge: false,
+        clean_start: true,
+        keep_alive: 60,
+        properties: ConnectProperties::default(),
+        client_id: id,
+        will: None,
+        username: None,
+        password: None,
+    };
+    change(&mut connect);
+    connect
+}
+
+/// Never writes by itself; counts how often it is asked to.
+#[derive(Default)]
+pub(super) struct CountingPeer(pub(super) AtomicUsize);
+
+impl Peer for CountingPeer {
+    fn flush(&self, _session: &Arc<Session>, _number: ConnectionNumber) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// A waker that counts.
+#[derive(Default)]
+pub(super) struct Woken(pub(super) AtomicUsize);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// One connection, with the client at its far end.
+pub(super) struct Client<'w> {
+    pub(super) world: &'w World,
+    pub(super) session: Arc<Session>,
+    pub(super) number: ConnectionNumber,
+    pub(super) connection: Connection,
+    decoder: Decoder,
+    pub(super) peer: Arc<CountingPeer>,
+}
+
+impl Client<'_> {
+    /// Sends a packet, which is accepted by whoever decides.
+    pub(super) fn send(&mut self, packet: Packet<'_>) -> Result<(), ProtocolError> {
+        self.send_decided(packet, Decision::Accept)
+    }
+
+    pub(super) fn send_decided(&mut self, packet: Packet<'_>, decision: Decision<'_>) -> Result<(), ProtocolError> {
+        let (broker, now) = (&self.world.broker, self.world.now.get());
+        let received = self.connection.receive(packet)?;
+        let connection = &mut self.connection;
+        self.world.batch(|effects| {
+            match received {
+                Received::Publish(inbound) => broker.publish(connection, &inbound, decision, now, effects),
+                Received::Acknowledgement(ack) => broker.acknowledge(connection, ack, now, effects)?,
+                Received::Subscribe(subscribe) => {
+                    let rulings = vec![Ok(QoS::ExactlyOnce); subscribe.filters.len()];
+                    broker.subscribe(connection, &subscribe, &rulings, now, effects);
+                }
+                Received::Unsubscribe(unsubscribe) => broker.unsubscribe(connection, &unsubscribe, now, effects),
+                Received::Ping => broker.pong(connection, effects),
+                Received::Authenticate(_) | Received::Disconnect(_) => {}
+            }
+            Ok(())
+        })
+    }
+
+    pub(super) fn publish(&mut self, topic: &str, payload: &str, qos: u8, id: u16) {
+        self.publish_with(topic, payload, qos, id, |_| {});
+    }
+
+    pub(super) fn publish_with<'a>(
+        &mut self,
+        topic: &'a str,
+        payload: &'a str,
+        qos: u8,
+        id: u16,
+        change: impl FnOnce(&mut Publish<'a>),
+    ) {
+        self.send(publish_packet(topic, payload, qos, id, change)).unwrap();
+    }
+
+    pub(super) fn subscribe(&mut self, filter: &str, qos: u8) {
+        self.subscribe_with(filter, qos, None, |_| {});
+    }
+
+    pub(super) fn subscribe_with(
+        &mut self,
+        filter: &str,
+        qos: u8,
+        id: Option<u32>,
+        change: impl FnOnce(&mut SubscribeOptions),
+    ) {
+        self.send(subscribe_packet(filter, qos, id, change)).unwrap();
+    }
+
+    pub(super) fn unsubscribe(&mut self, filter: &str) {
+        let packet =
+            Unsubscribe { packet_id: packet_id(9), user_properties: Default::default(), filters: vec![filter] };
+        self.send(Packet::Unsubscribe(packet)).unwrap();
+    }
+
+    pub(super) fn puback(&mut self, id: u16) {
+        self.send(Packet::Puback(ack(id))).unwrap();
+    }
+
+    pub(super) fn pubrec(&mut self, id: u16) {
+        self.send(Packet::Pubrec(ack(id))).unwrap();
+    }
+
+    pub(super) fn pubrel(&mut self, id: u16) {
+        self.send(Packet::Pubrel(ack(id))).unwrap();
+    }
+
+    pub(super) fn pubcomp(&mut self, id: u16) {
+        self.send(Packet::Pubcomp(ack(id))).unwrap();
+    }
+
+    /// Everything the broker sent, as the connection's task would write it, one line per packet.
+    pub(super) fn output(&mut self) -> Vec<String> {
+        let bytes = self.bytes();
+        self.render(&bytes)
+    }
+
+    /// What is in the outbox, without asking for more.
+    pub(super) fn written(&mut self) -> Vec<String> {
+        let mut bytes = Vec::new();
+        while let Some(chunk) = self.session.take_output(self.number) {
+            bytes.extend_from_slice(&chunk);
+            let length = chunk.len();
+            self.session.give_back(self.number, chunk, length);
+        }
+        self.render(&bytes)
+    }
+
+    pub(super) fn bytes(&mut self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        loop {
+            match self.poll() {
+                Poll::Ready(Work::Write(chunk)) => {
+                    bytes.extend_from_slice(&chunk);
+                    let length = chunk.len();
+                    self.session.give_back(self.number, chunk, length);
+                }
+                Poll::Ready(Work::Drained) => {
+                    let (broker, now) = (&self.world.broker, self.world.now.get());
+                    self.world.batch(|effects| broker.drained(&mut self.connection, now, effects));
+                }
+                Poll::Ready(Work::Close(_)) | Poll::Pending => return bytes,
+            }
+        }
+    }
+
+    pub(super) fn poll(&mut self) -> Poll<Work> {
+        self.session.poll_output(self.number, &mut Context::from_waker(Waker::noop()))
+    }
+
+    /// Why the broker wants the connection closed, if it does.
+    pub(super) fn close_reason(&mut self) -> Option<CloseReason> {
+        self.bytes();
+        match self.poll() {
+            Poll::Ready(Work::Close(reason)) => Some(reason),
+            _ => None,
+        }
+    }
+
+    /// DISCONNECT.
+    pub(super) fn disconnect(self) {
+        self.end(Ending::Disconnected { with_will: false, session_expiry: None });
+    }
+
+    /// The network fails.
+    pub(super) fn lose(self) {
+        self.end(Ending::Lost);
+    }
+
+    pub(super) fn end(self, ending: Ending) {
+        let (world, connection) = (self.world, self.connection);
+        world.batch(|effects| world.broker.close(connection, ending, world.now.get(), effects));
+    }
+
+    fn render(&mut self, mut bytes: &[u8]) -> Vec<String> {
+        let mut lines = Vec::new();
+        while let Decoded::Packet { packet, length } = self.decoder.decode(bytes).unwrap() {
+            lines.push(render(&packet));
+            bytes = &bytes[length..];
+        }
+        assert!(bytes.is_empty(), "the broker sends whole packets");
+        lines
+    }
+}
+
+pub(super) fn packet_id(id: u16) -> PacketId {
+    PacketId::new(id).unwrap()
+}
+
+pub(super) fn ack(id: u16) -> Ack<'static> {
+    Ack { packet_id: packet_id(id), reason: ReasonCode::Success, properties: ReasonProperties::default() }
+}
+
+pub(super) fn publish_packet<'a>(
+    topic: &'a str,
+    payload: &'a str,
+    qos: u8,
+    id: u16,
+    change: impl FnOnce(&mut Publish<'a>),
+) -> Packet<'a> {
+    let mut publish = Publish {
+        dup: false,
+        qos: QoS::from_bits(qos).unwrap(),
+        retain: false,
+        topic,
+        packet_id: PacketId::new(id),
+        topic_alias: None,
+        subscription_ids: Vec::new(),
+        properties: MessageProperties::default(),
+        payload: payload.as_bytes(),
+    };
+    change(&mut publish);
+    Packet::Publish(publish)
+}
+
+pub(super) fn subscribe_packet(
+    filter: &str,
+    qos: u8,
+    id: Option<u32>,
+    change: impl FnOnce(&mut SubscribeOptions),
+) -> Packet<'_> {
+    let mut options = SubscribeOptions {
+        qos: QoS::from_bits(qos).unwrap(),
+        no_local: false,
+        retain_as_published: false,
+        retain_handling: RetainHandling::OnSubscribe,
+    };
+    change(&mut options);
+    Packet::Subscribe(Subscribe {
+        packet_id: packet_id(9),
+        subscription_id: id.map(|id| midge_protocol::SubscriptionId::new(id).unwrap()),
+        user_properties: Default::default(),
+        filters: vec![SubscribeFilter { filter, options }],
+    })
+}
+
+fn render(packet: &Packet<'_>) -> String {
+    let acknowledgement = |name: &str, ack: &Ack<'_>| {
+        let text = ack.properties.reason_string.map(|text| format!(" `{text}`")).unwrap_or_default();
+        format!("{name} {} {:02x}{text}", ack.packet_id.get(), ack.reason.value())
+    };
+    let codes =
+        |reasons: &[ReasonCode]| reasons.iter().map(|reason| format!(" {:02x}", reason.value())).collect::<String>();
+    match packet {
+        Packet::Connack(connack) => {
+            format!("CONNACK {:02x}{}", connack.reason.value(), if connack.session_present { " present" } else { "" })
+        }
+        Packet::Publish(publish) => render_publish(publish),
+        Packet::Puback(ack) => acknowledgement("PUBACK", ack),
+        Packet::Pubrec(ack) => acknowledgement("PUBREC", ack),
+        Packet::Pubrel(ack) => acknowledgement("PUBREL", ack),
+        Packet::Pubcomp(ack) => acknowledgement("PUBCOMP", ack),
+        Packet::Suback(suback) => format!("SUBACK{}", codes(&suback.reasons)),
+        Packet::Unsuback(unsuback) => format!("UNSUBACK{}", codes(&unsuback.reasons)),
+        Packet::Disconnect(Disconnect { reason, .. }) => format!("DISCONNECT {:02x}", reason.value()),
+        other => format!("{:?}", other.kind()).to_uppercase(),
+    }
+}
+
+/// `topic payload`, then what is not as usual.
+fn render_publish(publish: &Publish<'_>) -> String {
+    let mut line = format!("{} {}", publish.topic, String::from_utf8_lossy(publish.payload));
+    if let Some(id) = publish.packet_id {
+        line += &format!(" q{} #{}", publish.qos as u8, id.get());
+    }
+    if publish.dup {
+        line += " dup";
+    }
+    if publish.retain {
+        line += " retain";
+    }
+    for id in &publish.subscription_ids {
+        line += &format!(" sub{}", id.get());
+    }
+    if let Some(alias) = publish.topic_alias {
+        line += &format!(" alias{alias}");
+    }
+    if let Some(expiry) = publish.properties.message_expiry {
+        line += &format!(" expires{expiry}");
+    }
+    for (name, value) in publish.properties.user_properties.iter() {
+        line += &format!(" {name}={value}");
+    }
+    line
+}

@@ -1,0 +1,119 @@
+//! SUBSCRIBE, UNSUBSCRIBE and the options of a subscription.
+
+use midge_protocol::{Packet, QoS, ReasonCode};
+
+use super::client::{World, subscribe_packet};
+use crate::Received;
+
+#[test]
+fn the_granted_qos_is_the_lower_of_asked_allowed_and_supported() {
+    let world = World::with(|limits| limits.maximum_qos = QoS::AtLeastOnce);
+    let mut client = world.client("a");
+    client.subscribe("t", 0);
+    client.subscribe("t", 1);
+    client.subscribe("t", 2);
+    assert_eq!(client.output()[1..], ["SUBACK 00", "SUBACK 01", "SUBACK 01"]);
+}
+
+#[test]
+fn rulings_refuse_filters_one_by_one() {
+    let world = World::new();
+    let rulings = [Ok(QoS::AtMostOnce), Err(ReasonCode::NotAuthorized)];
+    for (version, expected) in [(5, "SUBACK 00 87"), (3, "SUBACK 00 80")] {
+        let mut client = if version == 5 { world.client("a") } else { world.v3("b", true) };
+        let Packet::Subscribe(mut subscribe) = subscribe_packet("mine", 2, None, |_| {}) else { unreachable!() };
+        subscribe.filters.push(midge_protocol::SubscribeFilter { filter: "theirs", ..subscribe.filters[0] });
+        let Received::Subscribe(subscribe) = client.connection.receive(Packet::Subscribe(subscribe)).unwrap() else {
+            unreachable!()
+        };
+        world.batch(|effects| {
+            world.broker.subscribe(&mut client.connection, &subscribe, &rulings, world.now.get(), effects);
+        });
+        assert_eq!(client.output()[1..], [expected]);
+        world.client("p").publish("theirs", "", 0, 0);
+        assert_eq!(client.output(), [""; 0]);
+    }
+}
+
+#[test]
+fn a_session_may_not_have_more_subscriptions_than_allowed() {
+    let world = World::with(|limits| limits.subscriptions_max = 2);
+    let mut client = world.client("a");
+    for filter in ["a", "b", "c", "a"] {
+        client.subscribe(filter, 0);
+    }
+    assert_eq!(client.output()[1..], ["SUBACK 00", "SUBACK 00", "SUBACK 97", "SUBACK 00"]);
+    assert_eq!(world.broker.statistics().subscriptions, 2);
+}
+
+#[test]
+fn a_second_subscription_to_the_same_filter_replaces_the_first() {
+    let world = World::new();
+    let mut client = world.client("a");
+    client.subscribe_with("t", 0, Some(1), |_| {});
+    client.subscribe_with("t", 1, Some(2), |_| {});
+    world.client("p").publish("t", "x", 1, 1);
+    assert_eq!(client.output()[3..], ["t x q1 #1 sub2"]);
+}
+
+#[test]
+fn overlapping_subscriptions_get_one_copy_with_the_highest_qos_and_all_identifiers() {
+    let world = World::new();
+    let mut client = world.client("a");
+    client.subscribe_with("t/#", 1, Some(7), |_| {});
+    client.subscribe_with("t/+", 0, Some(8), |_| {});
+    client.subscribe_with("t/x", 0, None, |_| {});
+    world.client("p").publish("t/x", "m", 2, 1);
+    assert_eq!(client.output()[4..], ["t/x m q1 #1 sub7 sub8"]);
+}
+
+#[test]
+fn unsubscribe_ends_a_subscription_and_says_if_there_was_none() {
+    let world = World::new();
+    let mut client = world.client("a");
+    client.subscribe("t", 0);
+    client.subscribe("$share/g/t", 0);
+    client.unsubscribe("t");
+    client.unsubscribe("t");
+    client.unsubscribe("$share/g/t");
+    world.client("p").publish("t", "x", 0, 0);
+    assert_eq!(client.output()[3..], ["UNSUBACK 00", "UNSUBACK 11", "UNSUBACK 00"]);
+    assert_eq!(world.broker.statistics().subscriptions, 0);
+}
+
+#[test]
+fn no_local_keeps_a_clients_own_messages_from_it_and_only_those() {
+    let world = World::new();
+    let mut client = world.client("a");
+    client.subscribe_with("t", 0, None, |options| options.no_local = true);
+    client.publish("t", "own", 0, 0);
+    world.client("b").publish("t", "other", 0, 0);
+    assert_eq!(client.output()[2..], ["t other"]);
+    client.subscribe("+", 0);
+    client.publish("t", "by the other subscription", 0, 0);
+    assert_eq!(client.output()[1..], ["t by the other subscription"]);
+}
+
+#[test]
+fn a_bridge_gets_nothing_back_and_retain_as_it_was_published() {
+    let world = World::new();
+    let mut bridge = world.connect("bridge", |connect| {
+        connect.version = midge_protocol::ProtocolVersion::V311;
+        connect.bridge = true;
+    });
+    bridge.subscribe("#", 0);
+    bridge.publish("t", "own", 0, 0);
+    world.client("b").publish_with("t", "other", 0, 0, |publish| publish.retain = true);
+    assert_eq!(bridge.output()[2..], ["t other retain"]);
+}
+
+#[test]
+fn the_subscriptions_of_a_session_that_ends_are_gone() {
+    let world = World::new();
+    let mut client = world.client("a");
+    client.subscribe("t", 0);
+    client.subscribe("$share/g/+/t", 0);
+    assert_eq!((world.broker.statistics().subscriptions, world.broker.statistics().shared_subscriptions), (2, 1));
+    client.lose();
+    assert_eq!((world.broker.statistics().subscriptions, world.broker.statistics().shared_subscriptions), (0, 0));
+}
