@@ -56,6 +56,8 @@ pub enum SessionEnd {
     Expired,
     /// The client asked for a clean start.
     CleanStart,
+    /// An operator or a plugin ended it.
+    Administrative,
 }
 
 /// Why a message did not reach a client.

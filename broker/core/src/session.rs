@@ -19,7 +19,7 @@ use midge_protocol::ReasonCode;
 use parking_lot::{Mutex, MutexGuard};
 
 pub use outbox::Chunk;
-use outbox::{Writer, recycle};
+use outbox::{Outbox, Writer, recycle};
 use state::{Link, State};
 
 use crate::subscriptions::Subscriber;
@@ -110,9 +110,7 @@ impl Session {
     pub fn poll_output(&self, number: ConnectionNumber, context: &mut Context<'_>) -> Poll<Work> {
         let mut state = self.lock();
         let Some((link, outbox)) = state.link_of(number) else { return state.poll_departed(number, context) };
-        if let Some(reason) = link.closing
-            && !outbox.is_visited()
-        {
+        if let Some(reason) = link.closes_now(outbox) {
             return Poll::Ready(Work::Close(reason));
         }
         if let Some(chunk) = outbox.take(Writer::Owner) {
@@ -131,7 +129,7 @@ impl Session {
     pub fn take_output(&self, number: ConnectionNumber) -> Option<Chunk> {
         let mut state = self.lock();
         let (link, outbox) = state.link_of(number)?;
-        if link.closing.is_some() { None } else { outbox.take(Writer::Visitor) }
+        if link.is_silenced() { None } else { outbox.take(Writer::Visitor) }
     }
 
     /// Gives a chunk back of which `written` bytes were written. What is left goes first again, and the owner is woken
@@ -148,7 +146,7 @@ impl Session {
             };
             let complete = written == chunk.len();
             outbox.give_back(chunk, written);
-            let more = complete && outbox.is_ready() && link.closing.is_none();
+            let more = complete && outbox.is_ready() && !link.is_silenced();
             let owner_due = !complete || link.closing.is_some() || (link.wants_room && outbox.len() == 0);
             (if owner_due { link.waker.take() } else { None }, more)
         };
@@ -216,6 +214,18 @@ impl Session {
 }
 
 impl Link {
+    /// Whether nothing more is to be written, because the connection is being closed. When the server shuts down, what was
+    /// sent before is still written.
+    fn is_silenced(&self) -> bool {
+        self.closing.is_some_and(|reason| reason != CloseReason::ServerShutdown)
+    }
+
+    /// Why the owner is to close the connection, if it is to do so now: not while somebody else is writing.
+    fn closes_now(&self, outbox: &Outbox) -> Option<CloseReason> {
+        let drained = self.is_silenced() || outbox.len() == 0;
+        self.closing.filter(|_| drained && !outbox.is_visited())
+    }
+
     /// Notes why the connection is to be closed, unless that is decided; the waker is for after the lock.
     pub(crate) fn close_for(&mut self, reason: CloseReason) -> Option<Waker> {
         self.closing.get_or_insert(reason);

@@ -22,7 +22,8 @@ pub trait Store: Send + Sync {
     fn is_durable(&self, ticket: Ticket) -> bool;
 }
 
-/// A store's promise: the position up to which it must have written. Tickets of one store only grow.
+/// A store's promise: the position up to which it must have written. Tickets of one store only grow; the first, 0, stands for
+/// nothing written and is always durable.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(pub u64);
 

@@ -10,5 +10,6 @@ mod retaining;
 mod sessions;
 mod sharing;
 mod storing;
+mod stress;
 mod subscribing;
 mod wills;

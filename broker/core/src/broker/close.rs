@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use midge_protocol::ReasonCode;
+
 use super::Broker;
 use crate::Time;
 use crate::connection::Connection;
 use crate::effects::Effects;
 use crate::event::SessionEnd;
-use crate::session::Session;
 use crate::session::state::State;
+use crate::session::{CloseReason, Session, wake};
 use crate::store::Change;
 
 /// Why a connection ended, as far as its Will and its session depend on it.
@@ -68,10 +70,24 @@ impl Broker {
         let remains = self.end(&session, &mut state, SessionEnd::Closed, effects);
         state.detach();
         drop(state);
-        self.registry.remove(&session);
-        if let Some(remains) = remains {
-            self.dispose(remains, now, effects);
+        self.bury(&session, remains, now, effects);
+    }
+
+    /// Ends a client's session, and says whether it has one. If it is connected, its connection is closed with this reason and
+    /// the session ends with it; else it ends at once. Its Will is published as after any loss of the connection.
+    pub fn end_session(&self, client_id: &str, reason: ReasonCode, now: Time, effects: &mut Effects) -> bool {
+        let Some(session) = self.registry.find(client_id) else { return false };
+        let mut state = session.lock();
+        if let Some(link) = &mut state.link {
+            let waker = link.close_for(CloseReason::Administrative(reason));
+            state.session_expiry = 0;
+            drop(state);
+            wake(waker);
+            return true;
         }
+        let remains = self.end(&session, &mut state, SessionEnd::Administrative, effects);
+        drop(state);
+        self.bury(&session, remains, now, effects)
     }
 
     /// The session stays without a connection, until its deadline. A Will without delay is left for the caller to publish.

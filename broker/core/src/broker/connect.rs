@@ -12,7 +12,6 @@ use super::{Broker, Gated};
 use crate::connection::{ConnectRequest, Connection};
 use crate::effects::Effects;
 use crate::event::{Event, SessionEnd};
-use crate::session::queue::Bounds;
 use crate::session::state::{Link, State};
 use crate::session::{ConnectionNumber, Peer, Session, wake};
 use crate::store::Change;
@@ -23,7 +22,7 @@ struct Settled {
     session_expiry: u32,
     keep_alive: u16,
     quota: u16,
-    bounds: Bounds,
+    queued_messages_max: u32,
 }
 
 /// A session that is now this connection's, and what is left to do once its locks are open.
@@ -91,7 +90,7 @@ impl Broker {
             session_expiry: request.session_expiry.min(overrides.session_expiry.unwrap_or(limits.session_expiry_max)),
             keep_alive,
             quota: request.receive_maximum.min(overrides.inflight.unwrap_or(limits.in_flight_max)).max(1),
-            bounds: Bounds::new(limits, overrides.queued_messages),
+            queued_messages_max: overrides.queued_messages.unwrap_or(limits.queued_messages_max),
         }
     }
 
@@ -139,7 +138,7 @@ impl Broker {
             return Err(Refusal::TooManySessions);
         }
         let client_id: Arc<str> = request.client_id.as_str().into();
-        let mut state = State::new(settled.session_expiry, settled.bounds);
+        let mut state = State::new(settled.session_expiry, settled.queued_messages_max);
         state.attach(link);
         let session = Arc::new(Session::new(self.next_number.fetch_add(1, Ordering::Relaxed), client_id, state));
         self.welcome(
@@ -166,7 +165,7 @@ impl Broker {
         self.unschedule(state);
         let displaced = state.attach(link);
         state.session_expiry = settled.session_expiry;
-        state.bounds = settled.bounds;
+        state.queued_messages_max = settled.queued_messages_max;
         session.set_connected(true);
         Claimed { session: Arc::clone(session), session_present: true, displaced, taken_over, will, remains: None }
     }
@@ -186,12 +185,11 @@ impl Broker {
             let message = will.message.with_publisher(Some(Arc::clone(client_id)));
             Box::new(Will { message, ..will })
         });
-        if !self.volatile && (session_present || state.is_persistent()) {
-            let session_expiry = settled.session_expiry;
-            effects.change(Change::SessionOpened { client_id: Arc::clone(client_id), session_expiry });
-        }
+        let session_expiry = settled.session_expiry;
+        state.stored |= !self.volatile && session_expiry > 0;
+        self.note(effects, state, || Change::SessionOpened { client_id: Arc::clone(client_id), session_expiry });
         let ticket = effects.commit(self);
-        let agreed = Agreed { session_present, session_expiry: settled.session_expiry, keep_alive: settled.keep_alive };
+        let agreed = Agreed { session_present, session_expiry, keep_alive: settled.keep_alive };
         let State { link: Some(link), outbox, .. } = state else { return };
         connack::encode(request, &agreed, &self.limits, outbox.buffer());
         if !self.store.is_durable(ticket) {

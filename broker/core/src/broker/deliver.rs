@@ -12,7 +12,7 @@ use crate::effects::Effects;
 use crate::event::DropReason;
 use crate::limits::OutboxPolicy;
 use crate::session::outbound::Resend;
-use crate::session::queue::{Delivery, Rare};
+use crate::session::queue::{Bounds, Delivery, Rare};
 use crate::session::state::State;
 use crate::session::{CloseReason, Session};
 use crate::store::Change;
@@ -132,7 +132,7 @@ impl Broker {
 
     fn enqueue(&self, session: &Arc<Session>, state: &mut State, delivery: Delivery, now: Time, effects: &mut Effects) {
         self.note_queued(session, state, &delivery, effects);
-        let bounds = state.bounds;
+        let bounds = Bounds::new(&self.limits, state.queued_messages_max);
         let mut queue = state.queue.take().unwrap_or_default();
         let mut dropped = Vec::new();
         let (messages, bytes) = (queue.len(), queue.bytes());
@@ -273,9 +273,9 @@ impl Broker {
         });
     }
 
-    /// Notes a change of a session, if anybody keeps it and the session is one that is kept.
+    /// Notes a change of a session that the store keeps.
     pub(super) fn note(&self, effects: &mut Effects, state: &State, change: impl FnOnce() -> Change) {
-        if !self.volatile && state.is_persistent() {
+        if state.stored {
             effects.change(change());
         }
     }

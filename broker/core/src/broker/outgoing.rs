@@ -32,7 +32,7 @@ impl<'a> Outgoing<'a> {
             qos: inbound.qos,
             retain: inbound.retain,
             publisher: Some(publisher),
-            properties: inbound.properties.clone(),
+            properties: inbound.properties,
             source: Source::Inbound(inbound, now),
         }
     }
@@ -50,7 +50,7 @@ impl<'a> Outgoing<'a> {
     }
 
     pub(crate) fn properties(&self) -> MessageProperties<'a> {
-        self.properties.clone()
+        self.properties
     }
 
     /// The message as one that can be kept; made once, shared by all who keep it.

@@ -59,14 +59,13 @@ impl Broker {
         if inbound.qos == QoS::ExactlyOnce && !self.remember(connection, inbound, effects) {
             return;
         }
-        let session = Arc::clone(&connection.session);
+        let publisher = connection.session.shared_client_id();
         let reason = match decision {
             Decision::Replace(messages) => self.publish_replaced(messages, now, effects),
-            _ => self.retain_and_route(
-                &mut Outgoing::from_inbound(inbound, session.shared_client_id(), now),
-                now,
-                effects,
-            ),
+            Decision::Accept | Decision::Refuse { .. } => {
+                let mut outgoing = Outgoing::from_inbound(inbound, publisher, now);
+                self.retain_and_route(&mut outgoing, now, effects)
+            }
         };
         if reason.is_error() {
             effects.counters.messages_refused += 1;

@@ -40,9 +40,7 @@ impl Broker {
         if std::mem::replace(&mut state.ended, true) {
             return None;
         }
-        if !self.volatile && state.is_persistent() {
-            effects.change(Change::SessionEnded { client_id: Arc::clone(session.shared_client_id()) });
-        }
+        self.note(effects, state, || Change::SessionEnded { client_id: Arc::clone(session.shared_client_id()) });
         self.unschedule(state);
         session.set_connected(false);
         let displaced = state.link.as_mut().and_then(|link| link.close_for(CloseReason::TakenOver));
@@ -55,6 +53,20 @@ impl Broker {
             displaced,
             was_connected: state.link.is_some(),
         })
+    }
+
+    /// Forgets a session that ended, and deals with what it left; false if somebody else did.
+    pub(super) fn bury(
+        &self,
+        session: &Arc<Session>,
+        remains: Option<Remains>,
+        now: Time,
+        effects: &mut Effects,
+    ) -> bool {
+        let Some(remains) = remains else { return false };
+        self.registry.remove(session);
+        self.dispose(remains, now, effects);
+        true
     }
 
     /// Ends the subscriptions, publishes the Will, and hands what a shared subscription gave the session to other members.

@@ -36,11 +36,8 @@ impl Broker {
         if state.expires_at.is_some_and(|deadline| deadline <= now) {
             let remains = self.end(session, &mut state, SessionEnd::Expired, effects);
             drop(state);
-            self.registry.remove(session);
             effects.counters.sessions_expired += 1;
-            if let Some(remains) = remains {
-                self.dispose(remains, now, effects);
-            }
+            self.bury(session, remains, now, effects);
             return;
         }
         let will = if state.will_due.is_some_and(|due| due <= now) { state.will.take() } else { None };

@@ -56,8 +56,8 @@ pub(crate) struct Bounds {
 }
 
 impl Bounds {
-    pub(crate) fn new(limits: &Limits, messages: Option<u32>) -> Self {
-        let messages = messages.unwrap_or(limits.queued_messages_max);
+    /// Those of the broker, but for the messages of this one session.
+    pub(crate) fn new(limits: &Limits, messages: u32) -> Self {
         Self { messages, bytes: limits.queued_bytes_max, policy: limits.queue_policy }
     }
 }

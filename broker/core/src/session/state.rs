@@ -9,7 +9,7 @@ use midge_protocol::ProtocolVersion;
 use super::inbound::ReceivedIds;
 use super::outbound::Window;
 use super::outbox::Outbox;
-use super::queue::{Bounds, Queue};
+use super::queue::Queue;
 use super::replay::Replay;
 use super::{CloseReason, ConnectionNumber, Peer, Work, register};
 use crate::connection::aliases::AliasesSent;
@@ -24,6 +24,8 @@ pub(crate) struct State {
     pub(crate) outbox: Outbox,
     /// Seconds the session lives on after its connection.
     pub(crate) session_expiry: u32,
+    /// The store knows the session, and is to be told what changes.
+    pub(crate) stored: bool,
     /// Ended: whoever still holds it finds nothing to do.
     pub(crate) ended: bool,
     pub(crate) window: Option<Box<Window>>,
@@ -32,7 +34,8 @@ pub(crate) struct State {
     /// Whose turn it is, when both queue and replay wait.
     pub(crate) replay_next: bool,
     pub(crate) received: ReceivedIds,
-    pub(crate) bounds: Bounds,
+    /// Messages that may wait in the queue.
+    pub(crate) queued_messages_max: u32,
     /// The number of the latest delivery, for the store.
     pub(crate) entries: u32,
     pub(crate) will: Option<Box<Will>>,
@@ -45,7 +48,7 @@ pub(crate) struct State {
     /// The filters as the client wrote them, sorted.
     pub(crate) subscriptions: Vec<Box<str>>,
     /// Acknowledgements that wait for the store.
-    pub(crate) gated: Option<Box<VecDeque<(Ticket, Vec<u8>)>>>,
+    pub(crate) gated: Option<Box<Gated>>,
     /// Connections that lost the session and whose tasks have not closed them yet.
     departed: Vec<Departed>,
 }
@@ -68,6 +71,9 @@ pub(crate) struct Link {
     pub(crate) aliases: Option<Box<AliasesSent>>,
 }
 
+/// Encoded acknowledgements in their order, each batch with the ticket it waits for. A later batch waits for the earlier ones.
+pub(crate) type Gated = VecDeque<(Ticket, Vec<u8>)>;
+
 /// A connection that was displaced.
 struct Departed {
     number: ConnectionNumber,
@@ -78,18 +84,19 @@ struct Departed {
 }
 
 impl State {
-    pub(crate) fn new(session_expiry: u32, bounds: Bounds) -> Self {
+    pub(crate) fn new(session_expiry: u32, queued_messages_max: u32) -> Self {
         Self {
             link: None,
             outbox: Outbox::default(),
             session_expiry,
+            stored: false,
             ended: false,
             window: None,
             queue: None,
             replay: None,
             replay_next: false,
             received: ReceivedIds::default(),
-            bounds,
+            queued_messages_max,
             entries: 0,
             will: None,
             will_due: None,

@@ -193,7 +193,7 @@ fn disconnect_may_not_raise_a_session_expiry_of_zero() {
     let world = World::new();
     let mut goodbye = Disconnect::new(ReasonCode::Success);
     goodbye.session_expiry = Some(10);
-    assert_eq!(world.client("a").send(Packet::Disconnect(goodbye.clone())), Err(ProtocolError::SessionExpiryRaised));
+    assert_eq!(world.client("a").send(Packet::Disconnect(goodbye)), Err(ProtocolError::SessionExpiryRaised));
     assert_eq!(world.durable("b").send(Packet::Disconnect(goodbye)), Ok(()));
 }
 

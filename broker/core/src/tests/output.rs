@@ -191,3 +191,20 @@ fn a_close_is_told_even_to_an_owner_that_holds_a_chunk() {
     assert!(matches!(poll(&client, &woken), Poll::Ready(Work::Close(CloseReason::KeepAlive))));
     client.session.give_back(client.number, chunk, 0);
 }
+
+#[test]
+fn a_shutdown_lets_what_was_sent_before_be_written() {
+    let world = World::new();
+    let mut client = subscriber(&world, "s");
+    world.batch(|effects| publish(&world, "last words", effects));
+    world.broker.disconnect_all(midge_protocol::ReasonCode::ServerShuttingDown);
+    assert_eq!(client.output(), ["t last words"]);
+    assert_eq!(client.close_reason(), Some(CloseReason::ServerShutdown));
+}
+
+#[test]
+fn sessions_and_connections_stay_small() {
+    // performance.md 2.8: what an idle connection costs, without its client id, filters and socket.
+    assert!(size_of::<crate::Session>() <= 336, "{}", size_of::<crate::Session>());
+    assert!(size_of::<crate::Connection>() <= 96, "{}", size_of::<crate::Connection>());
+}

@@ -1,6 +1,6 @@
 //! How long a session lives, and whose it is.
 
-use midge_protocol::ProtocolVersion;
+use midge_protocol::{ProtocolVersion, ReasonCode};
 
 use super::client::World;
 use crate::{CloseReason, Ending};
@@ -182,4 +182,20 @@ fn events_tell_the_life_of_a_session() {
     let expected = ["SessionCreated", "SessionResumed", "TakenOver", "SessionResumed"];
     assert_eq!(events.len(), expected.len(), "{events:?}");
     assert!(events.iter().zip(expected).all(|(event, expected)| event.starts_with(expected)), "{events:?}");
+}
+
+#[test]
+fn an_ended_session_is_gone_at_once_or_with_its_connection() {
+    let world = World::new();
+    let end = |id| {
+        world.batch(|effects| world.broker.end_session(id, ReasonCode::AdministrativeAction, world.now.get(), effects))
+    };
+    let mut client = world.durable("a");
+    assert!(end("a"));
+    assert_eq!(client.close_reason(), Some(CloseReason::Administrative(ReasonCode::AdministrativeAction)));
+    client.lose();
+    world.durable("b").lose();
+    assert!(end("b"));
+    assert!(!end("b"));
+    assert_eq!(sessions(&world), 0);
 }

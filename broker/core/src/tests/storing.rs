@@ -145,3 +145,10 @@ fn the_store_is_told_what_is_retained_and_what_is_not_any_more() {
     world.pass(2);
     assert_eq!(store.taken(), ["Retained", "RetainedCleared", "Retained", "RetainedCleared"]);
 }
+
+#[test]
+fn the_store_learns_of_the_end_of_a_session_that_was_shortened() {
+    let (world, store) = world();
+    world.durable("s").end(crate::Ending::Disconnected { with_will: false, session_expiry: Some(0) });
+    assert_eq!(store.taken(), ["SessionOpened", "SessionEnded"]);
+}

@@ -159,7 +159,7 @@ fn wills_have_to_keep_to_the_limits() {
     let attempt = |will| world.try_connect("w", |connect| connect.will = Some(will)).err();
     let plain = Will { qos: QoS::AtMostOnce, ..will(0) };
     assert_eq!(attempt(will(0)), Some(ProtocolError::WillQosNotSupported));
-    assert_eq!(attempt(Will { retain: true, ..plain.clone() }), Some(ProtocolError::WillRetainNotSupported));
-    assert_eq!(attempt(Will { topic: "$SYS/x", ..plain.clone() }), Some(ProtocolError::WillTopicInvalid));
+    assert_eq!(attempt(Will { retain: true, ..plain }), Some(ProtocolError::WillRetainNotSupported));
+    assert_eq!(attempt(Will { topic: "$SYS/x", ..plain }), Some(ProtocolError::WillTopicInvalid));
     assert_eq!(attempt(plain), None);
 }
