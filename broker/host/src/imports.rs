@@ -1,0 +1,121 @@
+//! What a plugin can call: one file per interface of the contract, each behind [`Grants`](crate::grants::Grants).
+//!
+//! State lives in three circles. [`Lasting`] belongs to the process and survives reloads: stores, metrics, the gate
+//! in front of password hashing. [`Shared`] belongs to one generation of one plugin: its config, grants, secrets,
+//! files and HTTP client. [`PluginState`] belongs to one instance and is its wasmtime store data; it alone
+//! implements the generated host traits.
+//!
+//! Only `http.send` and `passwords.verify` wait. Everything else is a bounded piece of work in memory.
+
+mod broker;
+mod clock;
+mod config;
+mod connect;
+mod convert;
+mod crypto;
+mod files;
+mod http;
+mod identities;
+mod kv;
+mod limits;
+mod log;
+mod metrics;
+mod passwords;
+mod rate;
+mod secrets;
+mod shared;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use wasmtime::component::{HasSelf, Linker, Resource, ResourceTable};
+
+pub(crate) use self::broker::Orders;
+#[allow(unreachable_pub, reason = "the generated bindings re-export it under a public name")]
+pub use self::connect::Connect;
+pub use self::limits::ImportLimits;
+pub(crate) use self::rate::{Pass, Rate};
+pub(crate) use self::shared::{ImportError, ImportStatus, Lasting, Shared};
+use crate::bindings::Everything;
+use crate::contract::{ConnectFacts, Hook, PluginLimits};
+use crate::plugin::Limiter;
+
+/// The store data of one instance.
+pub(crate) struct PluginState {
+    shared: Arc<Shared>,
+    limits: Limiter,
+    table: ResourceTable,
+    call: Option<Call>,
+    orders: Orders,
+}
+
+/// The call that is under way.
+struct Call {
+    hook: Hook,
+    deadline: Instant,
+}
+
+impl PluginState {
+    /// The state of a new instance, with the bounds on what it may allocate.
+    pub(crate) fn new(shared: Arc<Shared>, limits: &PluginLimits) -> Self {
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(RESOURCES_MAX);
+        Self { shared, limits: Limiter::new(limits), table, call: None, orders: Orders::default() }
+    }
+
+    /// For `Store::limiter`.
+    pub(crate) fn limiter(&mut self) -> &mut Limiter {
+        &mut self.limits
+    }
+
+    /// Says which call begins and when it must be over; imports that wait do not wait longer than that.
+    pub(crate) fn begin_call(&mut self, hook: Hook, deadline: Instant) {
+        self.call = Some(Call { hook, deadline });
+    }
+
+    /// The call returned cleanly: hands out what it ordered from the broker. After a trap or a missed deadline this
+    /// is not called, and the orders go with the instance.
+    pub(crate) fn end_call(&mut self) -> Orders {
+        self.call = None;
+        std::mem::take(&mut self.orders)
+    }
+
+    /// Lends a CONNECT to the guest for one call.
+    ///
+    /// # Errors
+    /// The instance has too many resources.
+    pub(crate) fn push_connect(&mut self, facts: Arc<ConnectFacts>) -> wasmtime::Result<Resource<Connect>> {
+        Ok(self.table.push(Connect(facts))?)
+    }
+
+    /// Takes a lent CONNECT back.
+    pub(crate) fn delete_connect(&mut self, connect: Resource<Connect>) {
+        // Already gone only if it was never lent; there is nothing to undo then.
+        let _ = self.table.delete(connect);
+    }
+
+    /// How long an import may still wait: until the call's deadline, and not at all outside of a call.
+    fn time_left(&self) -> Duration {
+        self.call.as_ref().map_or(Duration::ZERO, |call| call.deadline.saturating_duration_since(Instant::now()))
+    }
+
+    /// The hook that is under way.
+    fn hook(&self) -> Option<Hook> {
+        self.call.as_ref().map(|call| call.hook)
+    }
+}
+
+/// The shared words have no functions.
+impl crate::bindings::midge::plugin::types::Host for PluginState {}
+
+/// Links every import. A component's lane follows from the ones it actually imports: only then do asynchronous host
+/// functions make its calls asynchronous.
+///
+/// # Errors
+/// The linker has one of the names already.
+pub(crate) fn add_to_linker(linker: &mut Linker<PluginState>) -> wasmtime::Result<()> {
+    Everything::add_to_linker::<_, HasSelf<PluginState>>(linker, |state| state)
+}
+
+/// Handles a guest may hold; it is lent one `connect` at a time.
+const RESOURCES_MAX: usize = 64;

@@ -1,0 +1,257 @@
+//! What instances have in common: [`Lasting`] for the process, [`Shared`] for one generation of one plugin.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use parking_lot::Mutex;
+use serde_json::Value;
+use tokio::runtime::Handle;
+
+use super::files::Files;
+use super::http::Client;
+use super::kv::{Store, Stores};
+use super::limits::ImportLimits;
+use super::metrics::Registry;
+use super::passwords::Gate;
+use super::rate::{Pass, Rate};
+use super::secrets::Secrets;
+use crate::contract::{CustomMetric, Outside, PluginSpec};
+use crate::grants::{Denial, Grants};
+use crate::identities::Identities;
+
+/// What outlives every generation of plugins: key–value stores, metrics, and the gate before password hashing. One
+/// per process.
+#[derive(Debug)]
+pub(crate) struct Lasting {
+    limits: ImportLimits,
+    runtime: Handle,
+    stores: Stores,
+    metrics: Mutex<HashMap<String, Arc<Registry>>>,
+    passwords: Gate,
+}
+
+impl Lasting {
+    /// `runtime` is where slow work goes: reading files and computing password hashes.
+    pub(crate) fn new(limits: ImportLimits, runtime: Handle) -> Arc<Self> {
+        let passwords = Gate::new(limits.password_parallel_max, limits.password_waiting_max);
+        Arc::new(Self { limits, runtime, stores: Stores::default(), metrics: Mutex::default(), passwords })
+    }
+
+    fn registry(&self, plugin: &str) -> Arc<Registry> {
+        let mut registries = self.metrics.lock();
+        let new = || Arc::new(Registry::new(self.limits.metric_series_max));
+        Arc::clone(registries.entry(plugin.to_owned()).or_insert_with(new))
+    }
+}
+
+/// What all instances of one generation share. Immutable but for counters and caches.
+pub(crate) struct Shared {
+    lasting: Arc<Lasting>,
+    plugin: Arc<str>,
+    config: Value,
+    config_json: String,
+    grants: Grants,
+    stores: HashMap<String, Arc<Store>>,
+    secrets: Secrets,
+    files: Files,
+    http: Option<Client>,
+    metrics: Arc<Registry>,
+    identities: Arc<Identities>,
+    outside: Arc<dyn Outside>,
+    log_rate: Rate,
+    order_rate: Rate,
+    denial_rate: Rate,
+    denials: AtomicU64,
+    born: Instant,
+}
+
+impl Shared {
+    /// Prepares a generation: reads its secrets and files, opens its stores, makes its HTTP client. Reads files, so
+    /// call it where blocking is allowed.
+    ///
+    /// # Errors
+    /// A secret's file or the certificate authorities cannot be read.
+    pub(crate) fn new(
+        spec: &PluginSpec,
+        outside: Arc<dyn Outside>,
+        identities: Arc<Identities>,
+        lasting: &Arc<Lasting>,
+    ) -> Result<Arc<Self>, ImportError> {
+        let (grants, limits, now) = (spec.allow.clone(), &lasting.limits, Instant::now());
+        let http = if grants.any_http() { Some(Client::new(&grants, limits)?) } else { None };
+        Ok(Arc::new(Self {
+            plugin: spec.name.as_str().into(),
+            config_json: if spec.config.is_null() { "{}".to_owned() } else { spec.config.to_string() },
+            config: spec.config.clone(),
+            stores: lasting.stores.granted(&grants),
+            secrets: Secrets::load(&grants)?,
+            files: Files::load(&grants, limits, lasting.runtime.clone()),
+            http,
+            metrics: lasting.registry(&spec.name),
+            identities,
+            outside,
+            log_rate: Rate::new(limits.log_lines_per_second, now),
+            order_rate: Rate::new(limits.orders_per_second, now),
+            denial_rate: Rate::new(DENIAL_LINES_PER_SECOND, now),
+            denials: AtomicU64::new(0),
+            born: now,
+            grants,
+            lasting: Arc::clone(lasting),
+        }))
+    }
+
+    /// The plugin's name.
+    pub(crate) fn plugin(&self) -> &str {
+        &self.plugin
+    }
+
+    /// Its grants.
+    pub(crate) fn grants(&self) -> &Grants {
+        &self.grants
+    }
+
+    /// Counts a denial, and logs it with the line that would grant it, unless it just logged some.
+    pub(super) fn denied(&self, denial: &Denial) {
+        self.denials.fetch_add(1, Ordering::Relaxed);
+        if self.denial_rate.pass(Instant::now()) != Pass::No {
+            tracing::warn!(plugin = &*self.plugin, "denied: {denial}");
+        }
+    }
+
+    /// Its counters, for metrics.
+    pub(crate) fn status(&self) -> ImportStatus {
+        let http = self.http.as_ref().map(Client::counts).unwrap_or_default();
+        ImportStatus {
+            custom: self.metrics.snapshot(),
+            metric_updates_dropped: self.metrics.dropped(),
+            log_lines_dropped: self.log_rate.refused(),
+            orders_refused: self.order_rate.refused(),
+            denials: self.denials.load(Ordering::Relaxed),
+            kv_bytes: self.stores.values().map(|store| store.bytes()).sum(),
+            kv_evicted: self.stores.values().map(|store| store.evicted()).sum(),
+            http_exchanges: http.exchanges,
+            http_failures: http.failures,
+            passwords_overloaded: self.lasting.passwords.overloaded(),
+        }
+    }
+
+    pub(super) fn config(&self) -> &Value {
+        &self.config
+    }
+
+    pub(super) fn config_json(&self) -> &str {
+        &self.config_json
+    }
+
+    pub(super) fn limits(&self) -> &ImportLimits {
+        &self.lasting.limits
+    }
+
+    pub(super) fn store(&self, name: &str) -> Option<&Store> {
+        self.stores.get(name).map(|store| &**store)
+    }
+
+    pub(super) fn secrets(&self) -> &Secrets {
+        &self.secrets
+    }
+
+    pub(super) fn files(&self) -> &Files {
+        &self.files
+    }
+
+    pub(super) fn http(&self) -> Option<&Client> {
+        self.http.as_ref()
+    }
+
+    pub(super) fn metrics(&self) -> &Registry {
+        &self.metrics
+    }
+
+    pub(super) fn passwords(&self) -> &Gate {
+        &self.lasting.passwords
+    }
+
+    pub(super) fn identities(&self) -> &Identities {
+        &self.identities
+    }
+
+    pub(super) fn outside(&self) -> &dyn Outside {
+        &*self.outside
+    }
+
+    pub(super) fn log_rate(&self) -> &Rate {
+        &self.log_rate
+    }
+
+    pub(super) fn order_rate(&self) -> &Rate {
+        &self.order_rate
+    }
+
+    /// The moment `clock.monotonic-ns` counts from.
+    pub(super) fn born(&self) -> Instant {
+        self.born
+    }
+}
+
+/// Why a generation's imports could not be prepared.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ImportError {
+    /// A granted secret's file cannot be read.
+    #[error("plugin {plugin}: secret {name}: {}: {error}", path.display())]
+    Secret {
+        /// The plugin.
+        plugin: String,
+        /// The secret's name.
+        name: String,
+        /// Its file.
+        path: PathBuf,
+        /// What the operating system says.
+        error: std::io::Error,
+    },
+    /// The file with certificate authorities cannot be used.
+    #[error("certificate authorities in {}: {reason}", path.display())]
+    CaFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The HTTP client cannot be made.
+    #[error("plugin {plugin}: HTTP client: {reason}")]
+    Http {
+        /// The plugin.
+        plugin: String,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+/// Counters of one plugin's imports.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ImportStatus {
+    /// The metrics the plugin reported.
+    pub(crate) custom: Vec<CustomMetric>,
+    /// Metric updates dropped: too many series, or a name of another kind.
+    pub(crate) metric_updates_dropped: u64,
+    /// Log lines dropped: too many a second.
+    pub(crate) log_lines_dropped: u64,
+    /// Orders to the broker refused: too many a second.
+    pub(crate) orders_refused: u64,
+    /// Uses of something that is not granted.
+    pub(crate) denials: u64,
+    /// Bytes in the stores the plugin may use.
+    pub(crate) kv_bytes: u64,
+    /// Entries those stores dropped for want of room.
+    pub(crate) kv_evicted: u64,
+    /// HTTP exchanges that were answered.
+    pub(crate) http_exchanges: u64,
+    /// HTTP exchanges that failed.
+    pub(crate) http_failures: u64,
+    /// Password checks turned away, of all plugins.
+    pub(crate) passwords_overloaded: u64,
+}
+
+const DENIAL_LINES_PER_SECOND: u32 = 1;
