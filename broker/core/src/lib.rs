@@ -17,13 +17,13 @@ mod event;
 mod limits;
 mod message;
 mod permissions;
-pub mod retained;
+mod retained;
 mod session;
 mod statistics;
 mod store;
-pub mod subscriptions;
+mod subscriptions;
 mod time;
-pub mod wheel;
+mod wheel;
 mod will;
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ use crate::wheel::{Timer, Wheel};
 use crate::{Message, Time};
 
 /// All retained messages, within a bound on their number and one on their bytes.
-pub struct Retained {
+pub(crate) struct Retained {
     shelf: RwLock<Shelf>,
     messages_max: usize,
     bytes_max: usize,
@@ -32,7 +32,7 @@ pub struct Retained {
 /// What became of a message that was to be retained.
 #[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stored {
+pub(crate) enum Stored {
     /// Its topic had no retained message.
     Added,
     /// It took the place of an earlier one.
@@ -43,7 +43,7 @@ pub enum Stored {
 
 /// Where the search for a filter's retained messages goes on, from [`Retained::cursor`].
 #[derive(Clone, Debug)]
-pub struct Cursor {
+pub(crate) struct Cursor {
     /// How many messages had been retained, ever, when the search began.
     until: u64,
     /// The topic looked at last.
@@ -76,7 +76,7 @@ const LOOKS_PER_LOCK: usize = 1024;
 impl Cursor {
     /// Whether everything has been found.
     #[must_use]
-    pub fn is_done(&self) -> bool {
+    pub(crate) fn is_done(&self) -> bool {
         self.done
     }
 }
@@ -85,7 +85,7 @@ impl Retained {
     /// No messages yet, and never more than `messages_max` of them nor more than `bytes_max` bytes by
     /// [`Message::weight`]. `seed` keys the hash table.
     #[must_use]
-    pub fn new(seed: u64, messages_max: usize, bytes_max: usize) -> Self {
+    pub(crate) fn new(seed: u64, messages_max: usize, bytes_max: usize) -> Self {
         let shelf = Shelf {
             messages: HashTable::new(),
             topics: BTreeSet::new(),
@@ -99,24 +99,25 @@ impl Retained {
 
     /// Retains a message in place of the one its topic had. A message without payload is for the caller to
     /// [`remove`](Self::remove) instead [MQTT-3.3.1-6].
-    pub fn store(&self, message: Arc<Message>) -> Stored {
+    pub(crate) fn store(&self, message: Arc<Message>) -> Stored {
         self.shelf.write().store(message, self.messages_max, self.bytes_max)
     }
 
     /// Forgets the topic's message and returns it.
-    pub fn remove(&self, topic: &str) -> Option<Arc<Message>> {
+    pub(crate) fn remove(&self, topic: &str) -> Option<Arc<Message>> {
         self.shelf.write().remove(topic)
     }
 
     /// The topic's message, unless it has expired.
-    pub fn get(&self, topic: &str, now: Time) -> Option<Arc<Message>> {
+    pub(crate) fn get(&self, topic: &str, now: Time) -> Option<Arc<Message>> {
         self.shelf.read().find(topic).and_then(|kept| kept.given(now, u64::MAX))
     }
 
     /// Appends all messages that have not expired and whose topics match, in the order of their topics.
     ///
     /// Topics that begin with `$` are not matched by filters that begin with a wildcard [MQTT-4.7.2-1].
-    pub fn matching(&self, filter: TopicFilter<'_>, now: Time, found: &mut Vec<Arc<Message>>) {
+    #[cfg(test)]
+    pub(crate) fn matching(&self, filter: TopicFilter<'_>, now: Time, found: &mut Vec<Arc<Message>>) {
         self.matching_from(filter, now, &mut self.cursor(), usize::MAX, found);
     }
 
@@ -126,12 +127,12 @@ impl Retained {
     /// That holds if the Subscription is made first and then the cursor, and if a message is stored first and then
     /// routed.
     #[must_use]
-    pub fn cursor(&self) -> Cursor {
+    pub(crate) fn cursor(&self) -> Cursor {
         Cursor { until: self.shelf.read().stored, after: None, done: false }
     }
 
     /// Appends at most `count` of them, and leaves in `cursor` where to go on.
-    pub fn matching_from(
+    pub(crate) fn matching_from(
         &self,
         filter: TopicFilter<'_>,
         now: Time,
@@ -151,7 +152,7 @@ impl Retained {
     }
 
     /// Forgets what has expired, in at most `budget` steps, appends it to `expired`, and says whether there is more.
-    pub fn expire(&self, now: Time, budget: usize, expired: &mut Vec<Arc<Message>>) -> bool {
+    pub(crate) fn expire(&self, now: Time, budget: usize, expired: &mut Vec<Arc<Message>>) -> bool {
         if self.shelf.read().expiring.is_empty() {
             return false;
         }
@@ -163,17 +164,17 @@ impl Retained {
     }
 
     /// How many messages are retained, expired ones included until they are swept.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.shelf.read().messages.len()
     }
 
     /// Whether no message is retained.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// The bytes of all retained messages, by [`Message::weight`].
-    pub fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.shelf.read().bytes
     }
 }

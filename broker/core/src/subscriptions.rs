@@ -25,42 +25,42 @@ use midge_protocol::{QoS, SubscriptionId, TopicFilter};
 use parking_lot::RwLock;
 
 use exact::ExactFilters;
-pub use group::Group;
-pub use routes::Match;
+pub(crate) use group::Group;
+pub(crate) use routes::Match;
 use routes::Routes;
 use subscribers::Change;
 use wildcard::{Walk, WildcardTree};
 
 /// A handle to what receives messages, cheap to clone: a Session in the broker.
-pub trait Subscriber: Clone + 'static {
+pub(crate) trait Subscriber: Clone + 'static {
     /// Names the subscriber: equal for clones of one handle, never shared by two subscribers of one index.
     fn id(&self) -> u64;
 }
 
 /// The part of a Subscription's options that routing needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Options {
+pub(crate) struct Options {
     /// The highest QoS at which this Subscription receives messages.
-    pub qos: QoS,
+    pub(crate) qos: QoS,
     /// Messages this very Client published are not sent to it [MQTT-3.8.3-3].
-    pub no_local: bool,
+    pub(crate) no_local: bool,
     /// Messages keep the RETAIN flag they were published with.
-    pub retain_as_published: bool,
+    pub(crate) retain_as_published: bool,
     /// Sent along with every message delivered because of this Subscription [MQTT-3.3.4-3].
-    pub subscription_id: Option<SubscriptionId>,
+    pub(crate) subscription_id: Option<SubscriptionId>,
 }
 
 /// One Subscription that matched, and who made it.
 #[derive(Clone, Debug)]
-pub struct Route<S> {
+pub(crate) struct Route<S> {
     /// Who made the Subscription.
-    pub subscriber: S,
+    pub(crate) subscriber: S,
     /// How it wants its messages.
-    pub options: Options,
+    pub(crate) options: Options,
 }
 
 /// All Subscriptions of the broker, by Topic Filter.
-pub struct SubscriptionIndex<S> {
+pub(crate) struct SubscriptionIndex<S> {
     exact: ExactFilters<S>,
     wildcard: RwLock<WildcardTree<S>>,
     wildcard_epoch: AtomicU64,
@@ -86,7 +86,7 @@ impl<S: Subscriber> SubscriptionIndex<S> {
     /// An empty index. `seed` keys its hash tables: a server passes a random one, so that clients cannot aim for
     /// collisions.
     #[must_use]
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self {
             exact: ExactFilters::new(),
             wildcard: RwLock::new(WildcardTree::new(seed)),
@@ -103,7 +103,7 @@ impl<S: Subscriber> SubscriptionIndex<S> {
     /// replaced in place: it keeps its turn and no message is lost [MQTT-3.8.4-3].
     ///
     /// `filter` is what follows `$share/NAME/` if `share` names a group.
-    pub fn subscribe(&self, filter: TopicFilter<'_>, share: Option<&str>, subscriber: &S, options: Options) -> bool {
+    pub(crate) fn subscribe(&self, filter: TopicFilter<'_>, share: Option<&str>, subscriber: &S, options: Options) -> bool {
         let route = Route { subscriber: subscriber.clone(), options };
         let text = filter.as_str();
         let existed = self.change(text, |place| match place {
@@ -118,7 +118,7 @@ impl<S: Subscriber> SubscriptionIndex<S> {
     }
 
     /// Ends a Subscription and says whether there was one.
-    pub fn unsubscribe(&self, filter: TopicFilter<'_>, share: Option<&str>, subscriber_id: u64) -> bool {
+    pub(crate) fn unsubscribe(&self, filter: TopicFilter<'_>, share: Option<&str>, subscriber_id: u64) -> bool {
         let text = filter.as_str();
         let existed = self.change(text, |place| match place {
             Place::Exact(hash) => self.exact.unsubscribe(text, hash, &self.hasher, share, subscriber_id),
@@ -136,7 +136,7 @@ impl<S: Subscriber> SubscriptionIndex<S> {
     /// [MQTT-4.7.2-1].
     ///
     /// Nothing is allocated when the thread's cache knows the topic. `visit` may call back into the index.
-    pub fn matches(&self, topic: &str, visit: impl FnMut(Match<'_, S>)) {
+    pub(crate) fn matches(&self, topic: &str, visit: impl FnMut(Match<'_, S>)) {
         let hash = self.hasher.hash_one(topic);
         let routes = cache::with(&self.identity, |cache| {
             cache.routes(hash, topic, |hash| self.stamp(hash), |walk| self.collect(topic, hash, walk))
@@ -145,17 +145,18 @@ impl<S: Subscriber> SubscriptionIndex<S> {
     }
 
     /// How many Subscriptions there are, shared ones included.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.subscriptions.load(Ordering::Relaxed)
     }
 
     /// Whether there are no Subscriptions.
-    pub fn is_empty(&self) -> bool {
+    #[cfg(test)]
+    pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// How many of the Subscriptions are shared ones, counting each member of a group.
-    pub fn shared_len(&self) -> usize {
+    pub(crate) fn shared_len(&self) -> usize {
         self.shared.load(Ordering::Relaxed)
     }
 

@@ -12,7 +12,7 @@ use crate::Time;
 /// Values that are due at some moment, to the second: never early, and late by less than a second plus the distance
 /// between calls of [`Wheel::expired`].
 #[derive(Debug)]
-pub struct Wheel<T> {
+pub(crate) struct Wheel<T> {
     entries: Vec<Entry<T>>,
     /// The first entry not in use; they are chained by `next`.
     free: u32,
@@ -30,7 +30,7 @@ pub struct Wheel<T> {
 
 /// Names a deadline until it expires or is cancelled; afterwards it names nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Timer {
+pub(crate) struct Timer {
     entry: u32,
     generation: NonZeroU32,
 }
@@ -73,7 +73,7 @@ const LAST_SECOND: u64 = (1 << (WHEELS * BITS)) - 1;
 impl<T> Wheel<T> {
     /// A wheel without deadlines.
     #[must_use]
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             entries: Vec::new(),
             free: NOTHING,
@@ -87,19 +87,19 @@ impl<T> Wheel<T> {
     }
 
     /// How many deadlines lie ahead.
-    #[must_use]
-    pub fn len(&self) -> usize {
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
         self.len
     }
 
     /// Whether no deadline lies ahead.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.len == 0
     }
 
     /// Makes a deadline. One that is over already is handed out by the next [`Wheel::expired`].
-    pub fn insert(&mut self, deadline: Time, value: T) -> Timer {
+    pub(crate) fn insert(&mut self, deadline: Time, value: T) -> Timer {
         let second = deadline.0.div_ceil(1000).min(LAST_SECOND);
         self.made = self.made.checked_add(1).unwrap_or(NonZeroU32::MIN);
         let generation = self.made;
@@ -119,7 +119,7 @@ impl<T> Wheel<T> {
     }
 
     /// Takes a deadline back; none if it has expired or been cancelled before.
-    pub fn cancel(&mut self, timer: Timer) -> Option<T> {
+    pub(crate) fn cancel(&mut self, timer: Timer) -> Option<T> {
         let entry = self.entries.get(timer.entry as usize)?;
         if entry.generation != timer.generation || entry.value.is_none() {
             return None;
@@ -130,7 +130,7 @@ impl<T> Wheel<T> {
 
     /// Appends what is due, earliest second first, and says whether more is due than `budget` steps could reach: a
     /// step hands out one value or moves one inwards.
-    pub fn expired(&mut self, now: Time, budget: usize, due: &mut Vec<T>) -> bool {
+    pub(crate) fn expired(&mut self, now: Time, budget: usize, due: &mut Vec<T>) -> bool {
         let now = (now.0 / 1000).min(LAST_SECOND);
         let mut steps = budget;
         while let Some(slot) = self.next_slot(now) {

@@ -11,7 +11,7 @@ use super::{Options, Route, Subscriber};
 ///
 /// Groups are handed out by reference: a subscriber that joins or leaves changes the group in place, and cached
 /// routes to it stay good.
-pub struct Group<S> {
+pub(crate) struct Group<S> {
     share: Box<str>,
     filter: Box<str>,
     members: RwLock<Members<S>>,
@@ -30,22 +30,23 @@ impl<S: Subscriber> Group<S> {
     }
 
     /// The name the members share, the second level of `$share/NAME/FILTER`.
-    pub fn share(&self) -> &str {
+    pub(crate) fn share(&self) -> &str {
         &self.share
     }
 
     /// The Topic Filter they share.
-    pub fn filter(&self) -> &str {
+    #[cfg(test)]
+    pub(crate) fn filter(&self) -> &str {
         &self.filter
     }
 
     /// How many members there are.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.members.read().as_slice().len()
     }
 
     /// Whether the last member left. Only a group found before that can be empty.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
@@ -53,7 +54,7 @@ impl<S: Subscriber> Group<S> {
     /// long as nobody joins or leaves meanwhile.
     ///
     /// No lock is held while `accepts` runs, so it may take the subscriber's own.
-    pub fn pick(&self, accepts: impl Fn(&S) -> bool) -> Option<(S, Options)> {
+    pub(crate) fn pick(&self, accepts: impl Fn(&S) -> bool) -> Option<(S, Options)> {
         let first = self.cursor.fetch_add(1, Ordering::Relaxed);
         let mut tried = 0;
         loop {

@@ -7,7 +7,7 @@ use super::{Route, Subscriber};
 
 /// One receiver of a message.
 #[derive(Debug)]
-pub enum Match<'a, S> {
+pub(crate) enum Match<'a, S> {
     /// All matching Subscriptions of one subscriber, at least one. It is sent one copy, at the highest QoS among them
     /// and with all their Subscription Identifiers [MQTT-3.3.4-2], [MQTT-3.3.4-4].
     Subscriber(&'a [Route<S>]),
