@@ -1,9 +1,10 @@
 //! What a plugin may do. **The only place where a capability is allowed**: every import that reaches out of the
 //! sandbox asks here first.
 //!
-//! A plugin requests nothing; the operator grants, in `[plugin.NAME.allow]`:
+//! A plugin requests nothing; the operator grants, under `allow` in the plugin's `[[plugin]]`:
 //!
 //! ```toml
+//! [plugin.allow]
 //! http = ["https://idp.example.com", "https://*.example.org:8443"]   # origins it may ask
 //! http_private = false        # names may resolve to private addresses; loopback only if listed literally
 //! files = ["passwords.txt"]   # read, relative to the config file
@@ -81,7 +82,7 @@ struct Fields {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Denial {
     what: String,
-    allow: String,
+    remedy: String,
 }
 
 impl Grants {
@@ -113,7 +114,7 @@ impl Grants {
         let Some(asked) = Origin::of(url) else {
             return Err(Denial {
                 what: format!("a request by \"{}\"", url.scheme()),
-                allow: "only http and https exist here".to_owned(),
+                remedy: "only http and https exist here".to_owned(),
             });
         };
         if !self.http.iter().any(|granted| granted.contains(&asked)) {
@@ -280,13 +281,14 @@ impl Grants {
     }
 
     fn denial(&self, what: String, line: &str) -> Denial {
-        Denial { what, allow: format!("{} {line}", parse::table(&self.plugin)) }
+        let remedy = format!("in [[plugin]] {:?} this would grant it: allow.{line}", self.plugin);
+        Denial { what, remedy }
     }
 }
 
 impl fmt::Display for Denial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} is not granted; this would grant it: {}", self.what, self.allow)
+        write!(f, "{} is not granted; {}", self.what, self.remedy)
     }
 }
 

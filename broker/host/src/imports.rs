@@ -35,7 +35,7 @@ pub(crate) use self::broker::Orders;
 pub use self::connect::Connect;
 pub use self::limits::ImportLimits;
 pub(crate) use self::rate::{Pass, Rate};
-pub(crate) use self::shared::{ImportError, ImportStatus, Lasting, Shared};
+pub(crate) use self::shared::{ImportError, Lasting, Shared};
 use crate::bindings::Everything;
 use crate::contract::{ConnectFacts, Hook, PluginLimits};
 use crate::plugin::Limiter;

@@ -31,8 +31,33 @@ pub struct PluginStatus {
     pub memory_bytes_max: u64,
     /// The queues of `sink` and `events`.
     pub queues: Vec<QueueStatus>,
+    /// What its imports count.
+    pub imports: ImportStatus,
     /// Metrics the plugin reported itself.
     pub custom: Vec<CustomMetric>,
+}
+
+/// Counters of what a plugin uses of the broker.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ImportStatus {
+    /// Metric updates dropped: too many series, or a name of another kind.
+    pub metric_updates_dropped: u64,
+    /// Log lines dropped: too many a second.
+    pub log_lines_dropped: u64,
+    /// Orders to the broker refused: too many a second.
+    pub orders_refused: u64,
+    /// Uses of something that is not granted.
+    pub denials: u64,
+    /// Bytes in the stores the plugin may use.
+    pub kv_bytes: u64,
+    /// Entries those stores dropped for want of room.
+    pub kv_evicted: u64,
+    /// HTTP exchanges that were answered.
+    pub http_exchanges: u64,
+    /// HTTP exchanges that failed.
+    pub http_failures: u64,
+    /// Password checks turned away, of all plugins.
+    pub passwords_overloaded: u64,
 }
 
 /// Counters of one hook of one plugin. All grow monotonically but `breaker`.

@@ -19,16 +19,12 @@ pub struct GrantError {
 
 impl fmt::Display for GrantError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} = {}: expected {}", table(&self.plugin), self.key, self.value, self.expected)
+        let Self { plugin, key, value, expected } = self;
+        write!(f, "in [[plugin]] {plugin:?}: allow{key} = {value}: expected {expected}")
     }
 }
 
 impl std::error::Error for GrantError {}
-
-/// The header of the config table that holds a plugin's grants.
-pub(super) fn table(plugin: &str) -> String {
-    format!("[plugin.{plugin}.allow]")
-}
 
 pub(super) fn grants(plugin: &str, allow: &Value, base: &Path) -> Result<Grants, GrantError> {
     let mut grants = Grants::none(plugin);
@@ -39,7 +35,7 @@ pub(super) fn grants(plugin: &str, allow: &Value, base: &Path) -> Result<Grants,
     };
     for (key, value) in table {
         read(&mut grants, key, value, base).map_err(|Wrong { at, value, expected }| {
-            let key = format!("{key}{at}");
+            let key = format!(".{key}{at}");
             GrantError { plugin: plugin.to_owned(), key, value, expected }
         })?;
     }
@@ -64,7 +60,7 @@ fn here(value: &Value, expected: &'static str) -> Wrong {
 fn read(grants: &mut Grants, key: &str, value: &Value, base: &Path) -> Result<(), Wrong> {
     match key {
         "http" => {
-            grants.http = list(value, "a list of origins", |text| Origin::parse(text))?;
+            grants.http = list(value, "a list of origins", Origin::parse)?;
         }
         "http_private" => grants.http_private = boolean(value)?,
         "files" => {

@@ -27,16 +27,13 @@ fn nothing_is_granted_by_default() {
 fn a_denial_names_the_line_that_would_allow_it() {
     let none = grants(&json!({}));
     let cases = [
-        (
-            none.http(&url("https://idp.test:8443/keys")).unwrap_err(),
-            "[plugin.jwt.allow] http = [\"https://idp.test:8443\"]",
-        ),
-        (none.publish("alerts/a").unwrap_err(), "[plugin.jwt.allow] publish = [\"alerts/a\"]"),
-        (none.disconnect().unwrap_err(), "[plugin.jwt.allow] disconnect = true"),
-        (none.revoke().unwrap_err(), "[plugin.jwt.allow] revoke = true"),
-        (none.no_file("a.txt"), "[plugin.jwt.allow] files = [\"a.txt\"]"),
-        (none.no_store("cache"), "[plugin.jwt.allow] kv = { \"cache\" = \"16MiB\" }"),
-        (none.no_store("acl/cache"), "[plugin.jwt.allow] kv = { \"acl/cache\" = true }"),
+        (none.http(&url("https://idp.test:8443/keys")).unwrap_err(), ": allow.http = [\"https://idp.test:8443\"]"),
+        (none.publish("alerts/a").unwrap_err(), ": allow.publish = [\"alerts/a\"]"),
+        (none.disconnect().unwrap_err(), ": allow.disconnect = true"),
+        (none.revoke().unwrap_err(), ": allow.revoke = true"),
+        (none.no_file("a.txt"), ": allow.files = [\"a.txt\"]"),
+        (none.no_store("cache"), ": allow.kv = { \"cache\" = \"16MiB\" }"),
+        (none.no_store("acl/cache"), ": allow.kv = { \"acl/cache\" = true }"),
     ];
     for (denial, line) in cases {
         assert!(denial.to_string().ends_with(line), "{denial}");
@@ -110,11 +107,11 @@ fn a_wrong_entry_is_refused_with_key_value_and_what_is_expected() {
         (json!({"kv": {"a": "16 MB"}}), "kv.a = \"…\": expected { NAME = SIZE }"),
         (json!({"kv": {"a/b": "1MiB"}}), "kv.a/b = \"…\": expected true"),
         (json!({"secrets": {"a": "hunter2"}}), "secrets.a = \"…\": expected { NAME = { file"),
-        (json!([]), " = []: expected a table"),
+        (json!([]), "allow = []: expected a table"),
     ];
     for (allow, expected) in cases {
         let error = Grants::from_json("jwt", &allow, Path::new("/")).unwrap_err().to_string();
-        assert!(error.starts_with("[plugin.jwt.allow] ") && error.contains(expected), "{error}");
+        assert!(error.starts_with("in [[plugin]] \"jwt\": allow") && error.contains(expected), "{error}");
         assert!(!error.contains("hunter2"));
     }
 }
@@ -151,7 +148,7 @@ fn the_banner_says_in_words_what_is_granted_and_no_secret() {
 #[test]
 fn an_import_of_which_nothing_is_granted_is_named() {
     let none = grants(&json!({}));
-    assert!(none.unmet("midge:plugin/http@0.1.0").unwrap().contains("[plugin.jwt.allow] http = "));
+    assert!(none.unmet("midge:plugin/http@0.1.0").unwrap().contains("allow.http = "));
     assert!(none.unmet("midge:plugin/log@0.1.0").is_none());
     assert!(none.unmet("wasi:io/poll@0.2.0").is_none());
     assert!(grants(&json!({"revoke": true})).unmet("midge:plugin/broker@0.1.0").is_none());

@@ -16,8 +16,9 @@ struct State {
     tokens: f64,
     at: Instant,
     /// Refused since the last one let through.
+    refused_lately: u64,
+    /// Refused in all.
     refused: u64,
-    refused_ever: u64,
 }
 
 /// What became of a request to a [`Rate`].
@@ -35,7 +36,7 @@ pub(crate) enum Pass {
 impl Rate {
     pub(crate) fn new(per_second: u32, now: Instant) -> Self {
         let per_second = f64::from(per_second.max(1));
-        Self { per_second, state: Mutex::new(State { tokens: per_second, at: now, refused: 0, refused_ever: 0 }) }
+        Self { per_second, state: Mutex::new(State { tokens: per_second, at: now, refused_lately: 0, refused: 0 }) }
     }
 
     pub(crate) fn pass(&self, now: Instant) -> Pass {
@@ -45,17 +46,17 @@ impl Rate {
         state.at = state.at.max(now);
         if state.tokens >= 1.0 {
             state.tokens -= 1.0;
-            Pass::Yes { refused_before: std::mem::take(&mut state.refused) }
+            Pass::Yes { refused_before: std::mem::take(&mut state.refused_lately) }
         } else {
+            state.refused_lately += 1;
             state.refused += 1;
-            state.refused_ever += 1;
             Pass::No
         }
     }
 
     /// How many were refused in all.
     pub(crate) fn refused(&self) -> u64 {
-        self.state.lock().refused_ever
+        self.state.lock().refused
     }
 }
 

@@ -18,7 +18,7 @@ use super::metrics::Registry;
 use super::passwords::Gate;
 use super::rate::{Pass, Rate};
 use super::secrets::Secrets;
-use crate::contract::{CustomMetric, Outside, PluginSpec};
+use crate::contract::{CustomMetric, ImportStatus, Outside, PluginSpec};
 use crate::grants::{Denial, Grants};
 use crate::identities::Identities;
 
@@ -121,11 +121,15 @@ impl Shared {
         }
     }
 
+    /// The metrics the plugin reported.
+    pub(crate) fn custom_metrics(&self) -> Vec<CustomMetric> {
+        self.metrics.snapshot()
+    }
+
     /// Its counters, for metrics.
     pub(crate) fn status(&self) -> ImportStatus {
         let http = self.http.as_ref().map(Client::counts).unwrap_or_default();
         ImportStatus {
-            custom: self.metrics.snapshot(),
             metric_updates_dropped: self.metrics.dropped(),
             log_lines_dropped: self.log_rate.refused(),
             orders_refused: self.order_rate.refused(),
@@ -227,31 +231,6 @@ pub(crate) enum ImportError {
         /// What is wrong.
         reason: String,
     },
-}
-
-/// Counters of one plugin's imports.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct ImportStatus {
-    /// The metrics the plugin reported.
-    pub(crate) custom: Vec<CustomMetric>,
-    /// Metric updates dropped: too many series, or a name of another kind.
-    pub(crate) metric_updates_dropped: u64,
-    /// Log lines dropped: too many a second.
-    pub(crate) log_lines_dropped: u64,
-    /// Orders to the broker refused: too many a second.
-    pub(crate) orders_refused: u64,
-    /// Uses of something that is not granted.
-    pub(crate) denials: u64,
-    /// Bytes in the stores the plugin may use.
-    pub(crate) kv_bytes: u64,
-    /// Entries those stores dropped for want of room.
-    pub(crate) kv_evicted: u64,
-    /// HTTP exchanges that were answered.
-    pub(crate) http_exchanges: u64,
-    /// HTTP exchanges that failed.
-    pub(crate) http_failures: u64,
-    /// Password checks turned away, of all plugins.
-    pub(crate) passwords_overloaded: u64,
 }
 
 const DENIAL_LINES_PER_SECOND: u32 = 1;

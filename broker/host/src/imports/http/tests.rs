@@ -143,8 +143,8 @@ async fn what_is_not_granted_is_denied_with_the_line_that_would_grant_it() {
     let web = Web::start();
     let client = client(&web, &["127.0.0.1"]);
     for (url, line) in [
-        (web.url("127.0.0.2", "/"), format!("[plugin.jwt.allow] http = [\"http://127.0.0.2:{}\"]", web.address.port())),
-        ("https://127.0.0.1/".to_owned(), "[plugin.jwt.allow] http = [\"https://127.0.0.1\"]".to_owned()),
+        (web.url("127.0.0.2", "/"), format!(": allow.http = [\"http://127.0.0.2:{}\"]", web.address.port())),
+        ("https://127.0.0.1/".to_owned(), ": allow.http = [\"https://127.0.0.1\"]".to_owned()),
         ("file:///etc/passwd".to_owned(), "only http and https exist here".to_owned()),
     ] {
         let Err(Failure::NotGranted(denial)) = ask(&client, url.clone()).await else { panic!("{url}") };

@@ -10,9 +10,12 @@ use crate::error::HookFailure;
 
 const SOON: Duration = Duration::from_secs(5);
 
+/// Kind and count of each event of a batch.
+type Told = Vec<(String, u32)>;
+
 /// A plugin that reports what it is told, and fails when the test says so.
 struct Watcher {
-    told: mpsc::UnboundedSender<Vec<(String, u32)>>,
+    told: mpsc::UnboundedSender<Told>,
     permits: Semaphore,
     fails: Mutex<bool>,
 }
@@ -31,7 +34,7 @@ impl Observe for Watcher {
     }
 }
 
-fn scene(queue_max: usize) -> (EventQueue, Arc<Watcher>, mpsc::UnboundedReceiver<Vec<(String, u32)>>) {
+fn scene(queue_max: usize) -> (EventQueue, Arc<Watcher>, mpsc::UnboundedReceiver<Told>) {
     let (told, seen) = mpsc::unbounded_channel();
     let watcher = Arc::new(Watcher { told, permits: Semaphore::new(0), fails: Mutex::new(false) });
     let settings = EventSettings { plugin: "audit".into(), queue_max, batch_max: 3 };
@@ -51,7 +54,7 @@ fn event(kind: &'static str, count: u32) -> Event {
     }
 }
 
-fn told(events: &[(&str, u32)]) -> Vec<(String, u32)> {
+fn told(events: &[(&str, u32)]) -> Told {
     events.iter().map(|(kind, count)| ((*kind).to_owned(), *count)).collect()
 }
 

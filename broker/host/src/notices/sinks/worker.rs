@@ -2,11 +2,12 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{Receiver, SinkSettings, size};
 use crate::contract::{Delivery, Outcome};
 use crate::error::{HookError, HookFailure};
+use crate::imports::{Pass, Rate};
 use crate::notices::queue::Queue;
 use crate::notices::{Counters, pause};
 
@@ -24,6 +25,7 @@ pub(super) struct Delivering {
     failures: u32,
     /// Of those, the last ones in which a message that was alone brought the plugin down.
     crashes: u32,
+    rejections: Rejections,
 }
 
 impl Delivering {
@@ -34,7 +36,8 @@ impl Delivering {
         receiver: Arc<Receiver>,
     ) -> Self {
         let batch = settings.batch_max.max(1);
-        Self { settings, queue, counters, receiver, held: VecDeque::new(), batch, failures: 0, crashes: 0 }
+        let rejections = Rejections { plugin: Arc::clone(&settings.plugin), lines: Rate::new(1, Instant::now()) };
+        Self { settings, queue, counters, receiver, held: VecDeque::new(), batch, failures: 0, crashes: 0, rejections }
     }
 
     /// Delivers until the queue is closed and empty, then flushes.
@@ -69,7 +72,7 @@ impl Delivering {
         for (mut delivery, outcome) in self.held.drain(..count).zip(outcomes) {
             match outcome {
                 Outcome::Done => Counters::add(&self.counters.done, 1),
-                Outcome::Reject(reason) => reject(&self.settings.plugin, &self.counters, &delivery, &reason),
+                Outcome::Reject(reason) => self.rejections.count(&self.counters, &delivery, &reason),
                 Outcome::Retry(ms) => {
                     asked = asked.max(Some(Duration::from_millis(ms.into())));
                     delivery.attempt = delivery.attempt.saturating_add(1);
@@ -114,29 +117,36 @@ impl Delivering {
             && let Some(delivery) = self.held.pop_front()
         {
             self.crashes = 0;
-            reject(
-                plugin,
-                &self.counters,
-                &delivery,
-                &format!("the plugin broke down {CRASHES_MAX} times over it: {}", failed.text),
-            );
+            let reason = format!("the plugin broke down {CRASHES_MAX} times over it: {}", failed.text);
+            self.rejections.count(&self.counters, &delivery, &reason);
             self.queue.release(1, size(&delivery.inbound.message));
         }
         wait
     }
 }
 
-fn reject(plugin: &str, counters: &Counters, delivery: &Delivery, reason: &str) {
-    Counters::add(&counters.rejected, 1);
-    let topic = &*delivery.inbound.message.topic;
-    tracing::warn!(
-        plugin,
-        topic,
-        sequence = delivery.sequence,
-        attempt = delivery.attempt,
-        reason,
-        "a sink rejected a message"
-    );
+/// Counts rejected messages, and names one a second in the log.
+struct Rejections {
+    plugin: Arc<str>,
+    lines: Rate,
+}
+
+impl Rejections {
+    fn count(&self, counters: &Counters, delivery: &Delivery, reason: &str) {
+        Counters::add(&counters.rejected, 1);
+        if let Pass::Yes { refused_before } = self.lines.pass(Instant::now()) {
+            let (plugin, topic) = (&*self.plugin, &*delivery.inbound.message.topic);
+            let (sequence, rejected) = (delivery.sequence, refused_before + 1);
+            tracing::warn!(
+                plugin,
+                topic,
+                sequence,
+                rejected,
+                reason,
+                "a sink rejected messages; this is the last of them"
+            );
+        }
+    }
 }
 
 /// A whole batch that failed.

@@ -1,0 +1,104 @@
+//! Chains: who is asked, in which order, and what the answers add up to.
+//!
+//! A plugin says yes, no, or `next`. `next` asks the next plugin; the end of an authentication or authorization chain
+//! denies. A plugin that cannot answer denies too, unless its `on_error` says to go on as if it had said `next`.
+//! What a client is told and what the log says are kept apart: a failure's words never reach a client.
+
+mod authn;
+mod authz;
+mod messages;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::contract::{Denial, DenialCause, Hook, OnError};
+use crate::error::HookError;
+use crate::plugin::Generation;
+use crate::verdicts::Verdicts;
+
+/// The plugins of each hook, in order.
+pub(crate) struct Chains {
+    authn: Box<[Arc<Generation>]>,
+    authz: Box<[Arc<Generation>]>,
+    messages: Box<[Arc<Generation>]>,
+    pub(crate) verdicts: Arc<Verdicts>,
+}
+
+impl Chains {
+    pub(crate) fn new(plugins: &[Arc<Generation>], verdicts: Arc<Verdicts>) -> Self {
+        let of = |hook| plugins.iter().filter(|plugin| plugin.has(hook)).cloned().collect();
+        Self {
+            authn: of(Hook::Authn),
+            authz: of(Hook::Authz),
+            messages: of(Hook::Messages),
+            verdicts,
+        }
+    }
+
+    /// Whether no plugin of this hook ever waits.
+    pub(crate) fn is_inline(&self, hook: Hook) -> bool {
+        let chain = match hook {
+            Hook::Authz => &self.authz,
+            Hook::Messages => &self.messages,
+            _ => &self.authn,
+        };
+        chain.iter().all(|plugin| plugin.is_inline())
+    }
+}
+
+/// A chain under way: what a denial must say besides its cause.
+struct Walk {
+    hook: Hook,
+    began: Instant,
+    /// Reason Code when a plugin fails.
+    failure_code: u8,
+}
+
+impl Walk {
+    fn begin(hook: Hook, failure_code: u8) -> Self {
+        Self {
+            hook,
+            began: Instant::now(),
+            failure_code,
+        }
+    }
+
+    fn refused(&self, plugin: &Generation, code: u8, reason: Option<String>) -> Denial {
+        plugin.count_refusal(self.hook);
+        self.denial(code, reason, Some(plugin.name()), DenialCause::Refused)
+    }
+
+    fn nobody(&self) -> Denial {
+        self.denial(NOT_AUTHORIZED, None, None, DenialCause::NobodyAllowed)
+    }
+
+    /// What a failure means: a denial, or nothing if the operator wants to go on.
+    fn failed(&self, plugin: &Generation, error: HookError) -> Option<Denial> {
+        match plugin.on_error() {
+            OnError::Deny => Some(self.denial(self.failure_code, None, Some(plugin.name()), error.failure.into())),
+            OnError::Next => {
+                tracing::warn!(%error, "plugin failed and is skipped, as its on_error says");
+                None
+            }
+        }
+    }
+
+    fn denial(&self, code: u8, reason: Option<String>, plugin: Option<&Arc<str>>, cause: DenialCause) -> Denial {
+        Denial {
+            code,
+            reason,
+            plugin: plugin.cloned(),
+            hook: self.hook,
+            took: self.took(),
+            cause,
+        }
+    }
+
+    fn took(&self) -> Duration {
+        self.began.elapsed()
+    }
+}
+
+const NOT_AUTHORIZED: u8 = 0x87;
+const SERVER_UNAVAILABLE: u8 = 0x88;
+const IMPLEMENTATION_SPECIFIC: u8 = 0x83;

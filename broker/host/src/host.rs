@@ -1,0 +1,313 @@
+//! [`Host`]: the set of plugins in force, and the only door to them.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::time::Instant;
+
+use crate::chain::Chains;
+use crate::contract::{
+    Action, Answer, Authentication, CacheStatus, ConnectFacts, Credentials, Denial, Event, Hook, InboundMessage, Message,
+    Outside, Permission, PluginSpec, PluginStatus, QoS, Ruling, SubscriptionQuestion,
+};
+use crate::engine::PluginEngine;
+use crate::error::{HookError, LoadError, LoadErrorKind};
+use crate::identities::{Identities, Identity};
+use crate::load::{Cache, Loaded, Loader};
+use crate::notices::events::EventQueue;
+use crate::notices::sinks::Sink;
+use crate::plugin::{Generation, at_once};
+use crate::verdicts::Verdicts;
+
+/// What a host is loaded with, beside its plugins.
+#[derive(Clone, Debug)]
+pub struct HostSettings {
+    /// The engine, one per process; a reload uses it again.
+    pub engine: Arc<PluginEngine>,
+    /// Where compiled components are kept; `None` compiles them at each start. Made if need be, for this user alone.
+    pub cache_directory: Option<PathBuf>,
+    /// Worker threads that make calls: inline plugins have an instance for each. Default: the number of processors.
+    pub workers: usize,
+    /// The broker's version, as plugins see it. Default: this crate's.
+    pub broker_version: String,
+    /// The node's name, as plugins see it. Default `midge`.
+    pub node: String,
+    /// Longest time a verdict is reused, whatever its plugin says. Default 5 min; zero turns reuse off.
+    pub reuse_max: Duration,
+    /// Verdicts kept for reuse, of all identities. Default 1,000,000.
+    pub verdicts_max: u64,
+}
+
+impl HostSettings {
+    /// The defaults.
+    #[must_use]
+    pub fn new(engine: Arc<PluginEngine>, cache_directory: impl Into<Option<PathBuf>>) -> Self {
+        Self {
+            engine,
+            cache_directory: cache_directory.into(),
+            workers: std::thread::available_parallelism().map_or(1, usize::from),
+            broker_version: env!("CARGO_PKG_VERSION").to_owned(),
+            node: "midge".to_owned(),
+            reuse_max: Duration::from_secs(300),
+            verdicts_max: 1_000_000,
+        }
+    }
+}
+
+/// The plugins in force. Immutable: a reload loads another host beside this one and puts it in its place.
+///
+/// Questions fail closed: whatever keeps a plugin from answering is a denial with its cause. Notices never wait.
+/// All methods may be called from any thread; inline plugins are called on the caller's.
+pub struct Host {
+    plugins: Vec<Loaded>,
+    chains: Arc<Chains>,
+    sinks: Vec<(Arc<Generation>, Arc<Sink>)>,
+    observers: Vec<Arc<EventQueue>>,
+    engine: Arc<PluginEngine>,
+}
+
+impl Host {
+    /// Loads plugins, in the order of their chains. Nothing is in force before all of them are loaded; then the queues
+    /// of sinks and observers that exist already are handed to the new generations.
+    ///
+    /// Must be called in a tokio runtime, which also runs the sinks.
+    ///
+    /// # Errors
+    /// The first plugin that cannot be loaded, with its file, what was found and what would be accepted.
+    pub async fn load(
+        settings: HostSettings,
+        plugins: Vec<PluginSpec>,
+        outside: Arc<dyn Outside>,
+        identities: Arc<Identities>,
+    ) -> Result<Arc<Self>, LoadError> {
+        unique_names(&plugins)?;
+        let verdicts = Arc::new(Verdicts::new(settings.reuse_max, settings.verdicts_max));
+        let runtime = Handle::current();
+        let cache = settings.cache_directory.as_deref().filter(|_| !plugins.is_empty()).and_then(Cache::open);
+        let loader = Arc::new(Loader {
+            lasting: Arc::clone(settings.engine.lasting(&runtime)),
+            cache,
+            outside: Arc::new(Revoking {
+                verdicts: Arc::clone(&verdicts),
+                outside,
+            }),
+            identities,
+            broker_version: settings.broker_version.into(),
+            node: settings.node.into(),
+            workers: settings.workers,
+            engine: Arc::clone(&settings.engine),
+        });
+        let mut loaded = Vec::with_capacity(plugins.len());
+        for spec in plugins {
+            loaded.push(Arc::clone(&loader).load(spec).await?);
+        }
+        Ok(Arc::new(Self::new(loaded, verdicts, settings.engine, &runtime)))
+    }
+
+    fn new(plugins: Vec<Loaded>, verdicts: Arc<Verdicts>, engine: Arc<PluginEngine>, runtime: &Handle) -> Self {
+        let generations: Vec<_> = plugins.iter().map(|loaded| Arc::clone(&loaded.generation)).collect();
+        let of = |hook| generations.iter().filter(move |plugin| plugin.has(hook));
+        let queues = engine.queues();
+        let sinks = of(Hook::Sink).map(|plugin| (Arc::clone(plugin), queues.sink(plugin, runtime))).collect();
+        let observers = of(Hook::Events).map(|plugin| queues.events(plugin, runtime)).collect();
+        queues.keep_only(&generations, runtime);
+        Self {
+            chains: Arc::new(Chains::new(&generations, verdicts)),
+            plugins,
+            sinks,
+            observers,
+            engine,
+        }
+    }
+
+    /// Whether any plugin has this hook.
+    #[must_use]
+    pub fn has(&self, hook: Hook) -> bool {
+        self.plugins.iter().any(|loaded| loaded.generation.has(hook))
+    }
+
+    /// Asks the authentication chain. Its end denies.
+    pub async fn authenticate(&self, credentials: Credentials, facts: ConnectFacts) -> Authentication {
+        self.chains.authenticate(credentials, facts).await
+    }
+
+    /// The whole authorization of an identity as data, for the broker to evaluate; `None`: ask per action. To be asked
+    /// once per identity, before anything else is.
+    ///
+    /// # Errors
+    /// A plugin could not answer: the client must be turned away.
+    pub async fn permissions(&self, who: &Arc<Identity>) -> Result<Option<Vec<Permission>>, Denial> {
+        self.chains.permissions(who).await
+    }
+
+    /// Whether an identity may publish to this topic. Answers at once from the verdict cache, or if every authorizer is
+    /// an inline plugin.
+    #[must_use]
+    pub fn authorize_publish(&self, who: &Arc<Identity>, topic: &str, qos: QoS, retain: bool) -> Answer<Ruling> {
+        let chains = &self.chains;
+        if let Some(known) = chains.known_publish(who, topic, qos, retain) {
+            return Answer::Ready(known);
+        }
+        if chains.is_inline(Hook::Authz) {
+            return Answer::Ready(at_once(chains.authorize_publish(who, topic, qos, retain)));
+        }
+        let (chains, who, topic) = (Arc::clone(chains), Arc::clone(who), topic.to_owned());
+        Answer::Later(Box::pin(async move { chains.authorize_publish(&who, &topic, qos, retain).await }))
+    }
+
+    /// Whether an identity may subscribe: one ruling per question, in order.
+    #[must_use]
+    pub fn authorize_subscribe(&self, who: &Arc<Identity>, questions: Vec<SubscriptionQuestion>) -> Answer<Vec<Ruling>> {
+        let chains = &self.chains;
+        if chains.is_inline(Hook::Authz) {
+            return Answer::Ready(at_once(chains.authorize_subscribe(who, &questions)));
+        }
+        let (chains, who) = (Arc::clone(chains), Arc::clone(who));
+        Answer::Later(Box::pin(async move { chains.authorize_subscribe(&who, &questions).await }))
+    }
+
+    /// Connection and session of an identity are gone: verdicts are dropped, and plugins hear of it.
+    pub fn identity_gone(&self, who: &Identity) {
+        self.chains.verdicts.forget(who.id());
+        for loaded in &self.plugins {
+            loaded.generation.identity_gone(who.id());
+        }
+    }
+
+    /// Whether messages of this topic must be shown to a plugin before they are routed.
+    #[must_use]
+    pub fn wants_messages(&self, topic: &str) -> bool {
+        self.chains.wants_messages(topic)
+    }
+
+    /// What becomes of messages before they are routed: one action per message, in order.
+    #[must_use]
+    pub fn on_publish(&self, batch: Vec<InboundMessage>) -> Answer<Vec<Action>> {
+        if self.chains.is_inline(Hook::Messages) {
+            return Answer::Ready(at_once(self.chains.on_publish(batch)));
+        }
+        let chains = Arc::clone(&self.chains);
+        Answer::Later(Box::pin(async move { chains.on_publish(batch).await }))
+    }
+
+    /// Whether any sink wants messages of this topic.
+    #[must_use]
+    pub fn wants_delivery(&self, topic: &str) -> bool {
+        self.sinks.iter().any(|(plugin, _)| plugin.wants(topic))
+    }
+
+    /// Queues a message for every sink that wants it. Never waits: a full queue drops, counts and says so.
+    pub fn deliver(&self, message: InboundMessage) {
+        let mut wanting = self.sinks.iter().filter(|(plugin, _)| plugin.wants(&message.message.topic)).peekable();
+        while let Some((_, sink)) = wanting.next() {
+            if wanting.peek().is_none() {
+                sink.offer(message);
+                return;
+            }
+            sink.offer(message.clone());
+        }
+    }
+
+    /// Whether any plugin observes events.
+    #[must_use]
+    pub fn wants_events(&self) -> bool {
+        !self.observers.is_empty()
+    }
+
+    /// Queues an event for every observer. Never waits: a full queue loses events and counts them.
+    pub fn notify(&self, event: Event) {
+        if let Some((last, others)) = self.observers.split_last() {
+            others.iter().for_each(|observer| observer.offer(event.clone()));
+            last.offer(event);
+        }
+    }
+
+    /// Asks plugins that have `lifecycle` how they are; those that are well are not in the list.
+    pub async fn unhealthy(&self) -> Vec<HookError> {
+        let mut unhealthy = Vec::new();
+        for loaded in &self.plugins {
+            unhealthy.extend(loaded.generation.health().await.err());
+        }
+        unhealthy
+    }
+
+    /// What there is to say about each plugin, in order.
+    #[must_use]
+    pub fn plugins(&self) -> Vec<PluginStatus> {
+        self.plugins.iter().map(|loaded| self.status(loaded)).collect()
+    }
+
+    /// The verdict cache.
+    #[must_use]
+    pub fn cache(&self) -> CacheStatus {
+        self.chains.verdicts.status()
+    }
+
+    /// Ends a host that another one has replaced: `lifecycle.shutdown` for its idle instances. Queues go on, with the
+    /// other host's plugins behind them.
+    pub async fn retire(&self, deadline: Duration) {
+        let deadline = Instant::now() + deadline;
+        for loaded in &self.plugins {
+            loaded.generation.shutdown(deadline.into_std()).await;
+        }
+    }
+
+    /// Ends the last host: sinks deliver what waits and flush, then every plugin shuts down, all within `deadline`.
+    pub async fn shutdown(&self, deadline: Duration) {
+        let end = Instant::now() + deadline;
+        self.engine.queues().shutdown(end).await;
+        self.retire(end.saturating_duration_since(Instant::now())).await;
+    }
+
+    fn status(&self, loaded: &Loaded) -> PluginStatus {
+        let mut status = loaded.generation.status();
+        let same = |(plugin, _): &&(Arc<Generation>, Arc<Sink>)| Arc::ptr_eq(plugin, &loaded.generation);
+        status.queues.extend(self.sinks.iter().find(same).map(|(_, sink)| sink.status()));
+        status.queues.extend(self.engine.queues().events_status(loaded.generation.name()));
+        status.imports = loaded.shared.status();
+        status.custom = loaded.shared.custom_metrics();
+        status
+    }
+}
+
+impl std::fmt::Debug for Host {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.plugins.iter().map(|loaded| loaded.generation.name())).finish()
+    }
+}
+
+/// Lets go of cached verdicts before the broker looks at a principal's subscriptions again.
+struct Revoking {
+    verdicts: Arc<Verdicts>,
+    outside: Arc<dyn Outside>,
+}
+
+impl Outside for Revoking {
+    fn publish(&self, plugin: &str, message: Message) -> Result<(), String> {
+        self.outside.publish(plugin, message)
+    }
+
+    fn disconnect(&self, plugin: &str, client_id: &str, code: u8, keep_session: bool) -> bool {
+        self.outside.disconnect(plugin, client_id, code, keep_session)
+    }
+
+    fn revoke(&self, plugin: &str, principal: &str) {
+        self.verdicts.revoke(principal);
+        self.outside.revoke(plugin, principal);
+    }
+}
+
+fn unique_names(plugins: &[PluginSpec]) -> Result<(), LoadError> {
+    for (at, spec) in plugins.iter().enumerate() {
+        if spec.name.is_empty() || plugins[..at].iter().any(|other| other.name == spec.name) {
+            return Err(LoadError {
+                plugin: spec.name.clone(),
+                origin: spec.source.to_string(),
+                kind: LoadErrorKind::Setup("its name must not be empty, and no other plugin may have it".into()),
+            });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,169 @@
+//! What a component is, imports and exports: decided before anything of it runs.
+
+use wasmtime::component::Component;
+use wasmtime::component::types::ComponentItem;
+
+use crate::contract::{Hook, Lane};
+use crate::error::LoadErrorKind;
+
+/// The contract track this broker speaks.
+pub(crate) const TRACK: &str = "0.1";
+
+/// What was found in a component.
+pub(super) struct Found {
+    /// Hooks to use: exported, and named by the configuration if it names any. `lifecycle` whenever exported.
+    pub(super) hooks: Vec<Hook>,
+    /// How it is called.
+    pub(super) lane: Lane,
+    /// Interfaces of the contract it imports, with their versions.
+    pub(super) imports: Vec<String>,
+}
+
+/// Looks at the first bytes only.
+pub(super) fn is_component(bytes: &[u8]) -> Result<(), LoadErrorKind> {
+    match bytes.get(..8) {
+        Some([b'\0', b'a', b's', b'm', _, _, 1, 0]) => Ok(()),
+        Some([b'\0', b'a', b's', b'm', 1, 0, 0, 0]) => Err(LoadErrorKind::CoreModule),
+        _ if bytes.starts_with(b"\0asm") => Err(LoadErrorKind::Invalid(
+            "it ends within its first 8 bytes, or is of a version that does not exist yet".into(),
+        )),
+        _ => {
+            let start = &bytes[..bytes.len().min(16)];
+            Err(LoadErrorKind::NotWasm {
+                found: if bytes.is_empty() {
+                    "nothing (the file is empty)".into()
+                } else {
+                    format!("{:?}", String::from_utf8_lossy(start))
+                },
+            })
+        }
+    }
+}
+
+/// Compares imports and exports with the contract.
+pub(super) fn inspect(component: &Component, wanted: Option<&[Hook]>) -> Result<Found, LoadErrorKind> {
+    let (imports, lane) = imports(component)?;
+    Ok(Found {
+        hooks: hooks(component, wanted)?,
+        lane,
+        imports,
+    })
+}
+
+fn imports(component: &Component) -> Result<(Vec<String>, Lane), LoadErrorKind> {
+    let engine = component.engine();
+    let mut lane = Lane::Inline;
+    let (mut known, mut unknown) = (Vec::new(), Vec::new());
+    for (name, import) in component.component_type().imports(engine) {
+        let Some(interface) = own_interface(name, IMPORTS)? else {
+            unknown.push(name.to_owned());
+            continue;
+        };
+        if let ComponentItem::ComponentInstance(instance) = &import.ty
+            && let Some((_, function)) = WAITING.iter().find(|(waiting, _)| *waiting == interface)
+            && instance.get_export(engine, function).is_some()
+        {
+            lane = Lane::Waiting;
+        }
+        known.push(name.to_owned());
+    }
+    if unknown.is_empty() {
+        return Ok((known, lane));
+    }
+    let mut accepted = format!("midge:plugin/{{{}}}@{TRACK}", IMPORTS.join(", "));
+    if unknown.iter().any(|name| name.starts_with("wasi:")) {
+        accepted.push_str(" and no WASI yet: build without it, or stub it at build time (see plugin-sdk/README.md)");
+    }
+    Err(LoadErrorKind::UnknownImport {
+        found: unknown.join(", "),
+        accepted,
+    })
+}
+
+fn hooks(component: &Component, wanted: Option<&[Hook]>) -> Result<Vec<Hook>, LoadErrorKind> {
+    let engine = component.engine();
+    let (mut hooks, mut names) = (Vec::new(), Vec::new());
+    for (name, _) in component.component_type().exports(engine) {
+        names.push(name.to_owned());
+        let known = Hook::ALL.map(Hook::name);
+        hooks.extend(own_interface(name, &known)?.and_then(Hook::from_name));
+    }
+    hooks.sort();
+    hooks.retain(|hook| *hook == Hook::Lifecycle || wanted.is_none_or(|wanted| wanted.contains(hook)));
+    let missing = wanted.and_then(|wanted| wanted.iter().find(|hook| !hooks.contains(hook)));
+    if missing.is_some() || !hooks.iter().any(|hook| *hook != Hook::Lifecycle) {
+        let asked = wanted.unwrap_or(&Hook::ALL[1..]);
+        let asked: Vec<_> = asked.iter().map(|hook| hook.name()).collect();
+        return Err(LoadErrorKind::NoHook {
+            found: if names.is_empty() { "nothing".into() } else { names.join(", ") },
+            accepted: match missing {
+                Some(missing) => format!("midge:plugin/{missing}@{TRACK}, which the configuration names in `hooks`,"),
+                None => format!("midge:plugin/{{{}}}@{TRACK}", asked.join(", ")),
+            },
+        });
+    }
+    Ok(hooks)
+}
+
+/// The name of one of our interfaces, if it is one; an error if it is ours but of another track.
+fn own_interface<'a>(name: &'a str, known: &[&str]) -> Result<Option<&'a str>, LoadErrorKind> {
+    let Some((interface, version)) = name.strip_prefix("midge:plugin/").and_then(|name| name.split_once('@')) else {
+        return Ok(None);
+    };
+    let is_track = version
+        .strip_prefix(TRACK)
+        .is_some_and(|rest| rest.starts_with('.') && !rest.contains('-'));
+    if !is_track {
+        return Err(LoadErrorKind::OtherTrack {
+            found: name.to_owned(),
+            accepted: format!("midge:plugin@{TRACK}"),
+        });
+    }
+    Ok(known.contains(&interface).then_some(interface))
+}
+
+/// Interfaces a component may import. `types` and `connection` carry types the others use.
+const IMPORTS: &[&str] = &[
+    "types",
+    "connection",
+    "log",
+    "config",
+    "identities",
+    "clock",
+    "metrics",
+    "secrets",
+    "kv",
+    "files",
+    "crypto",
+    "broker",
+    "http",
+    "passwords",
+];
+
+/// Functions that wait. Importing one makes every call of a component one that may be parked.
+const WAITING: &[(&str, &str)] = &[("http", "send"), ("passwords", "verify")];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_bytes_tell_components_modules_and_the_rest_apart() {
+        assert!(is_component(b"\0asm\x0d\0\x01\0").is_ok());
+        assert!(matches!(is_component(b"\0asm\x01\0\0\0"), Err(LoadErrorKind::CoreModule)));
+        assert!(matches!(is_component(b"\0asm\x01"), Err(LoadErrorKind::Invalid(_))));
+        assert!(matches!(is_component(b"#!/bin/sh"), Err(LoadErrorKind::NotWasm { .. })));
+        assert!(matches!(is_component(b""), Err(LoadErrorKind::NotWasm { .. })));
+    }
+
+    #[test]
+    fn patch_versions_are_ours_and_other_tracks_are_named() {
+        assert!(matches!(own_interface("midge:plugin/log@0.1.0", IMPORTS), Ok(Some("log"))));
+        assert!(matches!(own_interface("midge:plugin/log@0.1.9", IMPORTS), Ok(Some("log"))));
+        assert!(matches!(own_interface("midge:plugin/tcp@0.1.0", IMPORTS), Ok(None)));
+        assert!(matches!(own_interface("wasi:io/streams@0.2.0", IMPORTS), Ok(None)));
+        for other in ["midge:plugin/log@0.2.0", "midge:plugin/log@0.10.0", "midge:plugin/log@1.0.0"] {
+            assert!(matches!(own_interface(other, IMPORTS), Err(LoadErrorKind::OtherTrack { .. })), "{other}");
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! One loaded plugin: a [`Generation`].
+
+mod breaker;
+mod budget;
+mod calls;
+mod functions;
+mod gone;
+mod instance;
+mod lane_async;
+mod lane_sync;
+mod limiter;
+mod metrics;
+mod pool;
+mod strikes;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+pub(crate) use calls::{
+    Authenticate, AuthnAnswer, AuthorizePublish, AuthorizeSubscribe, AuthzAnswer, Environment, Permissions, Reuse, Vote,
+};
+pub(crate) use functions::Exports;
+pub(crate) use instance::{Blueprint, CreateError};
+pub(crate) use lane_sync::at_once;
+pub(crate) use limiter::Limiter;
+
+use self::breaker::Breaker;
+use self::calls::{Deliver, Flush, Health, HookCall, OnEvents, OnPublish, Registration, Shutdown};
+use self::instance::spares_instance;
+use self::lane_async::WaitingLane;
+use self::lane_sync::InlineLane;
+use self::metrics::HookMetrics;
+use self::pool::Nursery;
+use self::strikes::Strikes;
+use crate::contract::{
+    Action, Delivery, Event, Hook, HookStatus, ImportStatus, InboundMessage, Lane, OnError, Outcome, PluginLimits, PluginStatus,
+};
+use crate::error::{HookError, HookFailure};
+use crate::topics;
+
+/// What is known about a plugin beside its code.
+#[derive(Clone, Debug)]
+pub(crate) struct About {
+    pub(crate) name: Arc<str>,
+    pub(crate) origin: String,
+    pub(crate) digest: String,
+    pub(crate) hooks: Vec<Hook>,
+    pub(crate) on_error: OnError,
+    pub(crate) grants: Vec<String>,
+    pub(crate) topics: Option<Vec<String>>,
+    pub(crate) shows_password: bool,
+    pub(crate) shows_payload: bool,
+}
+
+/// One version of one plugin with one configuration. Immutable; a change makes a new generation.
+pub(crate) struct Generation {
+    about: About,
+    registration: Registration,
+    nursery: Nursery,
+    pool: Pool,
+    hooks: [HookState; Hook::ALL.len()],
+    strikes: Strikes,
+}
+
+enum Pool {
+    Inline(InlineLane),
+    Waiting(WaitingLane),
+}
+
+struct HookState {
+    metrics: HookMetrics,
+    breaker: Breaker,
+}
+
+impl Generation {
+    /// Makes the first instance, which shows whether the component works at all.
+    ///
+    /// # Errors
+    /// It does not: a signature is wrong, or it did not start.
+    pub(crate) async fn start(about: About, blueprint: Blueprint, workers: usize) -> Result<Self, CreateError> {
+        let pool = match blueprint.lane {
+            Lane::Inline => Pool::Inline(InlineLane::new(workers)),
+            Lane::Waiting => Pool::Waiting(WaitingLane::new(&blueprint.limits)),
+        };
+        let wait = blueprint.limits.wait_of(Hook::Lifecycle);
+        let nursery = Nursery::new(blueprint);
+        let (first, registration) = tokio::time::timeout(wait, nursery.create())
+            .await
+            .unwrap_or(Err(CreateError::Failed(HookFailure::WaitTimeout)))?;
+        match &pool {
+            Pool::Inline(lane) => lane.adopt(first),
+            Pool::Waiting(lane) => lane.adopt(first),
+        }
+        let now = Instant::now();
+        let hooks = Hook::ALL.map(|_| HookState {
+            metrics: HookMetrics::default(),
+            breaker: Breaker::new(now),
+        });
+        Ok(Self {
+            about,
+            registration,
+            nursery,
+            pool,
+            hooks,
+            strikes: Strikes::default(),
+        })
+    }
+
+    pub(crate) const fn name(&self) -> &Arc<str> {
+        &self.about.name
+    }
+
+    pub(crate) const fn on_error(&self) -> OnError {
+        self.about.on_error
+    }
+
+    pub(crate) const fn shows_password(&self) -> bool {
+        self.about.shows_password
+    }
+
+    pub(crate) const fn limits(&self) -> &PluginLimits {
+        &self.nursery.blueprint.limits
+    }
+
+    pub(crate) fn has(&self, hook: Hook) -> bool {
+        self.about.hooks.contains(&hook)
+    }
+
+    /// Whether its calls never wait.
+    pub(crate) const fn is_inline(&self) -> bool {
+        matches!(self.pool, Pool::Inline(_))
+    }
+
+    /// Whether the configuration and the plugin itself want messages of this topic.
+    pub(crate) fn wants(&self, topic: &str) -> bool {
+        let any = |filters: &[String]| filters.iter().any(|filter| topics::matches(filter, topic));
+        self.about.topics.as_deref().is_none_or(any)
+            && (self.registration.topics.is_empty() || any(&self.registration.topics))
+    }
+
+    /// Notes that an identity is gone; instances hear of it before their next call.
+    pub(crate) fn identity_gone(&self, id: u64) {
+        if self.has(Hook::Authz) {
+            self.nursery.gone.push(id);
+        }
+    }
+
+    /// The last answer was a refusal. Only for the counters.
+    pub(crate) fn count_refusal(&self, hook: Hook) {
+        self.hooks[hook.index()].metrics.refused();
+    }
+
+    /// Makes one call: breaker, instance, deadline, counters. In the inline lane the future never waits.
+    ///
+    /// # Errors
+    /// The plugin could not answer. A refusal is an answer.
+    pub(crate) async fn call<C: HookCall>(&self, call: &C) -> Result<C::Answer, HookError> {
+        let state = &self.hooks[C::HOOK.index()];
+        let error = |failure, took| HookError {
+            plugin: Arc::clone(&self.about.name),
+            hook: C::HOOK,
+            failure,
+            took,
+        };
+        if self.strikes.bars(call.client()) || !state.breaker.admits() {
+            state.metrics.failed(&HookFailure::BreakerOpen, Duration::ZERO);
+            return Err(error(HookFailure::BreakerOpen, Duration::ZERO));
+        }
+        let began = Instant::now();
+        let deadline = began + self.limits().wait_of(C::HOOK);
+        let answer = match &self.pool {
+            Pool::Inline(lane) => lane.call(&self.nursery, call, deadline),
+            Pool::Waiting(lane) => lane.call(&self.nursery, call, deadline).await,
+        };
+        let took = began.elapsed();
+        tracing::debug!(
+            plugin = &*self.about.name,
+            hook = C::HOOK.name(),
+            function = C::FUNCTION,
+            took_us = took.as_micros() as u64,
+            failure = answer.as_ref().err().map(tracing::field::display),
+            "plugin called"
+        );
+        let missing = || HookFailure::BadAnswer(format!("it exports no {}", C::FUNCTION));
+        match answer.and_then(|answer| answer.ok_or_else(missing)) {
+            Ok(answer) => {
+                state.metrics.answered(took);
+                state.breaker.succeeded();
+                Ok(answer)
+            }
+            Err(failure) => {
+                self.failed(state, C::HOOK, &failure, call.client(), took);
+                Err(error(failure, took))
+            }
+        }
+    }
+
+    fn failed(&self, state: &HookState, hook: Hook, failure: &HookFailure, client: Option<&str>, took: Duration) {
+        state.metrics.failed(failure, took);
+        let killed = matches!(failure, HookFailure::Trapped(_) | HookFailure::Deadline);
+        let is_the_clients = killed && self.strikes.strike(client);
+        if is_the_clients {
+            tracing::warn!(plugin = &*self.about.name, hook = hook.name(), client_id = client, %failure,
+                "client keeps breaking the plugin and is kept away from it for a minute");
+        } else if !matches!(failure, HookFailure::Overloaded(_)) && state.breaker.failed(&state.metrics) {
+            tracing::warn!(plugin = &*self.about.name, hook = hook.name(), %failure,
+                "circuit breaker opened: the hook is not called for a moment");
+        }
+        debug_assert!(!killed || !spares_instance(failure));
+    }
+}
+
+impl Generation {
+    /// `messages.on-publish`.
+    pub(crate) async fn on_publish(&self, batch: &[InboundMessage]) -> Result<Vec<Action>, HookError> {
+        let (plugin, with_payload) = (&self.about.name, self.with_payload());
+        self.call(&OnPublish { batch, plugin, with_payload }).await
+    }
+
+    /// `sink.deliver`.
+    pub(crate) async fn deliver(&self, batch: &[Delivery]) -> Result<Vec<Outcome>, HookError> {
+        let with_payload = self.with_payload();
+        self.call(&Deliver { batch, with_payload }).await
+    }
+
+    /// `sink.flush`: each idle instance may hold something back.
+    pub(crate) async fn flush(&self) -> Result<(), HookError> {
+        self.call(&Flush).await
+    }
+
+    /// `events.on-events`.
+    pub(crate) async fn on_events(&self, batch: &[Event]) -> Result<(), HookError> {
+        let node = &self.nursery.blueprint.environment.node;
+        self.call(&OnEvents { batch, node }).await
+    }
+
+    /// `lifecycle.health`; a plugin without it is healthy.
+    pub(crate) async fn health(&self) -> Result<(), HookError> {
+        if !self.has(Hook::Lifecycle) {
+            return Ok(());
+        }
+        self.call(&Health).await
+    }
+
+    /// Ends all instances: `sink.flush` and `lifecycle.shutdown` for each, within `deadline`.
+    pub(crate) async fn shutdown(&self, deadline: Instant) {
+        let instances = match &self.pool {
+            Pool::Inline(lane) => lane.take_all(),
+            Pool::Waiting(lane) => lane.take_all(),
+        };
+        let limits = self.limits();
+        for mut instance in instances {
+            let ended = async {
+                instance.call(&Flush, limits.cpu_of(Hook::Sink), deadline).await?;
+                instance.call(&Shutdown, limits.cpu_of(Hook::Lifecycle), deadline).await
+            };
+            let ended = tokio::time::timeout_at(deadline.into(), ended);
+            match ended.await {
+                Ok(Ok(_)) => {}
+                Ok(Err(failure)) => tracing::warn!(plugin = &*self.about.name, %failure, "shutdown failed"),
+                Err(_) => tracing::warn!(plugin = &*self.about.name, "shutdown took too long"),
+            }
+        }
+    }
+
+    /// Its state for operators. Queues and custom metrics are added by who has them.
+    pub(crate) fn status(&self) -> PluginStatus {
+        let counts = &self.nursery.counts;
+        let made = counts.made.load(Ordering::Relaxed);
+        PluginStatus {
+            name: self.about.name.to_string(),
+            origin: self.about.origin.clone(),
+            digest: self.about.digest.clone(),
+            track: crate::load::TRACK,
+            lane: self.nursery.blueprint.lane,
+            grants: self.about.grants.clone(),
+            on_error: self.about.on_error,
+            hooks: self.about.hooks.iter().map(|&hook| self.hook_status(hook)).collect(),
+            instances: made.saturating_sub(counts.ended.load(Ordering::Relaxed)),
+            instantiations: made,
+            retired: counts.retired.load(Ordering::Relaxed),
+            memory_bytes_max: counts.memory_bytes_max.load(Ordering::Relaxed),
+            queues: Vec::new(),
+            imports: ImportStatus::default(),
+            custom: Vec::new(),
+        }
+    }
+
+    fn hook_status(&self, hook: Hook) -> HookStatus {
+        let state = &self.hooks[hook.index()];
+        state.metrics.status(hook, state.breaker.state())
+    }
+
+    const fn with_payload(&self) -> bool {
+        self.about.shows_payload && self.registration.wants_payload
+    }
+}

@@ -1,0 +1,286 @@
+//! `authn` and `authz`: the hooks that decide.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use wasmtime::component::{Resource, TypedFunc};
+
+use super::lowered::{LoweredCredentials, LoweredIdentity, LoweredSubscription, protocol, qos};
+use super::notices::{lift_qos, one_each, refusal_code};
+use super::{HookCall, Lent};
+use crate::bindings::exports::midge::plugin::{authn as wit_authn, authz as wit_authz};
+use crate::bindings::midge::plugin::types as wit;
+use crate::contract::{
+    ConnectFacts, Credentials, Effect, Grant, GrantLimits, Hook, Permission, QoS, SubscriptionQuestion,
+};
+use crate::error::HookFailure;
+use crate::identities::Identity;
+use crate::imports::{Connect, PluginState};
+use crate::plugin::functions::Functions;
+
+/// How long and for what an answer may be reused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Reuse {
+    pub(crate) ttl: Duration,
+    pub(crate) covers: Option<String>,
+}
+
+/// An authenticator's answer.
+pub(crate) enum AuthnAnswer {
+    Allow(Box<Grant>),
+    Deny { code: u8, reason: Option<String> },
+    Next,
+}
+
+/// One authorizer's answer to one question.
+#[derive(Clone, Debug)]
+pub(crate) struct AuthzAnswer {
+    pub(crate) vote: Vote,
+    pub(crate) reuse: Reuse,
+}
+
+/// Yes, no, or not mine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Vote {
+    Allow { max_qos: QoS },
+    Deny { code: u8, reason: Option<String> },
+    Next,
+}
+
+/// `authn.authenticate`.
+pub(crate) struct Authenticate {
+    pub(crate) credentials: Arc<Credentials>,
+    pub(crate) facts: Arc<ConnectFacts>,
+    pub(crate) with_password: bool,
+}
+
+impl HookCall for Authenticate {
+    type Params = (LoweredCredentials, Resource<Connect>);
+    type Results = (Result<wit_authn::Answer, String>,);
+    type Answer = AuthnAnswer;
+
+    const HOOK: Hook = Hook::Authn;
+    const FUNCTION: &'static str = "authenticate";
+
+    fn pick(functions: &Functions) -> Option<&TypedFunc<Self::Params, Self::Results>> {
+        functions.authenticate.as_ref()
+    }
+
+    fn lower(&self, state: &mut PluginState, lent: &mut Lent) -> wasmtime::Result<Self::Params> {
+        let connect = lent.insert(state.push_connect(Arc::clone(&self.facts))?);
+        let credentials = &self.credentials;
+        let lowered = LoweredCredentials {
+            client_id: credentials.client_id.clone(),
+            username: credentials.username.clone(),
+            password: credentials.password.clone().filter(|_| self.with_password),
+            certificate_cn: credentials.certificate_cn.clone(),
+            listener: Arc::clone(&credentials.listener),
+            peer: credentials.peer.clone(),
+            protocol: protocol(credentials.protocol),
+            tls: credentials.tls,
+        };
+        Ok((lowered, Resource::new_borrow(connect.rep())))
+    }
+
+    fn lift(&self, (answer,): Self::Results) -> Result<AuthnAnswer, HookFailure> {
+        Ok(match answer.map_err(HookFailure::Backend)?.verdict {
+            wit_authn::Verdict::Allow(grant) => AuthnAnswer::Allow(Box::new(lift_grant(grant)?)),
+            wit_authn::Verdict::Deny(refusal) => AuthnAnswer::Deny {
+                code: refusal_code(refusal.code),
+                reason: refusal.reason,
+            },
+            wit_authn::Verdict::Next => AuthnAnswer::Next,
+        })
+    }
+
+    fn client(&self) -> Option<&str> {
+        Some(&self.credentials.client_id)
+    }
+}
+
+/// `authz.permissions`.
+pub(crate) struct Permissions<'a> {
+    pub(crate) who: &'a Identity,
+}
+
+impl HookCall for Permissions<'_> {
+    type Params = (u64, LoweredIdentity);
+    type Results = (Result<Option<Vec<wit::Permission>>, String>,);
+    type Answer = Option<Vec<Permission>>;
+
+    const HOOK: Hook = Hook::Authz;
+    const FUNCTION: &'static str = "permissions";
+
+    fn pick(functions: &Functions) -> Option<&TypedFunc<Self::Params, Self::Results>> {
+        functions.permissions.as_ref()
+    }
+
+    fn lower(&self, _: &mut PluginState, _: &mut Lent) -> wasmtime::Result<Self::Params> {
+        Ok((self.who.id(), self.who.into()))
+    }
+
+    fn lift(&self, (permissions,): Self::Results) -> Result<Self::Answer, HookFailure> {
+        permissions.map_err(HookFailure::Backend)?.map(lift_permissions).transpose()
+    }
+
+    fn client(&self) -> Option<&str> {
+        Some(&self.who.client_id)
+    }
+}
+
+/// `authz.authorize-publish`.
+pub(crate) struct AuthorizePublish<'a> {
+    pub(crate) who: &'a Identity,
+    pub(crate) topic: &'a str,
+    pub(crate) qos: QoS,
+    pub(crate) retain: bool,
+}
+
+impl HookCall for AuthorizePublish<'_> {
+    type Params = (u64, String, wit::Qos, bool);
+    type Results = (Result<wit_authz::Ruling, String>,);
+    type Answer = AuthzAnswer;
+
+    const HOOK: Hook = Hook::Authz;
+    const FUNCTION: &'static str = "authorize-publish";
+
+    fn pick(functions: &Functions) -> Option<&TypedFunc<Self::Params, Self::Results>> {
+        functions.authorize_publish.as_ref()
+    }
+
+    fn lower(&self, _: &mut PluginState, _: &mut Lent) -> wasmtime::Result<Self::Params> {
+        Ok((self.who.id(), self.topic.to_owned(), qos(self.qos), self.retain))
+    }
+
+    fn lift(&self, (ruling,): Self::Results) -> Result<AuthzAnswer, HookFailure> {
+        Ok(lift_ruling(ruling.map_err(HookFailure::Backend)?))
+    }
+
+    fn client(&self) -> Option<&str> {
+        Some(&self.who.client_id)
+    }
+}
+
+/// `authz.authorize-subscribe`.
+pub(crate) struct AuthorizeSubscribe<'a> {
+    pub(crate) who: &'a Identity,
+    pub(crate) subscriptions: &'a [&'a SubscriptionQuestion],
+}
+
+impl HookCall for AuthorizeSubscribe<'_> {
+    type Params = (u64, Vec<LoweredSubscription>);
+    type Results = (Result<Vec<wit_authz::Ruling>, String>,);
+    type Answer = Vec<AuthzAnswer>;
+
+    const HOOK: Hook = Hook::Authz;
+    const FUNCTION: &'static str = "authorize-subscribe";
+
+    fn pick(functions: &Functions) -> Option<&TypedFunc<Self::Params, Self::Results>> {
+        functions.authorize_subscribe.as_ref()
+    }
+
+    fn lower(&self, _: &mut PluginState, _: &mut Lent) -> wasmtime::Result<Self::Params> {
+        let subscriptions = self.subscriptions.iter().map(|&question| question.into());
+        Ok((self.who.id(), subscriptions.collect()))
+    }
+
+    fn lift(&self, (rulings,): Self::Results) -> Result<Vec<AuthzAnswer>, HookFailure> {
+        let rulings = rulings.map_err(HookFailure::Backend)?;
+        one_each("rulings", rulings.len(), self.subscriptions.len())?;
+        Ok(rulings.into_iter().map(lift_ruling).collect())
+    }
+
+    fn client(&self) -> Option<&str> {
+        Some(&self.who.client_id)
+    }
+}
+
+/// `authz.identity-gone`.
+pub(crate) struct IdentityGone {
+    pub(crate) id: u64,
+}
+
+impl HookCall for IdentityGone {
+    type Params = (u64,);
+    type Results = ();
+    type Answer = ();
+
+    const HOOK: Hook = Hook::Authz;
+    const FUNCTION: &'static str = "identity-gone";
+
+    fn pick(functions: &Functions) -> Option<&TypedFunc<Self::Params, Self::Results>> {
+        functions.identity_gone.as_ref()
+    }
+
+    fn lower(&self, _: &mut PluginState, _: &mut Lent) -> wasmtime::Result<Self::Params> {
+        Ok((self.id,))
+    }
+
+    fn lift(&self, (): Self::Results) -> Result<(), HookFailure> {
+        Ok(())
+    }
+}
+
+fn lift_ruling(ruling: wit_authz::Ruling) -> AuthzAnswer {
+    let vote = match ruling.verdict {
+        wit_authz::Verdict::Allow => Vote::Allow {
+            max_qos: lift_qos(ruling.max_qos),
+        },
+        wit_authz::Verdict::Deny => Vote::Deny {
+            code: ruling.refusal.as_ref().map_or(0x87, |refusal| refusal_code(refusal.code)),
+            reason: ruling.refusal.and_then(|refusal| refusal.reason),
+        },
+        wit_authz::Verdict::Next => Vote::Next,
+    };
+    let reuse = Reuse {
+        ttl: Duration::from_millis(ruling.reuse.ttl_ms.into()),
+        covers: ruling.reuse.covers,
+    };
+    AuthzAnswer { vote, reuse }
+}
+
+fn lift_grant(grant: wit_authn::Grant) -> Result<Grant, HookFailure> {
+    if grant.client_id.as_deref().is_some_and(|id| id.is_empty() || id.contains('\0')) {
+        return Err(HookFailure::BadAnswer("a client id that is empty or has U+0000".into()));
+    }
+    Ok(Grant {
+        principal: grant.principal,
+        tenant: grant.tenant,
+        client_id: grant.client_id,
+        attributes: grant.attributes,
+        permissions: grant.permissions.map(lift_permissions).transpose()?,
+        limits: grant.limits.map(|limits| GrantLimits {
+            publish_per_second: limits.publish_per_second,
+            bytes_per_second: limits.bytes_per_second,
+            inflight: limits.inflight,
+            queued_messages: limits.queued_messages,
+            session_expiry: limits.session_expiry,
+            packet_size: limits.packet_size,
+        }),
+        expires_at: grant.expires_at,
+        user_properties: grant.user_properties,
+    })
+}
+
+fn lift_permissions(permissions: Vec<wit::Permission>) -> Result<Vec<Permission>, HookFailure> {
+    permissions
+        .into_iter()
+        .map(|permission| {
+            if !crate::topics::is_filter(&permission.topic_filter) {
+                let text = format!("a permission for {:?}, which is no topic filter", permission.topic_filter);
+                return Err(HookFailure::BadAnswer(text));
+            }
+            Ok(Permission {
+                effect: match permission.effect {
+                    wit::Effect::Allow => Effect::Allow,
+                    wit::Effect::Deny => Effect::Deny,
+                },
+                publish: permission.actions.contains(wit::Actions::PUBLISH),
+                subscribe: permission.actions.contains(wit::Actions::SUBSCRIBE),
+                topic_filter: permission.topic_filter,
+                max_qos: lift_qos(permission.max_qos),
+                retain: permission.retain,
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,151 @@
+//! What both lanes share: making instances, letting them catch up, keeping or replacing them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Instant;
+
+use super::calls::{HookCall, IdentityGone, Registration};
+use super::gone::GoneIdentities;
+use super::instance::{Blueprint, CreateError, Instance, spares_instance};
+use crate::contract::Hook;
+use crate::error::HookFailure;
+use crate::imports::Orders;
+
+/// Makes and judges the instances of one generation.
+pub(crate) struct Nursery {
+    pub(crate) blueprint: Blueprint,
+    pub(crate) gone: GoneIdentities,
+    pub(crate) counts: Arc<Counts>,
+    next_number: AtomicU32,
+}
+
+/// Counters over the life of the generation, for display.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) made: AtomicU64,
+    pub(crate) ended: AtomicU64,
+    pub(crate) retired: AtomicU64,
+    pub(crate) memory_bytes_max: AtomicU64,
+}
+
+impl Nursery {
+    pub(crate) fn new(blueprint: Blueprint) -> Self {
+        Self {
+            blueprint,
+            gone: GoneIdentities::default(),
+            counts: Arc::default(),
+            next_number: AtomicU32::new(0),
+        }
+    }
+
+    /// Makes an instance. In the inline lane this never waits.
+    pub(crate) async fn create(&self) -> Result<(Instance, Registration), CreateError> {
+        let number = self.next_number.fetch_add(1, Ordering::Relaxed);
+        let gone_read = self.gone.end();
+        let counted = Counted::new(&self.counts);
+        let (mut instance, registration) = Instance::create(&self.blueprint, number, counted).await?;
+        instance.gone_read = gone_read;
+        Ok((instance, registration))
+    }
+
+    /// Makes a call in an instance, or in a new one if there is none.
+    pub(crate) async fn call<C: HookCall>(
+        &self,
+        instance: Option<Instance>,
+        call: &C,
+        deadline: Instant,
+    ) -> Called<C> {
+        let mut instance = match self.ready(instance, deadline).await {
+            Ok(instance) => instance,
+            Err(failure) => {
+                return Called {
+                    instance: None,
+                    orders: Vec::new(),
+                    answer: Err(failure),
+                };
+            }
+        };
+        let cpu = self.blueprint.limits.cpu_of(C::HOOK);
+        let answer = instance.call(call, cpu, deadline).await;
+        Called {
+            orders: std::mem::take(&mut instance.orders),
+            instance: self.keep(instance, answer.as_ref().err()),
+            answer,
+        }
+    }
+
+    /// Carries out what a call ordered from the broker. The caller has freed the instance before, so whatever the
+    /// broker does about it may call this plugin again.
+    pub(crate) fn carry_out(&self, orders: Vec<Orders>) {
+        for orders in orders {
+            orders.carry_out(&self.blueprint.shared);
+        }
+    }
+
+    /// An instance that has heard of everything.
+    async fn ready(&self, instance: Option<Instance>, deadline: Instant) -> Result<Instance, HookFailure> {
+        if let Some(mut instance) = instance {
+            if let Some(gone) = self.gone.after(&mut instance.gone_read) {
+                if let Some(instance) = self.tell_gone(instance, &gone, deadline).await {
+                    return Ok(instance);
+                }
+            } else {
+                self.counts.retired.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        Ok(self.create().await?.0)
+    }
+
+    async fn tell_gone(&self, mut instance: Instance, gone: &[u64], deadline: Instant) -> Option<Instance> {
+        let cpu = self.blueprint.limits.cpu_of(Hook::Authz);
+        for &id in gone {
+            match instance.call(&IdentityGone { id }, cpu, deadline).await {
+                Ok(Some(())) => {}
+                Ok(None) => break,
+                Err(failure) => {
+                    tracing::warn!(plugin = %self.blueprint.environment.name, %failure, "identity-gone failed");
+                    return self.keep(instance, Some(&failure));
+                }
+            }
+        }
+        Some(instance)
+    }
+
+    fn keep(&self, mut instance: Instance, failure: Option<&HookFailure>) -> Option<Instance> {
+        let memory = instance.memory_bytes() as u64;
+        self.counts.memory_bytes_max.fetch_max(memory, Ordering::Relaxed);
+        if failure.is_some_and(|failure| !spares_instance(failure)) {
+            return None;
+        }
+        if instance.is_worn(&self.blueprint.limits) {
+            self.counts.retired.fetch_add(1, Ordering::Relaxed);
+            return None;
+        }
+        Some(instance)
+    }
+}
+
+/// What is left of a call.
+pub(crate) struct Called<C: HookCall> {
+    /// The instance, if it may be used again.
+    pub(crate) instance: Option<Instance>,
+    pub(crate) orders: Vec<Orders>,
+    /// `Ok(None)`: the component has no such function.
+    pub(crate) answer: Result<Option<C::Answer>, HookFailure>,
+}
+
+/// Counts an instance while it lives, however it ends.
+pub(crate) struct Counted(Arc<Counts>);
+
+impl Counted {
+    fn new(counts: &Arc<Counts>) -> Self {
+        counts.made.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(counts))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.ended.fetch_add(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,119 @@
+//! The queues in front of sinks and observers. They belong to the process: a reload puts another generation behind a
+//! queue, and what waits in it is not lost.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::runtime::Handle;
+use tokio::time::Instant;
+
+use crate::contract::{Delivery, Event, Hook, Outcome, QueueStatus};
+use crate::error::HookError;
+use crate::notices::BoxFuture;
+use crate::notices::events::{EventQueue, EventSettings, Observe};
+use crate::notices::sinks::{Deliver, Sink, SinkSettings};
+use crate::plugin::Generation;
+
+/// All queues, by the plugin's name.
+#[derive(Default)]
+pub(crate) struct Queues {
+    sinks: Mutex<HashMap<Arc<str>, Arc<Sink>>>,
+    events: Mutex<HashMap<Arc<str>, Arc<EventQueue>>>,
+}
+
+impl Queues {
+    /// The queue of a sink, with this generation behind it from now on.
+    pub(crate) fn sink(&self, plugin: &Arc<Generation>, runtime: &Handle) -> Arc<Sink> {
+        let deliver = Arc::clone(plugin) as Arc<dyn Deliver>;
+        let mut sinks = self.sinks.lock();
+        if let Some(sink) = sinks.get(plugin.name()) {
+            sink.swap(deliver);
+            return Arc::clone(sink);
+        }
+        let limits = plugin.limits();
+        let settings = SinkSettings {
+            queue_max: limits.queue_max,
+            batch_max: limits.batch_max,
+            ..SinkSettings::new(Arc::clone(plugin.name()))
+        };
+        let sink = Arc::new(Sink::start(settings, deliver, runtime));
+        sinks.insert(Arc::clone(plugin.name()), Arc::clone(&sink));
+        sink
+    }
+
+    /// The queue of an observer, with this generation behind it from now on.
+    pub(crate) fn events(&self, plugin: &Arc<Generation>, runtime: &Handle) -> Arc<EventQueue> {
+        let observe = Arc::clone(plugin) as Arc<dyn Observe>;
+        let mut events = self.events.lock();
+        if let Some(queue) = events.get(plugin.name()) {
+            queue.swap(observe);
+            return Arc::clone(queue);
+        }
+        let limits = plugin.limits();
+        let settings = EventSettings {
+            plugin: Arc::clone(plugin.name()),
+            queue_max: limits.queue_max,
+            batch_max: limits.batch_max,
+        };
+        let queue = Arc::new(EventQueue::start(&settings, observe, runtime));
+        events.insert(Arc::clone(plugin.name()), Arc::clone(&queue));
+        queue
+    }
+
+    /// The state of an observer's queue.
+    pub(crate) fn events_status(&self, plugin: &str) -> Option<QueueStatus> {
+        self.events.lock().get(plugin).map(|queue| queue.status())
+    }
+
+    /// Ends the queues of plugins that are no longer there: what waits may still be delivered for a while.
+    pub(crate) fn keep_only(&self, plugins: &[Arc<Generation>], runtime: &Handle) {
+        let stays = |name: &Arc<str>, hook| plugins.iter().any(|plugin| plugin.name() == name && plugin.has(hook));
+        let sinks: Vec<_> = self.sinks.lock().extract_if(|name, _| !stays(name, Hook::Sink)).collect();
+        let events: Vec<_> = self.events.lock().extract_if(|name, _| !stays(name, Hook::Events)).collect();
+        if sinks.is_empty() && events.is_empty() {
+            return;
+        }
+        runtime.spawn(async move {
+            let deadline = Instant::now() + LEAVING;
+            for (_, sink) in sinks {
+                sink.shutdown(deadline).await;
+            }
+            for (_, queue) in events {
+                queue.shutdown(deadline).await;
+            }
+        });
+    }
+
+    /// Ends all queues: what waits is delivered until the deadline.
+    pub(crate) async fn shutdown(&self, deadline: Instant) {
+        let sinks: Vec<_> = self.sinks.lock().drain().collect();
+        let events: Vec<_> = self.events.lock().drain().collect();
+        for (_, sink) in sinks {
+            sink.shutdown(deadline).await;
+        }
+        for (_, queue) in events {
+            queue.shutdown(deadline).await;
+        }
+    }
+}
+
+impl Deliver for Generation {
+    fn deliver<'a>(&'a self, batch: &'a [Delivery]) -> BoxFuture<'a, Result<Vec<Outcome>, HookError>> {
+        Box::pin(Self::deliver(self, batch))
+    }
+
+    fn flush(&self) -> BoxFuture<'_, Result<(), HookError>> {
+        Box::pin(Self::flush(self))
+    }
+}
+
+impl Observe for Generation {
+    fn on_events<'a>(&'a self, batch: &'a [Event]) -> BoxFuture<'a, Result<(), HookError>> {
+        Box::pin(Self::on_events(self, batch))
+    }
+}
+
+/// How long the queue of a plugin that was taken out of the configuration may go on.
+const LEAVING: Duration = Duration::from_secs(10);
