@@ -56,7 +56,11 @@ pub(crate) enum Owned {
 
 impl Owned {
     /// Reads what is there; nothing added to `buffer` is the end of the stream.
-    pub(crate) fn poll_read(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    pub(crate) fn poll_read(
+        &mut self,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         match self {
             Self::Tcp(read) => Pin::new(read).poll_read(context, buffer),
             Self::Layered(stream) => Pin::new(stream).poll_read(context, buffer),
@@ -65,9 +69,15 @@ impl Owned {
 
     /// Writes some of `bytes`, waiting until the stream takes any. On TLS and WebSocket they may stay in the stream
     /// until [`Self::poll_flush`].
-    pub(crate) fn poll_write(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    pub(crate) fn poll_write(
+        &mut self,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         match self {
-            Self::Tcp(read) => poll_socket(read.as_ref(), context, |socket| socket.try_write(bytes)),
+            Self::Tcp(read) => {
+                poll_socket(read.as_ref(), context, |socket| socket.try_write(bytes))
+            }
             Self::Layered(stream) => Pin::new(stream).poll_write(context, bytes),
         }
     }
@@ -79,7 +89,9 @@ impl Owned {
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         match self {
-            Self::Tcp(read) => poll_socket(read.as_ref(), context, |socket| socket.try_write_vectored(pieces)),
+            Self::Tcp(read) => poll_socket(read.as_ref(), context, |socket| {
+                socket.try_write_vectored(pieces)
+            }),
             Self::Layered(stream) => Pin::new(stream).poll_write_vectored(context, pieces),
         }
     }
@@ -158,7 +170,10 @@ impl Writer {
     }
 
     fn socket(&self) -> io::Result<&TcpStream> {
-        self.0.as_ref().map(AsRef::as_ref).ok_or_else(|| io::ErrorKind::WouldBlock.into())
+        self.0
+            .as_ref()
+            .map(AsRef::as_ref)
+            .ok_or_else(|| io::ErrorKind::WouldBlock.into())
     }
 }
 

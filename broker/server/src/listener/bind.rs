@@ -50,7 +50,11 @@ fn advice(error: &io::Error) -> String {
 
 /// Binds `shards` sockets for `config` and lets them listen.
 pub(super) fn bind(config: &config::Listener, shards: usize) -> Result<Sockets, BindError> {
-    let fail = |source| BindError { listener: config.name.clone(), address: config.address, source };
+    let fail = |source| BindError {
+        listener: config.name.clone(),
+        address: config.address,
+        source,
+    };
     bind_all(config.address, shards.max(1)).map_err(fail)
 }
 
@@ -75,11 +79,18 @@ fn bind_all(address: SocketAddr, shards: usize) -> io::Result<Sockets> {
         sibling.listen(QUEUE)?;
         each.push(sibling.into());
     }
-    Ok(Sockets { address: bound, each })
+    Ok(Sockets {
+        address: bound,
+        each,
+    })
 }
 
 fn socket(address: SocketAddr) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
     // Connections of the last run that linger in TIME_WAIT are no reason not to start.
     socket.set_reuse_address(true)?;
     if address.is_ipv6() {
