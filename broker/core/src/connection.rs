@@ -39,7 +39,9 @@ pub struct Connection {
     pub(crate) keep_alive: u16,
     /// The largest packet the client takes, in bytes.
     pub(crate) maximum_packet_size: u32,
+    /// Session Expiry Interval of the CONNECT, and the longest that DISCONNECT may ask for, in seconds.
     pub(crate) session_expiry: u32,
+    pub(crate) session_expiry_max: u32,
     /// QoS 1 and 2 messages received and not yet acknowledged, and how many are allowed.
     pub(crate) unacknowledged: u16,
     receive_maximum: u16,
@@ -141,6 +143,7 @@ impl Connection {
             keep_alive: request.keep_alive,
             maximum_packet_size: request.maximum_packet_size.unwrap_or(u32::MAX),
             session_expiry: request.session_expiry,
+            session_expiry_max: request.overrides.session_expiry.unwrap_or(limits.session_expiry_max),
             unacknowledged: 0,
             receive_maximum: limits.receive_maximum.max(1),
             maximum_qos: limits.maximum_qos,

@@ -55,7 +55,7 @@ statistics! {
     counters {
         /// CONNECTs accepted.
         connections_accepted,
-        /// CONNECTs accepted by the core but over one of its limits.
+        /// CONNECTs refused because of a limit or a shutdown.
         connections_refused,
         /// Sessions created.
         sessions_created,

@@ -36,7 +36,7 @@ impl Broker {
     /// has taken the session over, only the connection itself is forgotten: all else was decided then.
     pub fn close(&self, connection: Connection, ending: Ending, now: Time, effects: &mut Effects) {
         self.connections.fetch_sub(1, Ordering::Relaxed);
-        let Connection { session, number, .. } = connection;
+        let Connection { session, number, session_expiry_max, .. } = connection;
         let mut state = session.lock();
         if !state.link.as_ref().is_some_and(|link| link.number == number) {
             state.forget_departed(number);
@@ -52,7 +52,7 @@ impl Broker {
                     state.will = None;
                 }
                 if let Some(expiry) = session_expiry.filter(|_| state.is_persistent()) {
-                    state.session_expiry = expiry.min(self.limits.session_expiry_max);
+                    state.session_expiry = expiry.min(session_expiry_max);
                 }
             }
             Ending::Lost => {}

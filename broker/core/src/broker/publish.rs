@@ -80,11 +80,15 @@ impl Broker {
     /// Publishes a message from inside, and says how many sessions it matched. Only [`Origin::System`] may use `$SYS/`; from
     /// anyone else such a message goes nowhere and counts as refused.
     pub fn publish_from(&self, origin: Origin, message: Message, now: Time, effects: &mut Effects) -> usize {
+        self.publish_shared(origin, &Arc::new(message), now, effects)
+    }
+
+    fn publish_shared(&self, origin: Origin, message: &Arc<Message>, now: Time, effects: &mut Effects) -> usize {
         if origin != Origin::System && message.topic().starts_with("$SYS/") {
             effects.counters.messages_refused += 1;
             return 0;
         }
-        self.publish_message(&Arc::new(message), now, effects)
+        self.publish_message(message, now, effects)
     }
 
     pub(super) fn publish_message(&self, message: &Arc<Message>, now: Time, effects: &mut Effects) -> usize {
@@ -119,7 +123,8 @@ impl Broker {
     }
 
     fn publish_replaced(&self, messages: &[Arc<Message>], now: Time, effects: &mut Effects) -> ReasonCode {
-        let matched: usize = messages.iter().map(|message| self.publish_message(message, now, effects)).sum();
+        let publish = |message| self.publish_shared(Origin::Plugin, message, now, effects);
+        let matched: usize = messages.iter().map(publish).sum();
         if matched == 0 && !messages.is_empty() { ReasonCode::NoMatchingSubscribers } else { ReasonCode::Success }
     }
 
@@ -195,15 +200,21 @@ impl Broker {
         now: Time,
         effects: &mut Effects,
     ) -> bool {
-        let connected = group.pick(|member| member.is_connected());
-        let Some((member, options)) = connected.or_else(|| group.pick(|_| true)) else { return false };
-        let terms = Terms {
-            qos: outgoing.qos.min(options.qos),
-            retain: outgoing.retain && options.retain_as_published,
-            subscription_ids: options.subscription_id.as_slice(),
-            group: Some(group),
-        };
-        self.deliver(&member, outgoing, &terms, now, effects)
+        // Whoever is picked may end before the message gets there; then it is the next one's.
+        for _ in 0..=group.len() {
+            let connected = group.pick(|member| member.is_connected());
+            let Some((member, options)) = connected.or_else(|| group.pick(|_| true)) else { return false };
+            let terms = Terms {
+                qos: outgoing.qos.min(options.qos),
+                retain: outgoing.retain && options.retain_as_published,
+                subscription_ids: options.subscription_id.as_slice(),
+                group: Some(group),
+            };
+            if self.deliver(&member, outgoing, &terms, now, effects) {
+                return true;
+            }
+        }
+        false
     }
 
     /// The Packet Identifier of a QoS 2 message is taken until PUBREL; false if the session is no longer this connection's.

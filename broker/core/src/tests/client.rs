@@ -1,19 +1,20 @@
 //! A broker with a clock, and clients that speak real packets with it. What a client gets is rendered as one line per packet.
 
+mod packets;
+
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
-use midge_protocol::{
-    Ack, Connect, ConnectProperties, Decoded, Decoder, Disconnect, MessageProperties, Packet, PacketId,
-    ProtocolVersion, Publish, QoS, ReasonCode, ReasonProperties, RetainHandling, Subscribe, SubscribeFilter,
-    SubscribeOptions, Unsubscribe,
-};
+use midge_protocol::{Connect, Decoded, Decoder, Packet, ProtocolVersion, Publish, QoS, SubscribeOptions, Unsubscribe};
+
+use packets::render;
+pub(super) use packets::{ack, connect_packet, packet_id, publish_packet, subscribe_packet};
 
 use crate::{
-    Broker, CloseReason, Connection, ConnectionNumber, Decision, Effects, Ending, Event, Limits, MemoryStore, Opening,
-    Peer, ProtocolError, Received, Refusal, Session, Store, Time, Work,
+    Broker, CloseReason, ConnectRequest, Connection, ConnectionNumber, Decision, Effects, Ending, Event, Limits,
+    MemoryStore, Opening, Peer, ProtocolError, Received, Refusal, Session, Store, Time, Work,
 };
 
 /// A broker, its clock, and what it told.
@@ -89,41 +90,28 @@ impl World {
         change: impl FnOnce(&mut Connect<'a>),
     ) -> Result<Result<Client<'_>, Refusal>, ProtocolError> {
         let connect = connect_packet(id, change);
-        let version = connect.version;
         let request = Opening::receive(Packet::Connect(Box::new(connect)), &self.broker)?;
+        Ok(self.try_accept(request))
+    }
+
+    /// Connects with a request the server has had its hands on.
+    pub(super) fn accept(&self, request: ConnectRequest) -> Client<'_> {
+        self.try_accept(request).unwrap()
+    }
+
+    fn try_accept(&self, request: ConnectRequest) -> Result<Client<'_>, Refusal> {
+        let decoder = Decoder::client(request.version, u32::MAX);
         let peer = Arc::new(CountingPeer::default());
         let connection =
-            self.batch(|effects| self.broker.connect(request, Arc::clone(&peer) as _, self.now.get(), effects));
-        Ok(connection.map(|connection| Client {
-            world: self,
-            session: Arc::clone(connection.session()),
-            number: connection.number(),
-            connection,
-            decoder: Decoder::client(version, u32::MAX),
-            peer,
-        }))
+            self.batch(|effects| self.broker.connect(request, Arc::clone(&peer) as _, self.now.get(), effects))?;
+        let (session, number) = (Arc::clone(connection.session()), connection.number());
+        Ok(Client { world: self, session, number, connection, decoder, peer })
     }
 
     /// Takes the events so far, rendered.
     pub(super) fn events(&self) -> Vec<String> {
         self.events.borrow_mut().drain(..).map(|event| format!("{event:?}")).collect()
     }
-}
-
-pub(super) fn connect_packet<'a>(id: &'a str, change: impl FnOnce(&mut Connect<'a>)) -> Connect<'a> {
-    let mut connect = Connect {
-        version: ProtocolVersion::V5,
-        bridge: false,
-        clean_start: true,
-        keep_alive: 60,
-        properties: ConnectProperties::default(),
-        client_id: id,
-        will: None,
-        username: None,
-        password: None,
-    };
-    change(&mut connect);
-    connect
 }
 
 /// Never writes by itself; counts how often it is asked to.
@@ -305,105 +293,4 @@ impl Client<'_> {
         assert!(bytes.is_empty(), "the broker sends whole packets");
         lines
     }
-}
-
-pub(super) fn packet_id(id: u16) -> PacketId {
-    PacketId::new(id).unwrap()
-}
-
-pub(super) fn ack(id: u16) -> Ack<'static> {
-    Ack { packet_id: packet_id(id), reason: ReasonCode::Success, properties: ReasonProperties::default() }
-}
-
-pub(super) fn publish_packet<'a>(
-    topic: &'a str,
-    payload: &'a str,
-    qos: u8,
-    id: u16,
-    change: impl FnOnce(&mut Publish<'a>),
-) -> Packet<'a> {
-    let mut publish = Publish {
-        dup: false,
-        qos: QoS::from_bits(qos).unwrap(),
-        retain: false,
-        topic,
-        packet_id: PacketId::new(id),
-        topic_alias: None,
-        subscription_ids: Vec::new(),
-        properties: MessageProperties::default(),
-        payload: payload.as_bytes(),
-    };
-    change(&mut publish);
-    Packet::Publish(publish)
-}
-
-pub(super) fn subscribe_packet(
-    filter: &str,
-    qos: u8,
-    id: Option<u32>,
-    change: impl FnOnce(&mut SubscribeOptions),
-) -> Packet<'_> {
-    let mut options = SubscribeOptions {
-        qos: QoS::from_bits(qos).unwrap(),
-        no_local: false,
-        retain_as_published: false,
-        retain_handling: RetainHandling::OnSubscribe,
-    };
-    change(&mut options);
-    Packet::Subscribe(Subscribe {
-        packet_id: packet_id(9),
-        subscription_id: id.map(|id| midge_protocol::SubscriptionId::new(id).unwrap()),
-        user_properties: Default::default(),
-        filters: vec![SubscribeFilter { filter, options }],
-    })
-}
-
-fn render(packet: &Packet<'_>) -> String {
-    let acknowledgement = |name: &str, ack: &Ack<'_>| {
-        let text = ack.properties.reason_string.map(|text| format!(" `{text}`")).unwrap_or_default();
-        format!("{name} {} {:02x}{text}", ack.packet_id.get(), ack.reason.value())
-    };
-    let codes =
-        |reasons: &[ReasonCode]| reasons.iter().map(|reason| format!(" {:02x}", reason.value())).collect::<String>();
-    match packet {
-        Packet::Connack(connack) => {
-            format!("CONNACK {:02x}{}", connack.reason.value(), if connack.session_present { " present" } else { "" })
-        }
-        Packet::Publish(publish) => render_publish(publish),
-        Packet::Puback(ack) => acknowledgement("PUBACK", ack),
-        Packet::Pubrec(ack) => acknowledgement("PUBREC", ack),
-        Packet::Pubrel(ack) => acknowledgement("PUBREL", ack),
-        Packet::Pubcomp(ack) => acknowledgement("PUBCOMP", ack),
-        Packet::Suback(suback) => format!("SUBACK{}", codes(&suback.reasons)),
-        Packet::Unsuback(unsuback) => format!("UNSUBACK{}", codes(&unsuback.reasons)),
-        Packet::Disconnect(Disconnect { reason, .. }) => format!("DISCONNECT {:02x}", reason.value()),
-        other => format!("{:?}", other.kind()).to_uppercase(),
-    }
-}
-
-/// `topic payload`, then what is not as usual.
-fn render_publish(publish: &Publish<'_>) -> String {
-    let mut line = format!("{} {}", publish.topic, String::from_utf8_lossy(publish.payload));
-    if let Some(id) = publish.packet_id {
-        line += &format!(" q{} #{}", publish.qos as u8, id.get());
-    }
-    if publish.dup {
-        line += " dup";
-    }
-    if publish.retain {
-        line += " retain";
-    }
-    for id in &publish.subscription_ids {
-        line += &format!(" sub{}", id.get());
-    }
-    if let Some(alias) = publish.topic_alias {
-        line += &format!(" alias{alias}");
-    }
-    if let Some(expiry) = publish.properties.message_expiry {
-        line += &format!(" expires{expiry}");
-    }
-    for (name, value) in publish.properties.user_properties.iter() {
-        line += &format!(" {name}={value}");
-    }
-    line
 }

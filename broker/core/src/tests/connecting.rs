@@ -137,9 +137,7 @@ fn connack_user_properties_are_left_out_where_the_packet_would_be_too_large() {
         let connect = connect_packet("a", |connect| connect.properties.maximum_packet_size = NonZeroU32::new(maximum));
         let mut request = Opening::receive(Packet::Connect(Box::new(connect)), &world.broker).unwrap();
         request.connack_user_properties = vec![("name".to_owned(), "x".repeat(200))];
-        let peer = std::sync::Arc::new(super::client::CountingPeer::default());
-        let connection = world.batch(|effects| world.broker.connect(request, peer, world.now.get(), effects)).unwrap();
-        let chunk = connection.session().take_output(connection.number()).unwrap();
+        let chunk = world.accept(request).bytes();
         let Decoded::Packet { packet: Packet::Connack(connack), .. } =
             Decoder::client(ProtocolVersion::V5, u32::MAX).decode(&chunk).unwrap()
         else {

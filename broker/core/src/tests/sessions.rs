@@ -1,9 +1,9 @@
 //! How long a session lives, and whose it is.
 
-use midge_protocol::{ProtocolVersion, ReasonCode};
+use midge_protocol::{Packet, ProtocolVersion, ReasonCode};
 
-use super::client::World;
-use crate::{CloseReason, Ending};
+use super::client::{World, connect_packet};
+use crate::{CloseReason, Ending, Opening, SessionOverrides};
 
 fn sessions(world: &World) -> u64 {
     world.broker.statistics().sessions
@@ -113,6 +113,28 @@ fn the_longest_session_expiry_is_ours_to_say() {
     world.durable("b").end(Ending::Disconnected { with_will: false, session_expiry: Some(5000) });
     world.pass(10);
     assert_eq!(sessions(&world), 0);
+}
+
+#[test]
+fn a_grant_can_change_a_clients_limits() {
+    let world = World::new();
+    let connect = connect_packet("a", |connect| {
+        connect.clean_start = false;
+        connect.properties.session_expiry = Some(1000);
+    });
+    let mut request = Opening::receive(Packet::Connect(Box::new(connect)), &world.broker).unwrap();
+    request.overrides =
+        SessionOverrides { inflight: Some(1), queued_messages: Some(2), session_expiry: Some(10), packet_size: None };
+    let mut client = world.accept(request);
+    client.subscribe("t", 1);
+    let mut publisher = world.client("p");
+    (0..4).for_each(|_| publisher.publish("t", "x", 1, 1));
+    assert_eq!(client.output()[2..], ["t x q1 #1"]);
+    let statistics = world.broker.statistics();
+    assert_eq!((statistics.queued_messages, statistics.dropped_queue_full), (2, 1));
+    client.end(Ending::Disconnected { with_will: false, session_expiry: Some(500) });
+    world.pass(10);
+    assert_eq!(world.broker.statistics().sessions_expired, 1);
 }
 
 #[test]
