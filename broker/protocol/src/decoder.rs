@@ -171,3 +171,6 @@ impl Decoder {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -323,3 +323,6 @@ impl fmt::Display for TopicError {
 }
 
 impl std::error::Error for TopicError {}
+
+#[cfg(test)]
+mod tests;

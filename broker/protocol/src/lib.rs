@@ -8,11 +8,24 @@
 //! - [`TopicName`] and [`TopicFilter`] are the two kinds of topic, checked.
 //! - [`Malformed`] says what was wrong with hostile or broken bytes, and which statement of the standard forbids it.
 
+// The library itself is checked without its tests too, so nothing escapes these lints but test code.
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        reason = "a failure in a test is an answer"
+    )
+)]
+
 mod decoder;
 mod error;
 mod packet;
 mod properties;
 mod reason;
+#[cfg(test)]
+mod testing;
 mod topic;
 mod wire;
 

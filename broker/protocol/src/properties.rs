@@ -317,3 +317,6 @@ pub(crate) mod id {
     pub(crate) const SUBSCRIPTION_ID_AVAILABLE: u8 = 0x29;
     pub(crate) const SHARED_AVAILABLE: u8 = 0x2A;
 }
+
+#[cfg(test)]
+mod tests;

@@ -298,3 +298,6 @@ impl fmt::Display for ReasonCode {
         write!(f, "0x{:02X} {}", self.value(), self.name())
     }
 }
+
+#[cfg(test)]
+mod tests;

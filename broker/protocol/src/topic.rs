@@ -180,3 +180,6 @@ fn has_wildcard(text: &str) -> bool {
 
 const SHARE: &str = "$share/";
 const WILDCARDS: [char; 2] = ['+', '#'];
+
+#[cfg(test)]
+mod tests;

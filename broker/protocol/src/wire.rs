@@ -214,3 +214,6 @@ pub(crate) fn put_prefixed(
 pub(crate) const VARIABLE_INTEGER_MAX: usize = 268_435_455;
 
 const VARIABLE_INTEGER_BYTES: usize = 4;
+
+#[cfg(test)]
+mod tests;

@@ -93,3 +93,6 @@ pub(crate) fn read_reason(
         .filter(|reason| reason.is_allowed_in(kind))
         .ok_or_else(|| Cause::ReasonCode(kind, value).into())
 }
+
+#[cfg(test)]
+mod tests;

@@ -85,3 +85,6 @@ impl<'a> Auth<'a> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -212,3 +212,6 @@ impl<'a> ConnackProperties<'a> {
         self.reason.write(writer)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -371,3 +371,6 @@ impl fmt::Debug for ConnectProperties<'_> {
 
 /// The bit of the protocol level by which mosquitto's bridges are known.
 const BRIDGE: u8 = 0x80;
+
+#[cfg(test)]
+mod tests;

@@ -88,3 +88,6 @@ impl<'a> Disconnect<'a> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

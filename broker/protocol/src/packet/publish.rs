@@ -182,3 +182,6 @@ impl<'a> Publish<'a> {
             | u8::from(self.retain)
     }
 }
+
+#[cfg(test)]
+mod tests;

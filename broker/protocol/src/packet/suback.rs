@@ -62,3 +62,6 @@ impl<'a> Suback<'a> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -192,3 +192,6 @@ pub(crate) fn topic_filter(text: &str) -> Result<TopicFilter<'_>, Malformed> {
         .into()
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -58,3 +58,6 @@ impl<'a> Unsuback<'a> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

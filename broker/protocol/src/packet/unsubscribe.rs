@@ -58,3 +58,6 @@ impl<'a> Unsubscribe<'a> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;
