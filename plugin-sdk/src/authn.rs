@@ -19,11 +19,7 @@ pub trait Authenticator {
     ///
     /// # Errors
     /// When the plugin or its backend failed; a refusal is an `Ok`. The operator's `on_error` decides, and refuses by default.
-    fn authenticate(
-        &mut self,
-        credentials: &Credentials,
-        connect: &Connect,
-    ) -> Result<Answer, String>;
+    fn authenticate(&mut self, credentials: &Credentials, connect: &Connect) -> Result<Answer, String>;
 }
 
 /// What a client says about itself. `Debug` does not show the password.
@@ -51,11 +47,7 @@ impl Credentials {
     /// A client with user name and password as a test needs it: MQTT 5 from 127.0.0.1 over plain TCP.
     #[must_use]
     pub fn of(username: &str, password: &str) -> Self {
-        Self {
-            username: Some(username.to_owned()),
-            password: Some(password.as_bytes().to_vec()),
-            ..Self::anonymous()
-        }
+        Self { username: Some(username.to_owned()), password: Some(password.as_bytes().to_vec()), ..Self::anonymous() }
     }
 
     /// A client that gives neither user name nor password, as a test needs it.
@@ -120,28 +112,19 @@ impl Answer {
     /// Refuse as Bad User Name or Password (0x86); `reason` is logged and shown to MQTT 5 clients that ask for it.
     #[must_use]
     pub fn deny(reason: impl Into<String>) -> Self {
-        Self::refuse(Refusal {
-            code: Refusal::BAD_USER_NAME_OR_PASSWORD,
-            reason: Some(reason.into()),
-        })
+        Self::refuse(Refusal { code: Refusal::BAD_USER_NAME_OR_PASSWORD, reason: Some(reason.into()) })
     }
 
     /// Refuse with another reason code.
     #[must_use]
     pub fn refuse(refusal: Refusal) -> Self {
-        Self {
-            verdict: Verdict::Deny(refusal),
-            reuse: Reuse::NEVER,
-        }
+        Self { verdict: Verdict::Deny(refusal), reuse: Reuse::NEVER }
     }
 
     /// Not mine: ask the next authenticator. The chain's end refuses.
     #[must_use]
     pub fn next() -> Self {
-        Self {
-            verdict: Verdict::Next,
-            reuse: Reuse::NEVER,
-        }
+        Self { verdict: Verdict::Next, reuse: Reuse::NEVER }
     }
 
     /// The broker may give the same answer to the same credentials for this many milliseconds.
@@ -154,10 +137,7 @@ impl Answer {
 
 impl From<Grant> for Answer {
     fn from(grant: Grant) -> Self {
-        Self {
-            verdict: Verdict::Allow(grant),
-            reuse: Reuse::NEVER,
-        }
+        Self { verdict: Verdict::Allow(grant), reuse: Reuse::NEVER }
     }
 }
 
@@ -208,18 +188,12 @@ impl Grant {
 
 impl<T: Authenticator + Instance> generated::Guest for Exports<T> {
     #[cfg(target_arch = "wasm32")]
-    fn authenticate(
-        credentials: generated::Credentials,
-        connect: &Connect,
-    ) -> Result<Answer, String> {
+    fn authenticate(credentials: generated::Credentials, connect: &Connect) -> Result<Answer, String> {
         T::with(|plugin| plugin.authenticate(&credentials.into(), connect))
     }
 
     #[cfg(not(target_arch = "wasm32"))]
-    fn authenticate(
-        credentials: generated::Credentials,
-        _: &generated::Connect,
-    ) -> Result<Answer, String> {
+    fn authenticate(credentials: generated::Credentials, _: &generated::Connect) -> Result<Answer, String> {
         T::with(|plugin| plugin.authenticate(&credentials.into(), &Connect::default()))
     }
 }
@@ -231,20 +205,12 @@ mod tests {
     #[test]
     fn debug_of_credentials_does_not_show_the_password() {
         let shown = format!("{:?}", Credentials::of("alice", "rosebud"));
-        assert!(
-            shown.contains("alice") && !shown.contains("rosebud") && !shown.contains("114"),
-            "{shown}"
-        );
+        assert!(shown.contains("alice") && !shown.contains("rosebud") && !shown.contains("114"), "{shown}");
     }
 
     #[test]
     fn an_allowing_answer_grants_nothing_but_the_name() {
-        let Verdict::Allow(grant) = Answer::allow("alice").verdict else {
-            panic!("allowed")
-        };
-        assert_eq!(
-            (grant.principal.as_str(), grant.permissions, grant.tenant),
-            ("alice", None, None)
-        );
+        let Verdict::Allow(grant) = Answer::allow("alice").verdict else { panic!("allowed") };
+        assert_eq!((grant.principal.as_str(), grant.permissions, grant.tenant), ("alice", None, None));
     }
 }

@@ -17,11 +17,7 @@ pub trait Authorizer {
     ///
     /// # Errors
     /// When the plugin or its backend failed.
-    fn permissions(
-        &mut self,
-        id: IdentityId,
-        who: &Identity,
-    ) -> Result<Option<Vec<Permission>>, String> {
+    fn permissions(&mut self, id: IdentityId, who: &Identity) -> Result<Option<Vec<Permission>>, String> {
         let _ = (id, who);
         Ok(None)
     }
@@ -30,13 +26,7 @@ pub trait Authorizer {
     ///
     /// # Errors
     /// When the plugin or its backend failed.
-    fn authorize_publish(
-        &mut self,
-        who: IdentityId,
-        topic: &str,
-        qos: QoS,
-        retain: bool,
-    ) -> Result<Ruling, String> {
+    fn authorize_publish(&mut self, who: IdentityId, topic: &str, qos: QoS, retain: bool) -> Result<Ruling, String> {
         let _ = (who, topic, qos, retain);
         Ok(Ruling::next())
     }
@@ -45,11 +35,7 @@ pub trait Authorizer {
     ///
     /// # Errors
     /// When the plugin or its backend failed: that goes for the whole SUBSCRIBE.
-    fn authorize_subscribe(
-        &mut self,
-        who: IdentityId,
-        subscription: &Subscription,
-    ) -> Result<Ruling, String> {
+    fn authorize_subscribe(&mut self, who: IdentityId, subscription: &Subscription) -> Result<Ruling, String> {
         let _ = (who, subscription);
         Ok(Ruling::next())
     }
@@ -64,35 +50,20 @@ impl Ruling {
     /// Allow, at any QoS.
     #[must_use]
     pub fn allow() -> Self {
-        Self {
-            verdict: RulingVerdict::Allow,
-            max_qos: QoS::ExactlyOnce,
-            reuse: Reuse::NEVER,
-            refusal: None,
-        }
+        Self { verdict: RulingVerdict::Allow, max_qos: QoS::ExactlyOnce, reuse: Reuse::NEVER, refusal: None }
     }
 
     /// Refuse as Not authorized (0x87); `reason` is logged and shown to MQTT 5 clients that ask for it.
     #[must_use]
     pub fn deny(reason: impl Into<String>) -> Self {
-        let refusal = Refusal {
-            code: Refusal::NOT_AUTHORIZED,
-            reason: Some(reason.into()),
-        };
-        Self {
-            verdict: RulingVerdict::Deny,
-            refusal: Some(refusal),
-            ..Self::allow()
-        }
+        let refusal = Refusal { code: Refusal::NOT_AUTHORIZED, reason: Some(reason.into()) };
+        Self { verdict: RulingVerdict::Deny, refusal: Some(refusal), ..Self::allow() }
     }
 
     /// Not mine: ask the next authorizer. The chain's end refuses.
     #[must_use]
     pub fn next() -> Self {
-        Self {
-            verdict: RulingVerdict::Next,
-            ..Self::allow()
-        }
+        Self { verdict: RulingVerdict::Next, ..Self::allow() }
     }
 
     /// Allow at most this QoS: above it a subscription is granted less, a publication is refused.
@@ -121,22 +92,21 @@ impl Permission {
     /// Allows the actions on what `filter` matches, at any QoS and with RETAIN.
     #[must_use]
     pub fn allow(actions: Actions, filter: impl Into<String>) -> Self {
-        Self {
-            effect: Effect::Allow,
-            actions,
-            topic_filter: filter.into(),
-            max_qos: QoS::ExactlyOnce,
-            retain: true,
-        }
+        Self { effect: Effect::Allow, actions, topic_filter: filter.into(), max_qos: QoS::ExactlyOnce, retain: true }
     }
 
     /// Refuses the actions on what `filter` matches.
     #[must_use]
     pub fn deny(actions: Actions, filter: impl Into<String>) -> Self {
-        Self {
-            effect: Effect::Deny,
-            ..Self::allow(actions, filter)
-        }
+        Self { effect: Effect::Deny, ..Self::allow(actions, filter) }
+    }
+}
+
+impl Actions {
+    /// Publish and subscribe.
+    #[must_use]
+    pub fn both() -> Self {
+        Self::PUBLISH | Self::SUBSCRIBE
     }
 }
 
@@ -149,10 +119,7 @@ impl Refusal {
 
 impl Reuse {
     /// Ask every time.
-    pub const NEVER: Self = Self {
-        ttl_ms: 0,
-        covers: None,
-    };
+    pub const NEVER: Self = Self { ttl_ms: 0, covers: None };
 }
 
 impl<T: Authorizer + Instance> generated::Guest for Exports<T> {
@@ -160,25 +127,12 @@ impl<T: Authorizer + Instance> generated::Guest for Exports<T> {
         T::with(|plugin| plugin.permissions(id, &who))
     }
 
-    fn authorize_publish(
-        who: IdentityId,
-        topic: String,
-        qos: QoS,
-        retain: bool,
-    ) -> Result<Ruling, String> {
+    fn authorize_publish(who: IdentityId, topic: String, qos: QoS, retain: bool) -> Result<Ruling, String> {
         T::with(|plugin| plugin.authorize_publish(who, &topic, qos, retain))
     }
 
-    fn authorize_subscribe(
-        who: IdentityId,
-        subscriptions: Vec<Subscription>,
-    ) -> Result<Vec<Ruling>, String> {
-        T::with(|plugin| {
-            subscriptions
-                .iter()
-                .map(|one| plugin.authorize_subscribe(who, one))
-                .collect()
-        })
+    fn authorize_subscribe(who: IdentityId, subscriptions: Vec<Subscription>) -> Result<Vec<Ruling>, String> {
+        T::with(|plugin| subscriptions.iter().map(|one| plugin.authorize_subscribe(who, one)).collect())
     }
 
     fn identity_gone(who: IdentityId) {

@@ -2,6 +2,7 @@
 //! doubles of `testing` stand in.
 
 pub mod http;
+mod watched;
 
 #[cfg(target_arch = "wasm32")]
 use crate::bindings::imports::midge::plugin as host;
@@ -106,10 +107,7 @@ pub mod metrics {
     }
 
     fn owned(labels: &[(&str, &str)]) -> Vec<(String, String)> {
-        labels
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect()
+        labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
     }
 }
 
@@ -168,6 +166,7 @@ pub mod kv {
 /// Small files granted in the config, kept in memory by the broker.
 pub mod files {
     use super::host;
+    pub use super::watched::Watched;
     pub use crate::bindings::imports::midge::plugin::files::Error;
 
     /// The bytes of a file.
@@ -191,9 +190,9 @@ pub mod files {
         #[must_use]
         pub fn about(&self, path: &str) -> String {
             match self {
-                Self::NotGranted => format!(
-                    "{path}: not granted; add allow = {{ files = [\"{path}\"] }} to this plugin"
-                ),
+                Self::NotGranted => {
+                    format!("{path}: not granted; add allow = {{ files = [\"{path}\"] }} to this plugin")
+                }
                 Self::Unreadable(why) => format!("{path}: {why}"),
                 Self::TooLarge => format!("{path}: too large"),
             }
@@ -210,12 +209,7 @@ pub mod crypto {
     ///
     /// # Errors
     /// When key or input are unusable.
-    pub fn verify(
-        algorithm: Algorithm,
-        key: &[u8],
-        message: &[u8],
-        signature: &[u8],
-    ) -> Result<bool, Error> {
+    pub fn verify(algorithm: Algorithm, key: &[u8], message: &[u8], signature: &[u8]) -> Result<bool, Error> {
         host::crypto::verify(algorithm, key, message, signature)
     }
 

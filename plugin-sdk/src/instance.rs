@@ -29,7 +29,5 @@ pub struct Exports<T>(PhantomData<T>);
 
 /// Without this a panic is a bare trap: the target has no standard error.
 pub fn report_panics() {
-    panic::set_hook(Box::new(|panic| {
-        log::write(log::Level::Error, &panic.to_string(), &[])
-    }));
+    panic::set_hook(Box::new(|panic| log::write(log::Level::Error, &panic.to_string(), &[])));
 }

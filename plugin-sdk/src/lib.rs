@@ -13,6 +13,11 @@
 //! One instance serves one call at a time, so hooks take `&mut self`. The broker runs several instances side by side:
 //! what they must share goes into [`kv`]. A panic is written to the broker's log and costs that call and that instance.
 
+/// The README's examples are compiled with the documentation's.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 #[doc(hidden)]
 pub mod bindings;
 #[doc(hidden)]
@@ -32,13 +37,11 @@ pub mod testing;
 pub use authn::{Answer, Authenticator, Connect, Credentials, Grant, Limits, Verdict, Will};
 pub use authz::{Authorizer, Ruling, RulingVerdict, Subscription};
 pub use bindings::imports::midge::plugin::types::{
-    Actions, Effect, Identity, IdentityId, Inbound, Message, Permission, Protocol, Qos as QoS,
-    ReasonCode, Refusal, Reuse, UserProperty,
+    Actions, Effect, Identity, IdentityId, Inbound, Message, Permission, Protocol, Qos as QoS, ReasonCode, Refusal,
+    Reuse, UserProperty,
 };
 pub use events::{Event, Events};
-pub use imports::{
-    broker, clock, config, crypto, files, http, identities, kv, log, metrics, passwords, secrets,
-};
+pub use imports::{broker, clock, config, crypto, files, http, identities, kv, log, metrics, passwords, secrets};
 pub use imports::{clock::now, clock::random, config::config, identities::identity};
 pub use lifecycle::{Environment, Lifecycle, Registration};
 pub use messages::{Action, Messages};

@@ -34,10 +34,7 @@ pub trait Lifecycle: Sized {
 impl Default for Registration {
     /// Every topic the operator names, with payloads.
     fn default() -> Self {
-        Self {
-            topics: Vec::new(),
-            wants_payload: true,
-        }
+        Self { topics: Vec::new(), wants_payload: true }
     }
 }
 

@@ -17,10 +17,7 @@ pub trait Messages {
     /// # Errors
     /// When the plugin or its backend failed; the operator's `on_error` decides on the whole batch.
     fn on_batch(&mut self, batch: Vec<Inbound>) -> Result<Vec<Action>, String> {
-        Ok(batch
-            .into_iter()
-            .map(|inbound| self.on_publish(inbound))
-            .collect())
+        Ok(batch.into_iter().map(|inbound| self.on_publish(inbound)).collect())
     }
 }
 
@@ -28,10 +25,7 @@ impl Action {
     /// Route nothing and answer Not authorized (0x87); `reason` is logged and shown to MQTT 5 clients that ask for it.
     #[must_use]
     pub fn deny(reason: impl Into<String>) -> Self {
-        Self::Refuse(Refusal {
-            code: Refusal::NOT_AUTHORIZED,
-            reason: Some(reason.into()),
-        })
+        Self::Refuse(Refusal { code: Refusal::NOT_AUTHORIZED, reason: Some(reason.into()) })
     }
 }
 
@@ -58,12 +52,7 @@ impl Inbound {
     /// A message as a test needs it: from the client `client`, identity 1, at the test's [`now`](crate::now).
     #[must_use]
     pub fn of(message: Message) -> Self {
-        Self {
-            who: 1,
-            client_id: "client".to_owned(),
-            received_at: crate::now(),
-            message,
-        }
+        Self { who: 1, client_id: "client".to_owned(), received_at: crate::now(), message }
     }
 }
 

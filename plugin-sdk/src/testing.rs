@@ -89,9 +89,7 @@ pub fn grant_store(store: &str) {
 pub fn set_file(path: &str, content: impl Into<Vec<u8>>) {
     world(|world| {
         let version = world.files.get(path).map_or(1, |file| file.0 + 1);
-        world
-            .files
-            .insert(path.to_owned(), (version, Some(content.into())));
+        world.files.insert(path.to_owned(), (version, Some(content.into())));
     });
 }
 
@@ -105,11 +103,7 @@ pub fn remove_file(path: &str) {
 
 /// Says that this password belongs to this hash. Others do not belong.
 pub fn set_password(encoded: &str, password: &str) {
-    world(|world| {
-        world
-            .passwords
-            .push((encoded.to_owned(), password.as_bytes().to_vec()))
-    });
+    world(|world| world.passwords.push((encoded.to_owned(), password.as_bytes().to_vec())));
 }
 
 /// The hashes passwords were verified against so far, in order.
@@ -125,11 +119,7 @@ pub fn respond(answer: Result<Response, Error>) {
 
 /// Answers the next HTTP request with a status and an empty body.
 pub fn respond_with(status: u16) {
-    respond(Ok(Response {
-        status,
-        headers: Vec::new(),
-        body: Vec::new(),
-    }));
+    respond(Ok(Response { status, headers: Vec::new(), body: Vec::new() }));
 }
 
 /// The HTTP requests sent so far, in order.

@@ -1,9 +1,10 @@
 //! What an author was promised: fifteen lines, and tests without WebAssembly.
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
+use midge_plugin_sdk::log::Level;
 use midge_plugin_sdk::{
-    Answer, Authenticator, Connect, Credentials, Environment, Lifecycle, Registration, config,
-    error, info, kv, plugin, testing,
+    Answer, Authenticator, Connect, Credentials, Environment, Lifecycle, Registration, config, error, files, info, kv,
+    plugin, testing,
 };
 use serde::Deserialize;
 
@@ -12,28 +13,15 @@ mod example {
 
     #[test]
     fn it_fits_in_fifteen_lines() {
-        let lines = include_str!("../examples/authenticator.rs")
-            .lines()
-            .filter(|line| !line.trim().is_empty())
-            .count();
+        let lines = include_str!("../examples/authenticator.rs").lines().filter(|line| !line.trim().is_empty()).count();
         assert!(lines <= 15, "the example has {lines} lines");
     }
 
     #[test]
     fn it_lets_in_whom_it_knows() {
-        let ask = |credentials| {
-            OneUser
-                .authenticate(&credentials, &Connect::default())
-                .unwrap()
-        };
-        assert_eq!(
-            ask(Credentials::of("alice", "secret")),
-            Answer::allow("alice")
-        );
-        assert_eq!(
-            ask(Credentials::of("alice", "guess")),
-            Answer::deny("wrong password")
-        );
+        let ask = |credentials| OneUser.authenticate(&credentials, &Connect::default()).unwrap();
+        assert_eq!(ask(Credentials::of("alice", "secret")), Answer::allow("alice"));
+        assert_eq!(ask(Credentials::of("alice", "guess")), Answer::deny("wrong password"));
         assert_eq!(ask(Credentials::of("bob", "secret")), Answer::next());
         assert_eq!(ask(Credentials::anonymous()), Answer::next());
     }
@@ -53,10 +41,7 @@ impl Lifecycle for Greeter {
     }
 
     fn registration(&self) -> Registration {
-        Registration {
-            topics: vec![self.0.greeting.clone()],
-            ..Registration::default()
-        }
+        Registration { topics: vec![self.0.greeting.clone()], ..Registration::default() }
     }
 }
 
@@ -75,26 +60,13 @@ plugin!(Greeter: lifecycle, authn);
 
 #[test]
 fn a_config_is_read_at_init_and_a_wrong_one_says_what_is_wrong() {
-    let Err(refused) = Greeter::init(&testing::environment()) else {
-        panic!("a key is missing")
-    };
+    let Err(refused) = Greeter::init(&testing::environment()) else { panic!("a key is missing") };
     assert_eq!(refused, "config: missing field `greeting`");
     testing::set_config(serde_json::json!({ "greeting": "hello", "grreeting": 1 }));
-    let Err(refused) = Greeter::init(&testing::environment()) else {
-        panic!("a key is misspelt")
-    };
-    assert_eq!(
-        refused,
-        "config: unknown field `grreeting`, expected `greeting`"
-    );
+    let Err(refused) = Greeter::init(&testing::environment()) else { panic!("a key is misspelt") };
+    assert_eq!(refused, "config: unknown field `grreeting`, expected `greeting`");
     testing::set_config(serde_json::json!({ "greeting": "hello" }));
-    assert_eq!(
-        Greeter::init(&testing::environment())
-            .unwrap()
-            .registration()
-            .topics,
-        ["hello"]
-    );
+    assert_eq!(Greeter::init(&testing::environment()).unwrap().registration().topics, ["hello"]);
 }
 
 #[test]
@@ -120,4 +92,36 @@ fn what_is_kept_for_a_time_is_gone_after_it() {
     assert!(kv::get("default", "key").unwrap().is_some());
     testing::set_now(1000);
     assert!(kv::get("default", "key").unwrap().is_none());
+}
+
+fn number(text: &str) -> Result<u32, String> {
+    text.trim().parse().map_err(|_| format!("`{text}` is no number"))
+}
+
+#[test]
+fn a_watched_file_is_read_again_when_it_has_changed() {
+    testing::set_file("n", "\u{feff}1\n");
+    let mut watched = files::Watched::open("n", number).unwrap();
+    assert_eq!(*watched.get(), 1);
+    testing::set_file("n", "2");
+    assert_eq!(*watched.get(), 2);
+}
+
+#[test]
+fn a_watched_file_that_makes_no_sense_is_reported_once_and_changes_nothing() {
+    testing::set_file("n", "1");
+    let mut watched = files::Watched::open("n", number).unwrap();
+    testing::set_file("n", "two");
+    assert_eq!((*watched.get(), *watched.get()), (1, 1));
+    testing::remove_file("n");
+    assert_eq!((*watched.get(), *watched.get()), (1, 1));
+    let errors: Vec<_> = testing::logs().into_iter().filter(|line| line.level == Level::Error).collect();
+    assert_eq!(errors.len(), 2);
+    assert_eq!(errors[0].message, "what was read before stays in force: n: `two` is no number");
+}
+
+#[test]
+fn a_file_that_is_not_granted_is_refused_with_the_line_that_would_grant_it() {
+    let Err(why) = files::Watched::open("n", number) else { panic!("not granted") };
+    assert_eq!(why, "n: not granted; add allow = { files = [\"n\"] } to this plugin");
 }

@@ -130,8 +130,9 @@ impl Linker {
         install(&["rust-web-llvm"], "the linker of components")?;
         let lld = fs::read_link("/usr/bin/rust-lld").unwrap_or_else(|_| "lld".into());
         install(&[&lld.to_string_lossy()], "wasm-ld")?;
-        Self::find(&[active, debian])
-            .ok_or_else(|| Failure::new("wasm-component-ld or wasm-ld is missing although rust-web-llvm and lld are installed"))
+        Self::find(&[active, debian]).ok_or_else(|| {
+            Failure::new("wasm-component-ld or wasm-ld is missing although rust-web-llvm and lld are installed")
+        })
     }
 }
 
@@ -147,7 +148,8 @@ fn wasm_ld_on_path() -> Option<PathBuf> {
 /// Debian's compiler with the source of its standard library, installed if need be.
 fn debian(active: &Compiler) -> Result<Compiler, Failure> {
     let usable = || {
-        let compiler = Compiler::at(Path::new(DEBIAN_RUSTC)).filter(|found| found.sysroot == Path::new(DEBIAN_SYSROOT))?;
+        let compiler =
+            Compiler::at(Path::new(DEBIAN_RUSTC)).filter(|found| found.sysroot == Path::new(DEBIAN_SYSROOT))?;
         (compiler.minor >= OLDEST_MINOR && Path::new(DEBIAN_SOURCE).is_file()).then_some(compiler)
     };
     if let Some(compiler) = usable() {

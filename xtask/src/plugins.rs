@@ -56,7 +56,10 @@ pub(crate) fn build(root: &Path, selection: &Selection) -> Result<(), Failure> {
         let manifest = root.join(manifest);
         match selection {
             Selection::One(name) => wanted.extend(
-                components(&manifest)?.into_iter().find(|one| one.name == *name).map(|one| (manifest, destination, Some(one))),
+                components(&manifest)?
+                    .into_iter()
+                    .find(|one| one.name == *name)
+                    .map(|one| (manifest, destination, Some(one))),
             ),
             _ if *whole => wanted.push((manifest, destination, None)),
             _ => {}
@@ -117,7 +120,14 @@ fn build_workspace(
     only: Option<&Component>,
 ) -> Result<(), Failure> {
     let mut command = Command::new(cargo());
-    command.args(["build", "--release", "--target", TARGET, "--message-format=json-render-diagnostics", "--manifest-path"]);
+    command.args([
+        "build",
+        "--release",
+        "--target",
+        TARGET,
+        "--message-format=json-render-diagnostics",
+        "--manifest-path",
+    ]);
     command.arg(manifest);
     match only {
         None => command.arg("--workspace").args(kinds_of(&components(manifest)?)),

@@ -18,23 +18,13 @@ impl Request {
     /// A GET with ten seconds to answer.
     #[must_use]
     pub fn get(url: impl Into<String>) -> Self {
-        Self {
-            method: "GET".to_owned(),
-            url: url.into(),
-            headers: Vec::new(),
-            body: Vec::new(),
-            timeout_ms: 10_000,
-        }
+        Self { method: "GET".to_owned(), url: url.into(), headers: Vec::new(), body: Vec::new(), timeout_ms: 10_000 }
     }
 
     /// A POST with ten seconds to answer.
     #[must_use]
     pub fn post(url: impl Into<String>, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
-        let request = Self {
-            method: "POST".to_owned(),
-            body: body.into(),
-            ..Self::get(url)
-        };
+        let request = Self { method: "POST".to_owned(), body: body.into(), ..Self::get(url) };
         request.header("content-type", content_type)
     }
 
@@ -63,10 +53,7 @@ impl Response {
     /// The first header of this name, in lower case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(known, _)| known == name)
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 }
 

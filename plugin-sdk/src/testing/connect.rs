@@ -77,9 +77,6 @@ impl Connect {
     /// A header of the HTTP upgrade request; the name in any case.
     #[must_use]
     pub fn http_header(&self, name: &str) -> Option<String> {
-        self.http_headers
-            .iter()
-            .find(|(known, _)| known.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.clone())
+        self.http_headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.clone())
     }
 }

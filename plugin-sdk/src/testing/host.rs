@@ -11,13 +11,7 @@ pub(crate) mod log {
     }
 
     pub(crate) fn write(level: Level, message: &str, fields: &[(String, String)]) {
-        world(|world| {
-            world.logs.push(Line {
-                level,
-                message: message.to_owned(),
-                fields: fields.to_vec(),
-            })
-        });
+        world(|world| world.logs.push(Line { level, message: message.to_owned(), fields: fields.to_vec() }));
     }
 }
 
@@ -31,15 +25,10 @@ pub(crate) mod config {
     }
 
     pub(crate) fn get(path: &str) -> Option<String> {
-        world(|world| {
-            match path
-                .split('.')
-                .try_fold(&world.config, |table, key| table.get(key))?
-            {
-                Value::String(text) => Some(text.clone()),
-                Value::Null | Value::Array(_) | Value::Object(_) => None,
-                scalar => Some(scalar.to_string()),
-            }
+        world(|world| match path.split('.').try_fold(&world.config, |table, key| table.get(key))? {
+            Value::String(text) => Some(text.clone()),
+            Value::Null | Value::Array(_) | Value::Object(_) => None,
+            scalar => Some(scalar.to_string()),
         })
     }
 }
@@ -70,8 +59,7 @@ pub(crate) mod clock {
             (0..length)
                 .map(|_| {
                     world.randomness = world.randomness.wrapping_add(0x9E37_79B9_7F4A_7C15);
-                    let mixed = (world.randomness ^ (world.randomness >> 30))
-                        .wrapping_mul(0xBF58_476D_1CE4_E5B9);
+                    let mixed = (world.randomness ^ (world.randomness >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
                     ((mixed ^ (mixed >> 27)) >> 56) as u8
                 })
                 .collect()
@@ -110,17 +98,12 @@ pub(crate) mod kv {
     use crate::testing::Entry;
 
     pub(crate) fn get(store: &str, key: &str) -> Result<Option<Vec<u8>>, Error> {
-        in_store(store, |entries, _| {
-            entries.get(key).map(|(value, _)| value.clone())
-        })
+        in_store(store, |entries, _| entries.get(key).map(|(value, _)| value.clone()))
     }
 
     pub(crate) fn set(store: &str, key: &str, value: &[u8], ttl_ms: u64) -> Result<(), Error> {
         in_store(store, |entries, now| {
-            entries.insert(
-                key.to_owned(),
-                (value.to_vec(), (ttl_ms > 0).then_some(now + ttl_ms)),
-            );
+            entries.insert(key.to_owned(), (value.to_vec(), (ttl_ms > 0).then_some(now + ttl_ms)));
         })
     }
 
@@ -132,10 +115,7 @@ pub(crate) mod kv {
         in_store(store, |entries, now| {
             let fresh = || (Vec::new(), (ttl_ms > 0).then_some(now + ttl_ms));
             let (value, _) = entries.entry(key.to_owned()).or_insert_with(fresh);
-            let before: i64 = std::str::from_utf8(value)
-                .ok()
-                .and_then(|text| text.parse().ok())
-                .unwrap_or(0);
+            let before: i64 = std::str::from_utf8(value).ok().and_then(|text| text.parse().ok()).unwrap_or(0);
             let sum = before.saturating_add(by);
             *value = sum.to_string().into_bytes();
             sum
@@ -159,13 +139,17 @@ pub(crate) mod files {
     use crate::files::Error;
 
     pub(crate) fn read(path: &str) -> Result<Vec<u8>, Error> {
-        let (_, content) =
-            world(|world| world.files.get(path).cloned()).ok_or(Error::NotGranted)?;
-        content.ok_or_else(|| Error::Unreadable("No such file or directory".to_owned()))
+        file(path).map(|(_, content)| content)
     }
 
     pub(crate) fn version(path: &str) -> Result<u64, Error> {
-        world(|world| world.files.get(path).map(|(version, _)| *version)).ok_or(Error::NotGranted)
+        file(path).map(|(version, _)| version)
+    }
+
+    fn file(path: &str) -> Result<(u64, Vec<u8>), Error> {
+        let (version, content) = world(|world| world.files.get(path).cloned()).ok_or(Error::NotGranted)?;
+        let content = content.ok_or_else(|| Error::Unreadable("No such file or directory".to_owned()))?;
+        Ok((version, content))
     }
 }
 
@@ -197,10 +181,7 @@ pub(crate) mod passwords {
         }
         world(|world| {
             world.verified.push(encoded.to_owned());
-            Ok(world
-                .passwords
-                .iter()
-                .any(|(hash, right)| hash == encoded && right == password))
+            Ok(world.passwords.iter().any(|(hash, right)| hash == encoded && right == password))
         })
     }
 }
@@ -230,11 +211,7 @@ pub(crate) mod broker {
     }
 
     pub(crate) fn disconnect(client_id: &str, code: u8, keep_session: bool) -> Result<(), Error> {
-        order(Order::Disconnect {
-            client_id: client_id.to_owned(),
-            code,
-            keep_session,
-        })
+        order(Order::Disconnect { client_id: client_id.to_owned(), code, keep_session })
     }
 
     pub(crate) fn revoke(principal: &str) -> Result<(), Error> {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use midge_protocol::QoS;
 use serde::{Deserialize, Serialize};
 
 use super::units::{seconds, size};
@@ -101,6 +102,49 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// The bounds that the core keeps. Every one of them has a key, so none is left to the core's own default.
+    #[must_use]
+    pub fn core(&self) -> midge_core::Limits {
+        midge_core::Limits {
+            connections_max: self.connections_max,
+            sessions_max: self.sessions_max,
+            client_id_bytes_max: self.client_id_bytes_max,
+            keep_alive_max: u16::try_from(self.keep_alive_max.as_secs()).unwrap_or(u16::MAX),
+            session_expiry_max: u32::try_from(self.session_expiry_max.as_secs()).unwrap_or(u32::MAX),
+            receive_maximum: self.receive_maximum,
+            in_flight_max: self.in_flight_max,
+            topic_alias_maximum: self.topic_alias_maximum,
+            topic_aliases_sent_max: self.topic_aliases_sent_max,
+            packet_bytes_max: u32::try_from(self.packet_bytes_max).unwrap_or(u32::MAX),
+            maximum_qos: QoS::from_bits(self.maximum_qos).unwrap_or(QoS::ExactlyOnce),
+            retain_available: self.retain_available,
+            check_payload_format: self.check_payload_format,
+            topic_levels_max: self.topic_levels_max,
+            subscriptions_max: self.subscriptions_max,
+            queued_messages_max: self.queued_messages_max,
+            queued_bytes_max: self.queued_bytes_max,
+            queue_policy: match self.queue_policy {
+                QueuePolicy::DropOldest => midge_core::QueuePolicy::DropOldest,
+                QueuePolicy::DropNewest => midge_core::QueuePolicy::DropNewest,
+            },
+            outbox_bytes_max: size_of_memory(self.outbox_bytes_max),
+            outbox_policy: match self.outbox_policy {
+                OutboxPolicy::DropNewest => midge_core::OutboxPolicy::DropNewest,
+                OutboxPolicy::Disconnect => midge_core::OutboxPolicy::Disconnect,
+            },
+            retained_messages_max: size_of_memory(self.retained_messages_max),
+            retained_bytes_max: size_of_memory(self.retained_bytes_max),
+            tick_work_max: size_of_memory(self.tick_work_max),
+        }
+    }
+}
+
+/// A bound that this machine could not reach is as good as its largest.
+fn size_of_memory(size: u64) -> usize {
+    usize::try_from(size).unwrap_or(usize::MAX)
+}
+
 /// Which message a full session queue loses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -121,4 +165,14 @@ pub enum OutboxPolicy {
     DropNewest,
     /// It is disconnected with 0x97 (Quota exceeded); its session stays.
     Disconnect,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unless_said_otherwise_the_core_keeps_its_own_defaults() {
+        assert_eq!(Limits::default().core(), midge_core::Limits::default());
+    }
 }

@@ -1,0 +1,94 @@
+//! What the admin port answers.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use midge_host::contract::{BreakerState, PluginStatus};
+use serde::Serialize;
+
+use crate::metrics::{self, Snapshot};
+use crate::node::Node;
+
+/// What there is, for people who try the address in a browser.
+pub(super) async fn index() -> &'static str {
+    "midge admin\n\n/metrics  everything that is counted, for Prometheus\n/healthz  200: the process lives\n\
+     /readyz   200: clients are served; 503: not, and why\n"
+}
+
+pub(super) async fn metrics(State(node): State<Arc<Node>>) -> Response {
+    let host = node.host();
+    let snapshot = Snapshot {
+        statistics: node.broker.statistics(),
+        plugins: host.plugins(),
+        cache: host.cache(),
+        uptime: node.clock.uptime(),
+    };
+    match metrics::render(&node.metrics, snapshot) {
+        Ok(page) => ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], page).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+/// Whoever can answer lives.
+pub(super) async fn healthz(State(node): State<Arc<Node>>) -> Response {
+    Json(Health { status: "alive", uptime_s: node.clock.uptime().as_secs() }).into_response()
+}
+
+pub(super) async fn readyz(State(node): State<Arc<Node>>) -> Response {
+    let readiness = Readiness::new(node.is_ready(), node.broker.statistics().connections, &node.host().plugins());
+    let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(readiness)).into_response()
+}
+
+#[derive(Serialize)]
+struct Health {
+    status: &'static str,
+    uptime_s: u64,
+}
+
+/// Whether clients are served, and by which plugins.
+#[derive(Debug, Serialize)]
+pub(super) struct Readiness {
+    pub(super) ready: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) reason: Option<&'static str>,
+    connections: u64,
+    plugins: Vec<PluginReadiness>,
+}
+
+#[derive(Debug, Serialize)]
+struct PluginReadiness {
+    name: String,
+    origin: String,
+    hooks: Vec<&'static str>,
+    /// Hooks that failed so often that they are not called for a moment.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    failing: Vec<&'static str>,
+}
+
+impl Readiness {
+    /// Plugins are loaded before listeners open, so `serving` says both. A failing plugin is shown, but it does not
+    /// make the broker unready: to take every client away would turn one plugin's failure into everybody's.
+    pub(super) fn new(serving: bool, connections: u64, plugins: &[PluginStatus]) -> Self {
+        let plugin = |status: &PluginStatus| PluginReadiness {
+            name: status.name.clone(),
+            origin: status.origin.clone(),
+            hooks: status.hooks.iter().map(|hook| hook.hook.name()).collect(),
+            failing: status
+                .hooks
+                .iter()
+                .filter(|hook| hook.breaker == BreakerState::Open)
+                .map(|hook| hook.hook.name())
+                .collect(),
+        };
+        Self {
+            ready: serving,
+            reason: (!serving).then_some("the broker is starting or stopping: its listeners take no clients"),
+            connections,
+            plugins: plugins.iter().map(plugin).collect(),
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! The state of each plugin as metrics, and the metrics that plugins report themselves.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use midge_host::contract::{
+    BreakerState, CacheStatus, CustomMetric, CustomMetricKind, Hook, HookStatus, LATENCY_BOUNDS, LatencyHistogram,
+    PluginStatus, QueueStatus,
+};
+
+use super::text::{Histogram, Row, Text};
+
+pub(super) fn write(plugins: &[PluginStatus], cache: &CacheStatus, text: &mut Text<'_>) -> fmt::Result {
+    of_plugins(plugins, text)?;
+    of_hooks(plugins, text)?;
+    of_queues(plugins, text)?;
+    text.counter("midge_ruling_cache_hits", "Questions answered from the verdict cache", cache.hits)?;
+    text.counter("midge_ruling_cache_misses", "Questions that went to a plugin", cache.misses)?;
+    text.gauge("midge_ruling_cache_entries", "Rulings in the verdict cache", cache.size as f64)?;
+    text.gauge("midge_ruling_cache_identities", "Identities with permissions or rulings at hand", cache.identities as f64)?;
+    custom(plugins, text)
+}
+
+fn of_plugins(plugins: &[PluginStatus], text: &mut Text<'_>) -> fmt::Result {
+    let mut info: Vec<Row<'_, f64>> = Vec::new();
+    for it in plugins {
+        let labels = vec![("plugin", it.name.as_str()), ("origin", &it.origin), ("digest", &it.digest), ("track", it.track)];
+        info.push((labels, 1.0));
+    }
+    text.gauges("midge_plugin_info", "What is loaded", &info)?;
+
+    fn rows<V>(plugins: &[PluginStatus], value: impl Fn(&PluginStatus) -> V) -> Vec<Row<'_, V>> {
+        plugins.iter().map(|it| (vec![("plugin", it.name.as_str())], value(it))).collect()
+    }
+    let instances = rows(plugins, |it| it.instances as f64);
+    text.gauges("midge_plugin_instances", "Instances alive", &instances)?;
+    let memory = rows(plugins, |it| it.memory_bytes_max as f64);
+    text.gauges("midge_plugin_memory_bytes_max", "Largest linear memory of an instance after a call", &memory)?;
+    let made = rows(plugins, |it| it.instantiations);
+    text.counters("midge_plugin_instantiations", "Instances made", &made)?;
+    let retired = rows(plugins, |it| it.retired);
+    text.counters("midge_plugin_retired", "Instances replaced because they were old or had grown", &retired)
+}
+
+fn of_hooks(plugins: &[PluginStatus], text: &mut Text<'_>) -> fmt::Result {
+    let (mut calls, mut breakers, mut seconds) = (Vec::new(), Vec::new(), Vec::new());
+    for (plugin, hook) in plugins.iter().flat_map(|plugin| plugin.hooks.iter().map(move |hook| (plugin, hook))) {
+        for (outcome, count) in outcomes(hook) {
+            let mut labels = labels(plugin, hook.hook);
+            labels.push(("outcome", outcome));
+            calls.push((labels, count));
+        }
+        breakers.push((labels(plugin, hook.hook), breaker(hook.breaker)));
+        seconds.push((labels(plugin, hook.hook), latency(&hook.latency)));
+    }
+    text.counters("midge_plugin_calls", "Calls of a hook, by outcome", &calls)?;
+    text.gauges("midge_plugin_breaker", "Circuit breaker: 0 closed, 1 half open, 2 open", &breakers)?;
+    text.histograms("midge_plugin_call_seconds", "How long calls took, failures included", &seconds)
+}
+
+fn of_queues(plugins: &[PluginStatus], text: &mut Text<'_>) -> fmt::Result {
+    let queues = || plugins.iter().flat_map(|plugin| plugin.queues.iter().map(move |queue| (plugin, queue)));
+    let depth: Vec<_> = queues().map(|(plugin, it)| (labels(plugin, it.hook), it.depth as f64)).collect();
+    text.gauges("midge_plugin_queue_depth", "Entries that wait for a plugin", &depth)?;
+    let capacity: Vec<_> = queues().map(|(plugin, it)| (labels(plugin, it.hook), it.capacity as f64)).collect();
+    text.gauges("midge_plugin_queue_capacity", "Entries that may wait for a plugin", &capacity)?;
+    let mut entries = Vec::new();
+    for (plugin, queue) in queues() {
+        for (outcome, count) in fates(queue) {
+            let mut labels = labels(plugin, queue.hook);
+            labels.push(("outcome", outcome));
+            entries.push((labels, count));
+        }
+    }
+    text.counters("midge_plugin_queue_entries", "What became of the entries of a plugin's queue", &entries)
+}
+
+fn labels(plugin: &PluginStatus, hook: Hook) -> Vec<(&str, &str)> {
+    vec![("plugin", &plugin.name), ("hook", hook.name())]
+}
+
+/// A refusal is an answer, so it is shown apart and taken off the answers.
+fn outcomes(hook: &HookStatus) -> [(&'static str, u64); 9] {
+    [
+        ("answered", hook.answered.saturating_sub(hook.refused)),
+        ("refused", hook.refused),
+        ("error", hook.errors),
+        ("trap", hook.traps),
+        ("deadline", hook.deadlines),
+        ("wait_timeout", hook.wait_timeouts),
+        ("overloaded", hook.overloaded),
+        ("breaker_open", hook.not_called),
+        ("bad_answer", hook.bad_answers),
+    ]
+}
+
+fn fates(queue: &QueueStatus) -> [(&'static str, u64); 4] {
+    [("done", queue.done), ("retried", queue.retried), ("rejected", queue.rejected), ("dropped", queue.dropped)]
+}
+
+fn breaker(state: BreakerState) -> f64 {
+    match state {
+        BreakerState::Closed => 0.0,
+        BreakerState::HalfOpen => 1.0,
+        BreakerState::Open => 2.0,
+    }
+}
+
+fn latency(histogram: &LatencyHistogram) -> Histogram {
+    let bounds = LATENCY_BOUNDS.iter().map(|ns| *ns as f64 / 1e9).chain([f64::INFINITY]);
+    Histogram {
+        sum: histogram.sum_ns as f64 / 1e9,
+        count: histogram.counts.iter().sum(),
+        buckets: bounds.zip(histogram.counts).collect(),
+    }
+}
+
+/// What plugins report, as `midge_custom_…` with the plugin as a label. Two plugins may use one name; where they mean
+/// different kinds of metric by it, only the first kind is shown, since a name has one kind.
+fn custom(plugins: &[PluginStatus], text: &mut Text<'_>) -> fmt::Result {
+    let mut by_name: BTreeMap<String, Vec<(&PluginStatus, &CustomMetric)>> = BTreeMap::new();
+    for plugin in plugins {
+        for metric in &plugin.custom {
+            by_name.entry(metric_name(&metric.name)).or_default().push((plugin, metric));
+        }
+    }
+    for (name, metrics) in &by_name {
+        let (mut counters, mut gauges, mut histograms) = (Vec::new(), Vec::new(), Vec::new());
+        for (plugin, metric) in metrics {
+            let own = metric.labels.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+            let labels: Vec<_> = [("plugin", plugin.name.as_str())].into_iter().chain(own).collect();
+            match &metric.value {
+                CustomMetricKind::Counter(value) => counters.push((labels, *value)),
+                CustomMetricKind::Gauge(value) => gauges.push((labels, *value)),
+                CustomMetricKind::Histogram { count, sum, buckets } => {
+                    histograms.push((labels, custom_histogram(*count, *sum, buckets)));
+                }
+            }
+        }
+        let help = "Reported by a plugin";
+        match metrics.first().map(|(_, metric)| &metric.value) {
+            Some(CustomMetricKind::Counter(_)) => text.counters(name, help, &counters)?,
+            Some(CustomMetricKind::Gauge(_)) => text.gauges(name, help, &gauges)?,
+            Some(CustomMetricKind::Histogram { .. }) => text.histograms(name, help, &histograms)?,
+            None => {}
+        }
+    }
+    Ok(())
+}
+
+/// Characters that Prometheus does not take become `_`.
+fn metric_name(name: &str) -> String {
+    let safe = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
+    format!("midge_custom_{}", name.chars().map(safe).collect::<String>())
+}
+
+fn custom_histogram(count: u64, sum: f64, cumulative: &[(f64, u64)]) -> Histogram {
+    let mut below = 0;
+    let mut buckets: Vec<_> = cumulative
+        .iter()
+        .filter(|(bound, _)| bound.is_finite())
+        .map(|(bound, up_to)| {
+            let own = up_to.saturating_sub(below);
+            below = *up_to;
+            (*bound, own)
+        })
+        .collect();
+    buckets.push((f64::INFINITY, count.saturating_sub(below)));
+    Histogram { sum, count, buckets }
+}

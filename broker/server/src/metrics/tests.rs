@@ -1,0 +1,107 @@
+//! The page as a scraper sees it.
+
+#![allow(clippy::unwrap_used, reason = "a panic is a failed test")]
+
+use midge_host::contract::{
+    BreakerState, CustomMetric, CustomMetricKind, Hook, HookStatus, Lane, LatencyHistogram, OnError, QueueStatus,
+};
+
+use super::*;
+
+fn plugin() -> PluginStatus {
+    let mut latency = LatencyHistogram::default();
+    latency.counts[1] = 2;
+    latency.sum_ns = 1_500;
+    PluginStatus {
+        name: "acl".into(),
+        origin: "bundled:acl-file".into(),
+        digest: "00ff".into(),
+        track: "0.1",
+        lane: Lane::Inline,
+        grants: Vec::new(),
+        on_error: OnError::Deny,
+        hooks: vec![HookStatus {
+            hook: Hook::Authz,
+            answered: 5,
+            refused: 2,
+            errors: 0,
+            traps: 1,
+            deadlines: 0,
+            wait_timeouts: 0,
+            overloaded: 0,
+            not_called: 0,
+            bad_answers: 0,
+            breaker: BreakerState::Open,
+            latency,
+        }],
+        instances: 2,
+        instantiations: 3,
+        retired: 1,
+        memory_bytes_max: 65_536,
+        queues: vec![QueueStatus { hook: Hook::Events, depth: 4, capacity: 10, done: 1, retried: 0, rejected: 0, dropped: 6 }],
+        imports: Default::default(),
+        custom: vec![CustomMetric {
+            name: "rules.loaded".into(),
+            labels: vec![("file".into(), "a\"b".into())],
+            value: CustomMetricKind::Gauge(7.0),
+        }],
+    }
+}
+
+fn page(metrics: &ServerMetrics) -> String {
+    let statistics = Statistics { connections: 3, dropped_queue_full: 9, messages_sent_qos1: 4, ..Statistics::default() };
+    let cache = CacheStatus { hits: 1, ..CacheStatus::default() };
+    render(metrics, Snapshot { statistics, plugins: vec![plugin()], cache, uptime: Duration::from_secs(1) }).unwrap()
+}
+
+#[test]
+fn what_is_counted_is_on_the_page() {
+    let metrics = ServerMetrics::new();
+    metrics.connection_opened("tcp");
+    metrics.connection_opened("tcp");
+    metrics.connection_closed("tcp", "keep_alive");
+    metrics.connect_refused("malformed_packet");
+    metrics.denied(Some("acl"), "authz", "refused");
+    metrics.denied(None, "authn", "nobody_allowed");
+    metrics.received(10);
+    metrics.received_packets(2);
+    metrics.sent(20);
+    let page = page(&metrics);
+    for line in [
+        "midge_connections_opened_total{listener=\"tcp\"} 2",
+        "midge_connections_open{listener=\"tcp\"} 1",
+        "midge_connections_closed_total{listener=\"tcp\",reason=\"keep_alive\"} 1",
+        "midge_connects_refused_total{reason=\"malformed_packet\"} 1",
+        "midge_denied_total{plugin=\"acl\",hook=\"authz\",cause=\"refused\"} 1",
+        "midge_denied_total{plugin=\"\",hook=\"authn\",cause=\"nobody_allowed\"} 1",
+        "midge_received_bytes_total 10",
+        "midge_received_packets_total 2",
+        "midge_sent_bytes_total 20",
+        "midge_connections 3.0",
+        "midge_messages_dropped_total{reason=\"queue_full\"} 9",
+        "midge_messages_sent_total{qos=\"1\"} 4",
+        "midge_plugin_calls_total{plugin=\"acl\",hook=\"authz\",outcome=\"answered\"} 3",
+        "midge_plugin_calls_total{plugin=\"acl\",hook=\"authz\",outcome=\"refused\"} 2",
+        "midge_plugin_calls_total{plugin=\"acl\",hook=\"authz\",outcome=\"trap\"} 1",
+        "midge_plugin_breaker{plugin=\"acl\",hook=\"authz\"} 2.0",
+        "midge_plugin_call_seconds_count{plugin=\"acl\",hook=\"authz\"} 2",
+        "midge_plugin_call_seconds_bucket{le=\"+Inf\",plugin=\"acl\",hook=\"authz\"} 2",
+        "midge_plugin_queue_depth{plugin=\"acl\",hook=\"events\"} 4.0",
+        "midge_plugin_queue_entries_total{plugin=\"acl\",hook=\"events\",outcome=\"dropped\"} 6",
+        "midge_custom_rules_loaded{plugin=\"acl\",file=\"a\\\"b\"} 7.0",
+        "midge_ruling_cache_hits_total 1",
+    ] {
+        assert!(page.lines().any(|it| it == line), "{line}\nis not in\n{page}");
+    }
+}
+
+#[test]
+fn the_page_is_whole_and_names_no_metric_twice() {
+    let page = page(&ServerMetrics::new());
+    assert!(page.ends_with("# EOF\n"));
+    let mut types: Vec<_> = page.lines().filter(|line| line.starts_with("# TYPE")).collect();
+    let count = types.len();
+    types.sort_unstable();
+    types.dedup();
+    assert_eq!(types.len(), count);
+}

@@ -1,0 +1,1 @@
+//! A component that exports none of the contract's hooks: the broker must refuse to load it.
