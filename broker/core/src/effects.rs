@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-use crate::broker::encoder::Encoder;
+use crate::broker::deliver::encoder::Encoder;
 use crate::connection::Connection;
 use crate::event::{DropReason, Event};
 use crate::session::outbox::Outbox;
-use crate::session::state::Link;
+use crate::session::state::{Link, State};
 use crate::session::{ConnectionNumber, Peer, Session};
 use crate::statistics::Counters;
 use crate::store::{Change, Ticket};
@@ -86,9 +86,16 @@ impl Effects {
         self.published.push(message);
     }
 
-    /// Notes a change of durable state.
+    /// Notes a change of durable state that belongs to no session.
     pub(crate) fn change(&mut self, change: Change) {
         self.changes.push(change);
+    }
+
+    /// Notes a change of a session, if the store keeps it.
+    pub(crate) fn note(&mut self, session: &Session, state: &State, change: impl FnOnce(Arc<str>) -> Change) {
+        if state.stored {
+            self.changes.push(change(Arc::clone(session.shared_client_id())));
+        }
     }
 
     /// Counts a message that a session did not get, and folds it into the batch's event of that kind.

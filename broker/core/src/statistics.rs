@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
+use midge_protocol::QoS;
+
 /// Declares every counter once: the plain form of a batch, the shared totals, and the public snapshot.
 macro_rules! statistics {
     (
@@ -119,6 +121,28 @@ statistics! {
         retained_messages,
         /// Bytes of the retained messages.
         retained_bytes,
+    }
+}
+
+impl Counters {
+    /// A PUBLISH to a client.
+    pub(crate) fn count_sent(&mut self, qos: QoS, payload_bytes: usize) {
+        match qos {
+            QoS::AtMostOnce => self.messages_sent_qos0 += 1,
+            QoS::AtLeastOnce => self.messages_sent_qos1 += 1,
+            QoS::ExactlyOnce => self.messages_sent_qos2 += 1,
+        }
+        self.payload_bytes_sent += payload_bytes as u64;
+    }
+
+    /// A PUBLISH from a client.
+    pub(crate) fn count_received(&mut self, qos: QoS, payload_bytes: usize) {
+        match qos {
+            QoS::AtMostOnce => self.messages_received_qos0 += 1,
+            QoS::AtLeastOnce => self.messages_received_qos1 += 1,
+            QoS::ExactlyOnce => self.messages_received_qos2 += 1,
+        }
+        self.payload_bytes_received += payload_bytes as u64;
     }
 }
 

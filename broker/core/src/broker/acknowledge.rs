@@ -5,6 +5,7 @@ use std::sync::Arc;
 use midge_protocol::{Ack, Packet, PacketId, ReasonCode, ReasonProperties};
 
 use super::Broker;
+use super::deliver::Held;
 use crate::connection::{Acknowledgement, AcknowledgementKind, Connection};
 use crate::effects::Effects;
 use crate::session::outbound::Outcome;
@@ -47,19 +48,13 @@ impl Broker {
             }
             Outcome::Unknown => {}
             Outcome::Release => {
-                self.note(effects, &state, || Change::Released {
-                    client_id: Arc::clone(session.shared_client_id()),
-                    packet_id,
-                });
+                effects.note(&session, &state, |client_id| Change::Released { client_id, packet_id });
                 reply(connection, packet_id, ReasonCode::Success, Packet::Pubrel, effects);
             }
             Outcome::Done => {
                 effects.counters.in_flight -= 1;
-                self.note(effects, &state, || Change::Acknowledged {
-                    client_id: Arc::clone(session.shared_client_id()),
-                    packet_id,
-                });
-                self.pump(&session, &mut state, now, effects);
+                effects.note(&session, &state, |client_id| Change::Acknowledged { client_id, packet_id });
+                Held { broker: self, session: &session, state: &mut state, effects, now }.pump();
             }
         }
         Ok(())
@@ -75,10 +70,7 @@ impl Broker {
             }
             let known = state.received.remove(packet_id);
             if known {
-                self.note(effects, &state, || Change::Completed {
-                    client_id: Arc::clone(session.shared_client_id()),
-                    packet_id,
-                });
+                effects.note(&session, &state, |client_id| Change::Completed { client_id, packet_id });
             }
             known
         };

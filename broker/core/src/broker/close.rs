@@ -98,8 +98,8 @@ impl Broker {
         let delay = state.will.as_ref().map(|will| will.delay);
         state.will_due = delay.filter(|&delay| delay > 0).map(|delay| now.after_seconds(delay));
         self.schedule(session, state);
-        self.note(effects, state, || Change::SessionLeft {
-            client_id: Arc::clone(session.shared_client_id()),
+        effects.note(session, state, |client_id| Change::SessionLeft {
+            client_id,
             expires_at: state.expires_at,
             will: state.will.as_ref().zip(state.will_due).map(|(will, due)| (Arc::new(will.message.clone()), due)),
         });

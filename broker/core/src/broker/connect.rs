@@ -7,6 +7,7 @@ use std::task::Waker;
 use midge_protocol::ProtocolVersion;
 
 use super::connack::{self, Agreed};
+use super::deliver::Held;
 use super::remains::Remains;
 use super::{Broker, Gated};
 use crate::connection::{ConnectRequest, Connection};
@@ -129,7 +130,7 @@ impl Broker {
             if !request.clean_start && state.is_persistent() && !state.ended && !expired {
                 let claimed = self.resume(&session, &mut state, settled, link, now);
                 self.welcome(&session, &mut state, Welcome { request, settled, session_present: true }, will, effects);
-                self.pump(&session, &mut state, now, effects);
+                Held { broker: self, session: &session, state: &mut state, effects, now }.pump();
                 return Ok(claimed);
             }
             let cause = if request.clean_start { SessionEnd::CleanStart } else { SessionEnd::Closed };
@@ -187,7 +188,7 @@ impl Broker {
         });
         let session_expiry = settled.session_expiry;
         state.stored |= !self.volatile && session_expiry > 0;
-        self.note(effects, state, || Change::SessionOpened { client_id: Arc::clone(client_id), session_expiry });
+        effects.note(session, state, |client_id| Change::SessionOpened { client_id, session_expiry });
         let ticket = effects.commit(self);
         let agreed = Agreed { session_present, session_expiry, keep_alive: settled.keep_alive };
         let State { link: Some(link), outbox, .. } = state else { return };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use midge_protocol::{Ack, Packet, ProtocolVersion, QoS, ReasonCode, ReasonProperties};
 
 use super::deliver::Terms;
-use super::outgoing::Outgoing;
+use super::deliver::outgoing::Outgoing;
 use super::{Broker, Origin};
 use crate::connection::{Connection, Inbound};
 use crate::effects::Effects;
@@ -42,7 +42,7 @@ impl Broker {
         now: Time,
         effects: &mut Effects,
     ) {
-        count_received(effects, inbound);
+        effects.counters.count_received(inbound.qos, inbound.payload.len());
         if inbound.repeated {
             return self.answer_publish(connection, inbound, ReasonCode::Success, None, effects);
         }
@@ -226,10 +226,7 @@ impl Broker {
             return false;
         }
         state.received.insert(packet_id);
-        self.note(effects, &state, || Change::Received {
-            client_id: Arc::clone(session.shared_client_id()),
-            packet_id,
-        });
+        effects.note(session, &state, |client_id| Change::Received { client_id, packet_id });
         true
     }
 
@@ -239,10 +236,7 @@ impl Broker {
         let session = &connection.session;
         let mut state = session.lock();
         if state.belongs_to(connection.number) && state.received.remove(packet_id) {
-            self.note(effects, &state, || Change::Completed {
-                client_id: Arc::clone(session.shared_client_id()),
-                packet_id,
-            });
+            effects.note(session, &state, |client_id| Change::Completed { client_id, packet_id });
         }
     }
 
@@ -284,14 +278,4 @@ impl Outgoing<'_> {
     fn is_from(&self, session: &Session) -> bool {
         self.publisher.is_some_and(|publisher| **publisher == *session.client_id())
     }
-}
-
-fn count_received(effects: &mut Effects, inbound: &Inbound<'_>) {
-    let counters = &mut effects.counters;
-    match inbound.qos {
-        QoS::AtMostOnce => counters.messages_received_qos0 += 1,
-        QoS::AtLeastOnce => counters.messages_received_qos1 += 1,
-        QoS::ExactlyOnce => counters.messages_received_qos2 += 1,
-    }
-    counters.payload_bytes_received += inbound.payload.len() as u64;
 }

@@ -6,7 +6,7 @@ use std::task::Waker;
 use midge_protocol::{QoS, TopicFilter};
 
 use super::Broker;
-use super::outgoing::Outgoing;
+use super::deliver::outgoing::Outgoing;
 use crate::effects::Effects;
 use crate::event::{DropReason, Event, SessionEnd};
 use crate::session::queue::Delivery;
@@ -40,7 +40,7 @@ impl Broker {
         if std::mem::replace(&mut state.ended, true) {
             return None;
         }
-        self.note(effects, state, || Change::SessionEnded { client_id: Arc::clone(session.shared_client_id()) });
+        effects.note(session, state, |client_id| Change::SessionEnded { client_id });
         self.unschedule(state);
         session.set_connected(false);
         let displaced = state.link.as_mut().and_then(|link| link.close_for(CloseReason::TakenOver));

@@ -9,6 +9,7 @@ use midge_protocol::{
 };
 
 use super::Broker;
+use super::deliver::Held;
 use crate::Time;
 use crate::connection::Connection;
 use crate::effects::Effects;
@@ -94,8 +95,8 @@ impl Broker {
                 return Err(ReasonCode::UnspecifiedError);
             }
             let existed = self.list(&mut state, asked.filter)?;
-            self.note(effects, &state, || Change::Subscribed {
-                client_id: Arc::clone(session.shared_client_id()),
+            effects.note(session, &state, |client_id| Change::Subscribed {
+                client_id,
                 filter: asked.filter.into(),
                 qos: options.qos,
                 no_local: options.no_local,
@@ -151,10 +152,7 @@ impl Broker {
                 return ReasonCode::UnspecifiedError;
             }
             state.subscriptions.remove(at);
-            self.note(effects, &state, || Change::Unsubscribed {
-                client_id: Arc::clone(session.shared_client_id()),
-                filter: filter.into(),
-            });
+            effects.note(session, &state, |client_id| Change::Unsubscribed { client_id, filter: filter.into() });
         }
         self.end_subscription(session, filter);
         ReasonCode::Success
@@ -171,7 +169,7 @@ impl Broker {
         }
         let queue = state.replay.get_or_insert_default();
         replays.into_iter().for_each(|owed| queue.push(owed));
-        self.pump(session, &mut state, now, effects);
+        Held { broker: self, session, state: &mut state, effects, now }.pump();
     }
 }
 

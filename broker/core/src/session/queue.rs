@@ -45,6 +45,8 @@ impl Delivery {
 pub(crate) struct Queue {
     waiting: VecDeque<Delivery>,
     bytes: u64,
+    /// How many of them expire some time: mostly none, and then nobody need look for any that have.
+    mortal: usize,
 }
 
 /// How much one session may queue.
@@ -94,23 +96,26 @@ impl Queue {
             dropped(oldest);
         }
         self.bytes += weight;
+        self.mortal += usize::from(delivery.message.expires_at().is_some());
         self.waiting.push_back(delivery);
     }
 
     pub(crate) fn pop(&mut self) -> Option<Delivery> {
         let delivery = self.waiting.pop_front()?;
         self.bytes -= delivery.message.weight() as u64;
+        self.mortal -= usize::from(delivery.message.expires_at().is_some());
         Some(delivery)
     }
 
     /// Removes every delivery whose message has expired.
     pub(crate) fn expire(&mut self, now: crate::Time, mut dropped: impl FnMut(Delivery)) {
-        if !self.waiting.iter().any(|delivery| delivery.message.is_expired(now)) {
+        if self.mortal == 0 || !self.waiting.iter().any(|delivery| delivery.message.is_expired(now)) {
             return;
         }
         for delivery in std::mem::take(&mut self.waiting) {
             if delivery.message.is_expired(now) {
                 self.bytes -= delivery.message.weight() as u64;
+                self.mortal -= 1;
                 dropped(delivery);
             } else {
                 self.waiting.push_back(delivery);

@@ -133,6 +133,15 @@ fn the_store_is_told_every_step_of_a_lasting_session() {
 }
 
 #[test]
+fn a_retained_message_sent_to_a_lasting_session_is_known_to_the_store_before_it_is_sent() {
+    let (world, store) = world();
+    world.client("p").publish_with("t", "x", 1, 1, |publish| publish.retain = true);
+    let mut client = world.durable("s");
+    client.subscribe("t", 1);
+    assert_eq!(store.taken(), ["Retained", "SessionOpened", "Subscribed", "Queued", "Sent"]);
+}
+
+#[test]
 fn the_store_is_told_what_is_retained_and_what_is_not_any_more() {
     let (world, store) = world();
     let mut client = world.client("p");

@@ -1,0 +1,145 @@
+//! What waits for a session goes out, as far as quota and outbox allow.
+
+use midge_protocol::{Ack, Packet, PacketId, QoS, ReasonCode};
+
+use super::Held;
+use super::encoder::{Header, append_own};
+use super::outgoing::Outgoing;
+use crate::Time;
+use crate::broker::Broker;
+use crate::connection::Connection;
+use crate::effects::Effects;
+use crate::event::DropReason;
+use crate::session::outbound::Resend;
+use crate::session::queue::Delivery;
+use crate::session::state::State;
+use crate::store::Change;
+
+impl Broker {
+    /// The outbox ran empty while something waited for room: goes on with it.
+    pub fn drained(&self, connection: &mut Connection, now: Time, effects: &mut Effects) {
+        let session = &connection.session;
+        let mut state = session.lock();
+        if state.belongs_to(connection.number) {
+            Held { broker: self, session, state: &mut state, effects, now }.pump();
+        }
+    }
+}
+
+impl Held<'_> {
+    /// Sends what waits: first what has to be sent again, then retained and queued messages in turn.
+    pub(in crate::broker) fn pump(&mut self) {
+        while self.state.has_waiting() {
+            let State { link: Some(link), outbox, .. } = &mut *self.state else { return };
+            if outbox.len() > ROOM_BYTES {
+                link.wants_room = true;
+                return;
+            }
+            if !self.send_next() {
+                return;
+            }
+        }
+    }
+
+    /// Sends one waiting packet; false if none may go now.
+    fn send_next(&mut self) -> bool {
+        if self.state.window.as_ref().is_some_and(|window| window.is_resending()) {
+            return self.resend_next();
+        }
+        let Some(delivery) = self.next_waiting() else { return false };
+        if delivery.message.is_expired(self.now) {
+            self.give_up(delivery.entry, delivery.message.topic(), DropReason::Expired);
+            return true;
+        }
+        if delivery.qos == QoS::AtMostOnce {
+            self.send(&delivery, None, false);
+            return true;
+        }
+        let keep = self.state.is_persistent() || delivery.group().is_some();
+        let kept = keep.then(|| delivery.clone());
+        let Some(id) = self.state.window().allocate(delivery.qos, kept) else { return false };
+        self.effects.counters.in_flight += 1;
+        self.send(&delivery, Some(id), false);
+        true
+    }
+
+    /// Sends one packet again, in the original order [MQTT-4.4.0-1]; false if the quota is used up.
+    fn resend_next(&mut self) -> bool {
+        match self.state.window().next_resend() {
+            Some(Resend::Publish(id, delivery)) => self.send(&delivery, Some(id), true),
+            Some(Resend::Release(id)) => self.send_release(id),
+            None => return !self.state.window().is_resending(),
+        }
+        true
+    }
+
+    /// The next delivery that may be sent now, from replay and queue in turn.
+    fn next_waiting(&mut self) -> Option<Delivery> {
+        let quota = !self.state.lacks_quota();
+        for _ in 0..2 {
+            self.state.replay_next = !self.state.replay_next;
+            let next = if self.state.replay_next { self.next_owed(quota) } else { self.next_queued(quota) };
+            if next.is_some() {
+                return next;
+            }
+        }
+        None
+    }
+
+    fn next_owed(&mut self, quota: bool) -> Option<Delivery> {
+        let replay = self.state.replay.as_mut()?;
+        let next = replay.next(&self.broker.retained, quota, self.now);
+        if replay.is_empty() {
+            self.state.replay = None;
+        }
+        let mut delivery = next?;
+        if delivery.qos > QoS::AtMostOnce {
+            self.enter(&mut delivery);
+        }
+        Some(delivery)
+    }
+
+    fn next_queued(&mut self, quota: bool) -> Option<Delivery> {
+        let queue = self.state.queue.as_mut().filter(|_| quota)?;
+        let bytes = queue.bytes();
+        let delivery = queue.pop()?;
+        self.effects.counters.queued_messages -= 1;
+        self.effects.counters.queued_bytes -= (bytes - queue.bytes()) as i64;
+        if queue.is_empty() {
+            self.state.queue = None;
+        }
+        Some(delivery)
+    }
+
+    /// Encodes one waiting delivery into the outbox.
+    fn send(&mut self, delivery: &Delivery, packet_id: Option<PacketId>, dup: bool) {
+        let outgoing = Outgoing::from_message(&delivery.message, self.now);
+        let header = Header { dup, qos: delivery.qos, retain: delivery.retain, packet_id };
+        let State { link: Some(link), outbox, .. } = &mut *self.state else { return };
+        if append_own(&outgoing, header, delivery.subscription_ids(), link, outbox).is_err() {
+            if let Some(id) = packet_id {
+                self.state.window().abandon(id);
+                self.effects.counters.in_flight -= 1;
+            }
+            return self.give_up(delivery.entry, outgoing.topic, DropReason::TooLarge);
+        }
+        self.effects.counters.count_sent(delivery.qos, outgoing.payload.len());
+        self.effects.touch(self.session, link, outbox);
+        if let Some(packet_id) = packet_id.filter(|_| !dup) {
+            let entry = delivery.entry;
+            self.note(|client_id| Change::Sent { client_id, entry, packet_id });
+        }
+    }
+
+    /// Sends PUBREL again.
+    fn send_release(&mut self, packet_id: PacketId) {
+        let State { link: Some(link), outbox, .. } = &mut *self.state else { return };
+        let pubrel = Ack { packet_id, reason: ReasonCode::Success, properties: Default::default() };
+        let encoded = Packet::Pubrel(pubrel).encode(link.version, outbox.buffer());
+        debug_assert!(encoded.is_ok(), "PUBREL without properties has four bytes");
+        self.effects.touch(self.session, link, outbox);
+    }
+}
+
+/// Beyond this many bytes in the outbox, queued and retained messages wait until it is written.
+const ROOM_BYTES: usize = 64 * 1024;
