@@ -2,8 +2,8 @@
 
 use crate::wire::{Reader, is_padded, variable_integer};
 use crate::{
-    Ack, Auth, Cause, Connack, Connect, Disconnect, Malformed, Packet, PacketKind, ProtocolVersion,
-    Publish, Suback, Subscribe, Unsuback, Unsubscribe,
+    Ack, Auth, Cause, Connack, Connect, Disconnect, Malformed, Packet, PacketKind, ProtocolVersion, Publish, Suback,
+    Subscribe, Unsuback, Unsubscribe,
 };
 
 /// Decodes what one peer sends on one Network Connection.
@@ -46,21 +46,13 @@ impl Decoder {
     /// packets in bytes.
     #[must_use]
     pub const fn server(maximum_packet_size: u32) -> Self {
-        Self {
-            role: Role::Server,
-            version: None,
-            maximum_packet_size,
-        }
+        Self { role: Role::Server, version: None, maximum_packet_size }
     }
 
     /// For what a Server sends to a client of this version.
     #[must_use]
     pub const fn client(version: ProtocolVersion, maximum_packet_size: u32) -> Self {
-        Self {
-            role: Role::Client,
-            version: Some(version),
-            maximum_packet_size,
-        }
+        Self { role: Role::Client, version: Some(version), maximum_packet_size }
     }
 
     /// The version that is spoken. On a Server it is known once CONNECT has named it, even where that CONNECT is
@@ -87,9 +79,7 @@ impl Decoder {
         };
         let kind = self.kind(first_byte)?;
         let Some((remaining, length_bytes)) = variable_integer(rest)? else {
-            return Ok(Decoded::Incomplete {
-                needed: buffer.len().saturating_add(1),
-            });
+            return Ok(Decoded::Incomplete { needed: buffer.len().saturating_add(1) });
         };
         let header = length_bytes.saturating_add(1);
         let length = header.saturating_add(usize::try_from(remaining).unwrap_or(usize::MAX));
@@ -111,8 +101,7 @@ impl Decoder {
     /// The packet type and its flags (2.1.2, 2.1.3).
     #[inline]
     fn kind(&self, first_byte: u8) -> Result<PacketKind, Malformed> {
-        let kind = PacketKind::from_first_byte(first_byte)
-            .ok_or(Cause::UnknownPacketType(first_byte >> 4))?;
+        let kind = PacketKind::from_first_byte(first_byte).ok_or(Cause::UnknownPacketType(first_byte >> 4))?;
         if self.version.is_none() && kind != PacketKind::Connect {
             return Err(Cause::FirstPacketNotConnect.into());
         }
@@ -130,12 +119,7 @@ impl Decoder {
         Ok(kind)
     }
 
-    fn contents<'a>(
-        &mut self,
-        kind: PacketKind,
-        first_byte: u8,
-        reader: Reader<'a>,
-    ) -> Result<Packet<'a>, Malformed> {
+    fn contents<'a>(&mut self, kind: PacketKind, first_byte: u8, reader: Reader<'a>) -> Result<Packet<'a>, Malformed> {
         let Some(version) = self.version else {
             self.version = Connect::version(reader);
             return Ok(Packet::Connect(Box::new(Connect::decode(reader)?)));

@@ -161,9 +161,7 @@ impl Cause {
             Self::SharedNoLocal => (R::ProtocolError, "MQTT-3.8.3-4"),
             Self::ListEmpty(kind) => (R::ProtocolError, list_statement(kind)),
             Self::SubscribeOptionsReserved => (R::MalformedPacket, "MQTT-3.8.3-5"),
-            Self::SubscribeQosIsThree | Self::RetainHandlingIsThree => {
-                (R::ProtocolError, "MQTT-4.13.1-1")
-            }
+            Self::SubscribeQosIsThree | Self::RetainHandlingIsThree => (R::ProtocolError, "MQTT-4.13.1-1"),
             Self::PropertyNotAllowed(_) => (R::MalformedPacket, "MQTT-4.13.1-1"),
             Self::PropertyTwice(_) | Self::PropertyValue(_) => (R::ProtocolError, "MQTT-4.13.1-1"),
             Self::SubscriptionIdIsZero => (R::ProtocolError, "MQTT-4.13.1-1"),
@@ -262,16 +260,10 @@ impl fmt::Display for Cause {
                 return write!(f, "property 0x{id:02x} has a value it may not have");
             }
             Self::SubscriptionIdIsZero => "the subscription identifier is 0",
-            Self::SubscriptionIdFromClient => {
-                "a client sent a subscription identifier in a PUBLISH"
-            }
-            Self::SessionExpiryFromServer => {
-                "a server sent a session expiry interval in a DISCONNECT"
-            }
+            Self::SubscriptionIdFromClient => "a client sent a subscription identifier in a PUBLISH",
+            Self::SessionExpiryFromServer => "a server sent a session expiry interval in a DISCONNECT",
             Self::AuthenticationMethodMissing => "an AUTH without an authentication method",
-            Self::AuthenticationDataWithoutMethod => {
-                "authentication data without an authentication method"
-            }
+            Self::AuthenticationDataWithoutMethod => "authentication data without an authentication method",
             Self::ReasonCode(kind, code) => {
                 return write!(f, "reason code 0x{code:02x} is not allowed in {kind}");
             }
@@ -314,9 +306,7 @@ impl fmt::Display for TopicError {
             Self::Empty => "a topic is at least one character long",
             Self::Null => "a topic contains no U+0000",
             Self::TooLong => "a topic is at most 65,535 bytes long",
-            Self::Wildcard => {
-                "a wildcard stands alone in its level, # in the last one, and never in a topic name"
-            }
+            Self::Wildcard => "a wildcard stands alone in its level, # in the last one, and never in a topic name",
             Self::Share => "a shared subscription is $share/NAME/FILTER, without / + # in NAME",
         })
     }

@@ -32,10 +32,9 @@ mod wire;
 pub use decoder::{Decoded, Decoder};
 pub use error::{Cause, Malformed, TooLarge, TopicError};
 pub use packet::{
-    Ack, Auth, Connack, ConnackProperties, Connect, ConnectProperties, Disconnect,
-    MessageProperties, Packet, PacketId, PacketKind, ProtocolVersion, Publish, QoS,
-    ReasonProperties, RetainHandling, Suback, Subscribe, SubscribeFilter, SubscribeOptions,
-    SubscriptionId, Unsuback, Unsubscribe, Will,
+    Ack, Auth, Connack, ConnackProperties, Connect, ConnectProperties, Disconnect, MessageProperties, Packet, PacketId,
+    PacketKind, ProtocolVersion, Publish, QoS, ReasonProperties, RetainHandling, Suback, Subscribe, SubscribeFilter,
+    SubscribeOptions, SubscriptionId, Unsuback, Unsubscribe, Will,
 };
 pub use properties::{UserProperties, UserPropertiesBuf};
 pub use reason::ReasonCode;

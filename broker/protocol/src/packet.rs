@@ -77,10 +77,9 @@ impl Packet<'_> {
             Self::Connect(packet) => packet.encode(out),
             Self::Connack(packet) => packet.encode(version, out),
             Self::Publish(packet) => packet.encode(version, out),
-            Self::Puback(packet)
-            | Self::Pubrec(packet)
-            | Self::Pubrel(packet)
-            | Self::Pubcomp(packet) => packet.encode(self.kind(), version, out),
+            Self::Puback(packet) | Self::Pubrec(packet) | Self::Pubrel(packet) | Self::Pubcomp(packet) => {
+                packet.encode(self.kind(), version, out)
+            }
             Self::Subscribe(packet) => packet.encode(version, out),
             Self::Suback(packet) => packet.encode(version, out),
             Self::Unsubscribe(packet) => packet.encode(version, out),

@@ -9,13 +9,15 @@ use crate::{Cause, Malformed, TooLarge};
 /// they came in, whose bytes have been checked, or from a [`UserPropertiesBuf`].
 #[derive(Clone, Copy, Default)]
 pub struct UserProperties<'a> {
-    /// A run of properties, each with its identifier; those that are not User Properties are passed over.
+    /// A run of properties, each with its identifier.
     encoded: &'a [u8],
+    /// Whether other properties are among them, which are passed over.
+    is_mixed: bool,
 }
 
 impl<'a> UserProperties<'a> {
     /// No pair.
-    pub(crate) const NONE: Self = Self { encoded: &[] };
+    pub(crate) const NONE: Self = Self { encoded: &[], is_mixed: false };
 
     /// The pairs in their order.
     pub fn iter(self) -> impl Iterator<Item = (&'a str, &'a str)> {
@@ -32,8 +34,8 @@ impl<'a> UserProperties<'a> {
 
     /// How many bytes they take in a packet.
     pub(crate) fn encoded_length(self) -> usize {
-        if self.encoded.is_empty() {
-            return 0;
+        if !self.is_mixed {
+            return self.encoded.len();
         }
         // An identifier, and two texts behind their lengths.
         self.iter()
@@ -44,7 +46,7 @@ impl<'a> UserProperties<'a> {
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(self) -> bool {
-        self.encoded.is_empty() || self.iter().next().is_none()
+        if self.is_mixed { self.iter().next().is_none() } else { self.encoded.is_empty() }
     }
 }
 
@@ -72,9 +74,7 @@ impl UserPropertiesBuf {
     /// None yet.
     #[must_use]
     pub const fn new() -> Self {
-        Self {
-            encoded: Vec::new(),
-        }
+        Self { encoded: Vec::new() }
     }
 
     /// Adds a pair at the end. One of more than 65,535 bytes, which no packet can carry, is cut there.
@@ -91,9 +91,7 @@ impl UserPropertiesBuf {
     /// The same pairs, borrowed.
     #[must_use]
     pub fn as_ref(&self) -> UserProperties<'_> {
-        UserProperties {
-            encoded: &self.encoded,
-        }
+        UserProperties { encoded: &self.encoded, is_mixed: false }
     }
 }
 
@@ -127,8 +125,7 @@ pub(crate) enum Property<'a> {
 
 impl<'a> Property<'a> {
     fn read(reader: &mut Reader<'a>) -> Result<Self, Malformed> {
-        let id = u8::try_from(reader.variable_integer()?)
-            .map_err(|_| Cause::PropertyNotAllowed(u8::MAX))?;
+        let id = u8::try_from(reader.variable_integer()?).map_err(|_| Cause::PropertyNotAllowed(u8::MAX))?;
         Ok(match id {
             id::PAYLOAD_FORMAT
             | id::REQUEST_PROBLEM
@@ -138,10 +135,9 @@ impl<'a> Property<'a> {
             | id::WILDCARD_AVAILABLE
             | id::SUBSCRIPTION_ID_AVAILABLE
             | id::SHARED_AVAILABLE => Self::Byte(id, reader.u8()?),
-            id::SERVER_KEEP_ALIVE
-            | id::RECEIVE_MAXIMUM
-            | id::TOPIC_ALIAS_MAXIMUM
-            | id::TOPIC_ALIAS => Self::TwoBytes(id, reader.u16()?),
+            id::SERVER_KEEP_ALIVE | id::RECEIVE_MAXIMUM | id::TOPIC_ALIAS_MAXIMUM | id::TOPIC_ALIAS => {
+                Self::TwoBytes(id, reader.u16()?)
+            }
             id::MESSAGE_EXPIRY | id::SESSION_EXPIRY | id::WILL_DELAY | id::MAXIMUM_PACKET_SIZE => {
                 Self::FourBytes(id, reader.u32()?)
             }
@@ -161,7 +157,8 @@ impl<'a> Property<'a> {
 }
 
 /// Reads the property section of a packet, and gives every property but the User Properties to `accept`, which
-/// refuses what the packet may not have. That one property comes twice is refused here.
+/// refuses what the packet may not have. That one property comes twice is refused here, but for the Subscription
+/// Identifier, which PUBLISH may have often.
 pub(crate) fn read<'a>(
     reader: &mut Reader<'a>,
     mut accept: impl FnMut(Property<'a>) -> Result<(), Malformed>,
@@ -175,6 +172,7 @@ pub(crate) fn read<'a>(
     // One bit for each identifier; they are all below 64.
     let mut seen = 0_u64;
     let mut has_user_properties = false;
+    let mut is_mixed = false;
     while !section_reader.is_empty() {
         let property = Property::read(&mut section_reader)?;
         let id = match property {
@@ -182,29 +180,23 @@ pub(crate) fn read<'a>(
                 has_user_properties = true;
                 continue;
             }
-            // A Server names every subscription that matched.
-            Property::Variable(..) => {
-                accept(property)?;
-                continue;
-            }
             Property::Byte(id, _)
             | Property::TwoBytes(id, _)
             | Property::FourBytes(id, _)
+            | Property::Variable(id, _)
             | Property::Text(id, _)
             | Property::Binary(id, _) => id,
         };
+        is_mixed = true;
         let bit = 1_u64.wrapping_shl(u32::from(id));
-        if seen & bit != 0 {
+        // A Server names every subscription that matched.
+        if seen & bit != 0 && id != id::SUBSCRIPTION_ID {
             return Err(Cause::PropertyTwice(id).into());
         }
         seen |= bit;
         accept(property)?;
     }
-    Ok(if has_user_properties {
-        UserProperties { encoded: section }
-    } else {
-        UserProperties::default()
-    })
+    Ok(if has_user_properties { UserProperties { encoded: section, is_mixed } } else { UserProperties::default() })
 }
 
 /// The refusal of a property that the packet may not have.
@@ -275,10 +267,11 @@ impl Writer<'_> {
         self.binary(id, value.map(str::as_bytes))
     }
 
-    pub(crate) fn user_properties(
-        &mut self,
-        properties: UserProperties<'_>,
-    ) -> Result<(), TooLarge> {
+    pub(crate) fn user_properties(&mut self, properties: UserProperties<'_>) -> Result<(), TooLarge> {
+        if !properties.is_mixed {
+            self.out.extend_from_slice(properties.encoded);
+            return Ok(());
+        }
         for (name, value) in properties.iter() {
             self.text(id::USER_PROPERTY, Some(name))?;
             put_binary(self.out, value.as_bytes())?;

@@ -55,11 +55,7 @@ pub(crate) fn golden(sender: Sender, parts: &[&[u8]], packet: &Packet<'_>) {
         let Decoded::Incomplete { needed } = decoded else {
             panic!("{length} bytes of {} are a packet", bytes.len());
         };
-        assert!(
-            length < needed && needed <= bytes.len(),
-            "{needed} needed of {}",
-            bytes.len()
-        );
+        assert!(length < needed && needed <= bytes.len(), "{needed} needed of {}", bytes.len());
     }
     let followed = [&bytes[..], &[0xFF]].concat();
     assert_eq!(decoded(sender, &followed), (packet.clone(), bytes.len()));

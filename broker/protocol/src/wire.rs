@@ -98,11 +98,7 @@ impl<'a> Reader<'a> {
     /// The end of the packet must be reached.
     #[inline]
     pub(crate) fn finish(self) -> Result<(), Malformed> {
-        if self.rest.is_empty() {
-            Ok(())
-        } else {
-            Err(Cause::TrailingBytes.into())
-        }
+        if self.rest.is_empty() { Ok(()) } else { Err(Cause::TrailingBytes.into()) }
     }
 }
 
@@ -120,11 +116,7 @@ pub(crate) fn variable_integer(bytes: &[u8]) -> Result<Option<(u32, usize)>, Mal
         }
         shift = shift.wrapping_add(7);
     }
-    if bytes.len() < VARIABLE_INTEGER_BYTES {
-        Ok(None)
-    } else {
-        Err(Cause::IntegerTooLong.into())
-    }
+    if bytes.len() < VARIABLE_INTEGER_BYTES { Ok(None) } else { Err(Cause::IntegerTooLong.into()) }
 }
 
 /// Whether an encoded variable byte integer is longer than it needs to be [MQTT-1.5.5-1].

@@ -8,14 +8,8 @@ fn pings_are_two_bytes() {
     for version in VERSIONS {
         golden(Client(version), &[&[0xC0, 0]], &Packet::Pingreq);
         golden(Server(version), &[&[0xD0, 0]], &Packet::Pingresp);
-        assert_eq!(
-            refused(Client(version), &[&[0xC0, 1, 0]]),
-            Cause::TrailingBytes
-        );
-        assert_eq!(
-            refused(Server(version), &[&[0xD0, 1, 0]]),
-            Cause::TrailingBytes
-        );
+        assert_eq!(refused(Client(version), &[&[0xC0, 1, 0]]), Cause::TrailingBytes);
+        assert_eq!(refused(Server(version), &[&[0xD0, 1, 0]]), Cause::TrailingBytes);
     }
 }
 
@@ -25,14 +19,8 @@ fn first_packet_of_a_client_is_connect() {
         let refusal = refused(NewClient, &[&[kind.first_byte(), 0]]);
         assert_eq!(refusal, Cause::FirstPacketNotConnect, "{kind}");
     }
-    assert_eq!(
-        refused(NewClient, &[b"GET / HTTP/1.1\r\n"]),
-        Cause::FirstPacketNotConnect
-    );
-    assert_eq!(
-        refused(NewClient, &[&[0x00, 0]]),
-        Cause::UnknownPacketType(0)
-    );
+    assert_eq!(refused(NewClient, &[b"GET / HTTP/1.1\r\n"]), Cause::FirstPacketNotConnect);
+    assert_eq!(refused(NewClient, &[&[0x00, 0]]), Cause::UnknownPacketType(0));
 }
 
 #[test]
@@ -50,30 +38,18 @@ fn refused_connect_still_tells_the_version() {
     let mut decoder = Decoder::server(u32::MAX);
     // A Receive Maximum of 0.
     let connect = b"\x10\x10\x00\x04MQTT\x05\x02\x00\x00\x03\x21\x00\x00\x00\x00";
-    assert_eq!(
-        decoder.decode(connect).unwrap_err().cause(),
-        Cause::PropertyValue(0x21)
-    );
+    assert_eq!(decoder.decode(connect).unwrap_err().cause(), Cause::PropertyValue(0x21));
     assert_eq!(decoder.version(), Some(V5));
     let mut decoder = Decoder::server(u32::MAX);
     let connect = b"\x10\x0C\x00\x04MQTT\x06\x02\x00\x00\x00\x00";
-    assert_eq!(
-        decoder.decode(connect).unwrap_err().cause(),
-        Cause::ProtocolVersion(6)
-    );
+    assert_eq!(decoder.decode(connect).unwrap_err().cause(), Cause::ProtocolVersion(6));
     assert_eq!(decoder.version(), None);
 }
 
 #[test]
 fn second_connect_is_decoded_and_changes_nothing() {
     let mut decoder = Client(V5).decoder();
-    assert!(matches!(
-        decoder.decode(connect(V311)),
-        Ok(Decoded::Packet {
-            packet: Packet::Connect(_),
-            ..
-        })
-    ));
+    assert!(matches!(decoder.decode(connect(V311)), Ok(Decoded::Packet { packet: Packet::Connect(_), .. })));
     assert_eq!(decoder.version(), Some(V5));
 }
 
@@ -84,14 +60,9 @@ fn flags_of_the_fixed_header_are_those_of_table_2_2() {
             if kind == PacketKind::Publish || (kind == PacketKind::Auth && version < V5) {
                 continue;
             }
-            let wrong = (0..16)
-                .map(|flags| ((kind as u8) << 4) | flags)
-                .filter(|byte| *byte != kind.first_byte());
+            let wrong = (0..16).map(|flags| ((kind as u8) << 4) | flags).filter(|byte| *byte != kind.first_byte());
             for first_byte in wrong {
-                assert_eq!(
-                    refused(Client(version), &[&[first_byte, 0]]),
-                    Cause::FixedHeaderFlags(kind)
-                );
+                assert_eq!(refused(Client(version), &[&[first_byte, 0]]), Cause::FixedHeaderFlags(kind));
             }
         }
     }
@@ -102,26 +73,14 @@ fn version_3_1_sets_dup_and_unused_flags() {
     // PUBREL, SUBSCRIBE and UNSUBSCRIBE sent again; PINGREQ with flags that are not used.
     let pubrel = Packet::Pubrel(Ack::new(PacketId::new(1).unwrap()));
     assert_eq!(decoded(Client(V31), &[0x6A, 2, 0, 1]), (pubrel, 4));
-    assert!(matches!(
-        decoded(Client(V31), b"\x8A\x06\x00\x01\x00\x01a\x01").0,
-        Packet::Subscribe(_)
-    ));
-    assert!(matches!(
-        decoded(Client(V31), b"\xAA\x05\x00\x01\x00\x01a").0,
-        Packet::Unsubscribe(_)
-    ));
+    assert!(matches!(decoded(Client(V31), b"\x8A\x06\x00\x01\x00\x01a\x01").0, Packet::Subscribe(_)));
+    assert!(matches!(decoded(Client(V31), b"\xAA\x05\x00\x01\x00\x01a").0, Packet::Unsubscribe(_)));
     assert_eq!(decoded(Client(V31), &[0xCF, 0]), (Packet::Pingreq, 2));
 }
 
 #[test]
 fn packets_are_cut_from_a_stream() {
-    let stream = [
-        connect(V5),
-        &[0xC0, 0],
-        b"\x30\x05\x00\x01a\x00x",
-        &[0xE0, 0],
-    ]
-    .concat();
+    let stream = [connect(V5), &[0xC0, 0], b"\x30\x05\x00\x01a\x00x", &[0xE0, 0]].concat();
     let mut decoder = Decoder::server(u32::MAX);
     let mut rest = &stream[..];
     let mut kinds = Vec::new();
@@ -150,14 +109,8 @@ fn needed_is_what_a_reader_should_wait_for() {
 
 #[test]
 fn hostile_beginnings_are_refused_before_the_rest_arrives() {
-    assert_eq!(
-        refused(Client(V5), &[&[0x61]]),
-        Cause::FixedHeaderFlags(PacketKind::Pubrel)
-    );
-    assert_eq!(
-        refused(Client(V5), &[&[0x30, 0xFF, 0xFF, 0xFF, 0xFF]]),
-        Cause::IntegerTooLong
-    );
+    assert_eq!(refused(Client(V5), &[&[0x61]]), Cause::FixedHeaderFlags(PacketKind::Pubrel));
+    assert_eq!(refused(Client(V5), &[&[0x30, 0xFF, 0xFF, 0xFF, 0xFF]]), Cause::IntegerTooLong);
     assert_eq!(refused(NewClient, &[&[0x30]]), Cause::FirstPacketNotConnect);
 }
 
@@ -166,42 +119,21 @@ fn packets_are_no_longer_than_allowed() {
     let mut decoder = Client(V311).decoder();
     let publish = b"\x30\x06\x00\x01axyz";
     decoder.set_maximum_packet_size(8);
-    assert!(matches!(
-        decoder.decode(publish),
-        Ok(Decoded::Packet { length: 8, .. })
-    ));
+    assert!(matches!(decoder.decode(publish), Ok(Decoded::Packet { length: 8, .. })));
     decoder.set_maximum_packet_size(7);
     // Two bytes are enough to see it.
-    assert_eq!(
-        decoder.decode(&publish[..2]).unwrap_err().cause(),
-        Cause::PacketTooLarge
-    );
+    assert_eq!(decoder.decode(&publish[..2]).unwrap_err().cause(), Cause::PacketTooLarge);
     let mut decoder = Decoder::server(10);
-    assert_eq!(
-        decoder.decode(connect(V5)).unwrap_err().cause(),
-        Cause::PacketTooLarge
-    );
+    assert_eq!(decoder.decode(connect(V5)).unwrap_err().cause(), Cause::PacketTooLarge);
     let mut decoder = Decoder::client(V5, 4);
-    assert_eq!(
-        decoder.decode(&[0x20, 3]).unwrap_err().cause(),
-        Cause::PacketTooLarge
-    );
+    assert_eq!(decoder.decode(&[0x20, 3]).unwrap_err().cause(), Cause::PacketTooLarge);
 }
 
 #[test]
 fn remaining_length_takes_the_fewest_bytes_in_version_5() {
-    assert_eq!(
-        refused(Client(V5), &[&[0xC0, 0x80, 0x00]]),
-        Cause::IntegerNotMinimal
-    );
-    assert_eq!(
-        decoded(Client(V311), &[0xC0, 0x80, 0x00]),
-        (Packet::Pingreq, 3)
-    );
-    assert_eq!(
-        decoded(Client(V31), &[0xC0, 0x80, 0x80, 0x80, 0x00]),
-        (Packet::Pingreq, 5)
-    );
+    assert_eq!(refused(Client(V5), &[&[0xC0, 0x80, 0x00]]), Cause::IntegerNotMinimal);
+    assert_eq!(decoded(Client(V311), &[0xC0, 0x80, 0x00]), (Packet::Pingreq, 3));
+    assert_eq!(decoded(Client(V31), &[0xC0, 0x80, 0x80, 0x80, 0x00]), (Packet::Pingreq, 5));
     for version in VERSIONS {
         let (first_byte, rest) = connect(version).split_first().unwrap();
         let (length, contents) = rest.split_first().unwrap();
@@ -219,10 +151,7 @@ fn numbers_of_the_standard_are_kept() {
     assert_eq!(PacketId::new(0), None);
     assert_eq!(crate::SubscriptionId::new(0), None);
     assert_eq!(crate::SubscriptionId::new(268_435_456), None);
-    assert_eq!(
-        crate::SubscriptionId::new(268_435_455).unwrap().get(),
-        268_435_455
-    );
+    assert_eq!(crate::SubscriptionId::new(268_435_455).unwrap().get(), 268_435_455);
     for (kind, value) in PacketKind::ALL.into_iter().zip(1..) {
         assert_eq!(kind as u8, value);
         assert_eq!(PacketKind::from_first_byte(kind.first_byte()), Some(kind));

@@ -69,10 +69,7 @@ fn every_cause_is_produced_by_a_packet() {
     for (cause, sender, bytes) in PACKETS {
         assert!(is_listed(*cause));
         let produced = match cause {
-            Cause::PacketTooLarge => crate::Decoder::server(5)
-                .decode(&[0x10, 4])
-                .unwrap_err()
-                .cause(),
+            Cause::PacketTooLarge => crate::Decoder::server(5).decode(&[0x10, 4]).unwrap_err().cause(),
             _ => refused(*sender, &[bytes]),
         };
         assert_eq!(produced, *cause);
@@ -84,36 +81,20 @@ fn every_cause_has_words_a_statement_and_an_error_code() {
     for (cause, _, _) in PACKETS {
         let malformed = Malformed::from(*cause);
         assert!(malformed.reason_code().is_error(), "{cause:?}");
-        assert!(
-            malformed.reason_code().is_allowed_in(K::Connack)
-                || !matches!(cause, C::ProtocolVersion(_))
-        );
+        assert!(malformed.reason_code().is_allowed_in(K::Connack) || !matches!(cause, C::ProtocolVersion(_)));
         let (section, number) = malformed.statement().rsplit_once('-').unwrap();
-        assert!(
-            section.trim_start_matches("v3.1.1 ").starts_with("MQTT-"),
-            "{section}"
-        );
+        assert!(section.trim_start_matches("v3.1.1 ").starts_with("MQTT-"), "{section}");
         assert!(number.parse::<u8>().is_ok());
         let text = malformed.to_string();
-        assert!(
-            text.starts_with(&cause.to_string()) && text.ends_with(']'),
-            "{text}"
-        );
+        assert!(text.starts_with(&cause.to_string()) && text.ends_with(']'), "{text}");
     }
 }
 
 #[test]
 fn words_name_what_was_wrong() {
     let text = Malformed::from(Cause::ReasonCode(K::Puback, 0x92)).to_string();
-    assert_eq!(
-        text,
-        "reason code 0x92 is not allowed in PUBACK [MQTT-3.4.2-1]"
-    );
+    assert_eq!(text, "reason code 0x92 is not allowed in PUBACK [MQTT-3.4.2-1]");
     let text = Malformed::from(Cause::FixedHeaderFlags(K::Pubrel)).to_string();
     assert_eq!(text, "wrong fixed header flags for PUBREL [MQTT-3.6.1-1]");
-    assert!(
-        TooLarge
-            .to_string()
-            .contains("longer than MQTT can express")
-    );
+    assert!(TooLarge.to_string().contains("longer than MQTT can express"));
 }

@@ -1,9 +1,7 @@
 //! PUBACK, PUBREC, PUBREL and PUBCOMP (3.4 to 3.7): one shape.
 
 use crate::wire::{Reader, put_packet};
-use crate::{
-    Cause, Malformed, PacketId, PacketKind, ProtocolVersion, ReasonCode, ReasonProperties, TooLarge,
-};
+use crate::{Cause, Malformed, PacketId, PacketKind, ProtocolVersion, ReasonCode, ReasonProperties, TooLarge};
 
 /// The answer to a PUBLISH, or a later step of QoS 2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,15 +24,8 @@ impl<'a> Ack<'a> {
     /// With this reason and no explanation.
     #[must_use]
     pub const fn with_reason(packet_id: PacketId, reason: ReasonCode) -> Self {
-        let properties = ReasonProperties {
-            reason_string: None,
-            user_properties: crate::UserProperties::NONE,
-        };
-        Self {
-            packet_id,
-            reason,
-            properties,
-        }
+        let properties = ReasonProperties { reason_string: None, user_properties: crate::UserProperties::NONE };
+        Self { packet_id, reason, properties }
     }
 
     pub(crate) fn decode(
@@ -59,12 +50,7 @@ impl<'a> Ack<'a> {
     /// # Errors
     /// The explanation is longer than MQTT can express; `out` is then as it was.
     #[inline]
-    pub fn encode(
-        &self,
-        kind: PacketKind,
-        version: ProtocolVersion,
-        out: &mut Vec<u8>,
-    ) -> Result<(), TooLarge> {
+    pub fn encode(&self, kind: PacketKind, version: ProtocolVersion, out: &mut Vec<u8>) -> Result<(), TooLarge> {
         let [high, low] = self.packet_id.get().to_be_bytes();
         let has_properties = !self.properties.is_empty();
         if !version.is_v5() || (self.reason == ReasonCode::Success && !has_properties) {
@@ -84,10 +70,7 @@ impl<'a> Ack<'a> {
 }
 
 /// A Reason Code that this packet may have.
-pub(crate) fn read_reason(
-    kind: PacketKind,
-    reader: &mut Reader<'_>,
-) -> Result<ReasonCode, Malformed> {
+pub(crate) fn read_reason(kind: PacketKind, reader: &mut Reader<'_>) -> Result<ReasonCode, Malformed> {
     let value = reader.u8()?;
     ReasonCode::from_u8(value)
         .filter(|reason| reason.is_allowed_in(kind))

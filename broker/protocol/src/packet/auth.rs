@@ -40,15 +40,9 @@ impl<'a> Auth<'a> {
     fn read_properties(&mut self, reader: &mut Reader<'a>) -> Result<(), Malformed> {
         let user_properties = properties::read(reader, |property| {
             match property {
-                Property::Text(id::AUTHENTICATION_METHOD, value) => {
-                    self.authentication_method = Some(value)
-                }
-                Property::Binary(id::AUTHENTICATION_DATA, value) => {
-                    self.authentication_data = Some(value)
-                }
-                Property::Text(id::REASON_STRING, value) => {
-                    self.properties.reason_string = Some(value)
-                }
+                Property::Text(id::AUTHENTICATION_METHOD, value) => self.authentication_method = Some(value),
+                Property::Binary(id::AUTHENTICATION_DATA, value) => self.authentication_data = Some(value),
+                Property::Text(id::REASON_STRING, value) => self.properties.reason_string = Some(value),
                 other => return not_allowed(other),
             }
             Ok(())

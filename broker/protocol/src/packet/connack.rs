@@ -5,9 +5,7 @@ use std::num::{NonZeroU16, NonZeroU32};
 use crate::packet::ack::read_reason;
 use crate::properties::{self, Property, Writer, boolean, id, not_allowed};
 use crate::wire::{Reader, put_packet, put_prefixed};
-use crate::{
-    Cause, Malformed, PacketKind, ProtocolVersion, QoS, ReasonCode, ReasonProperties, TooLarge,
-};
+use crate::{Cause, Malformed, PacketKind, ProtocolVersion, QoS, ReasonCode, ReasonProperties, TooLarge};
 
 /// The Server's answer to CONNECT.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -62,45 +60,26 @@ impl<'a> Connack<'a> {
     /// A refusal, or a plain success without a session.
     #[must_use]
     pub fn new(reason: ReasonCode) -> Self {
-        Self {
-            session_present: false,
-            reason,
-            properties: ConnackProperties::default(),
-        }
+        Self { session_present: false, reason, properties: ConnackProperties::default() }
     }
 
-    pub(crate) fn decode(
-        mut reader: Reader<'a>,
-        version: ProtocolVersion,
-    ) -> Result<Self, Malformed> {
+    pub(crate) fn decode(mut reader: Reader<'a>, version: ProtocolVersion) -> Result<Self, Malformed> {
         let flags = reader.u8()?;
         let (reason, properties) = if version.is_v5() {
-            (
-                read_reason(PacketKind::Connack, &mut reader)?,
-                ConnackProperties::read(&mut reader)?,
-            )
+            (read_reason(PacketKind::Connack, &mut reader)?, ConnackProperties::read(&mut reader)?)
         } else {
             let code = reader.u8()?;
-            let reason = ReasonCode::from_connack_v3(code)
-                .ok_or(Cause::ReasonCode(PacketKind::Connack, code))?;
+            let reason = ReasonCode::from_connack_v3(code).ok_or(Cause::ReasonCode(PacketKind::Connack, code))?;
             (reason, ConnackProperties::default())
         };
         reader.finish()?;
         // Version 3.1 does not use the byte.
-        let flags = if version > ProtocolVersion::V31 {
-            flags
-        } else {
-            0
-        };
+        let flags = if version > ProtocolVersion::V31 { flags } else { 0 };
         let session_present = flags & 1 != 0;
         if flags & !1 != 0 || (session_present && reason != ReasonCode::Success) {
             return Err(Cause::ConnackFlags.into());
         }
-        Ok(Self {
-            session_present,
-            reason,
-            properties,
-        })
+        Ok(Self { session_present, reason, properties })
     }
 
     /// Appends the packet to `out`. Below version 5 a reason without a return code is sent as "Server unavailable"; a
@@ -110,9 +89,7 @@ impl<'a> Connack<'a> {
     /// It is longer than MQTT can express; `out` is then as it was.
     pub fn encode(&self, version: ProtocolVersion, out: &mut Vec<u8>) -> Result<(), TooLarge> {
         put_packet(out, PacketKind::Connack.first_byte(), |out| {
-            out.push(u8::from(
-                self.session_present && version > ProtocolVersion::V31,
-            ));
+            out.push(u8::from(self.session_present && version > ProtocolVersion::V31));
             if version.is_v5() {
                 out.push(self.reason.value());
                 put_prefixed(out, |out| self.properties.write(&mut Writer { out }))
@@ -136,25 +113,19 @@ impl<'a> ConnackProperties<'a> {
         match property {
             Property::FourBytes(id::SESSION_EXPIRY, value) => self.session_expiry = Some(value),
             Property::TwoBytes(id::RECEIVE_MAXIMUM, value) => {
-                self.receive_maximum =
-                    Some(NonZeroU16::new(value).ok_or(Cause::PropertyValue(id::RECEIVE_MAXIMUM))?);
+                self.receive_maximum = Some(NonZeroU16::new(value).ok_or(Cause::PropertyValue(id::RECEIVE_MAXIMUM))?);
             }
             Property::Byte(id::MAXIMUM_QOS, value) => {
                 let lower = QoS::from_bits(value).filter(|qos| *qos < QoS::ExactlyOnce);
                 self.maximum_qos = Some(lower.ok_or(Cause::PropertyValue(id::MAXIMUM_QOS))?);
             }
-            Property::Byte(id @ id::RETAIN_AVAILABLE, value) => {
-                self.retain_available = Some(boolean(id, value)?)
-            }
+            Property::Byte(id @ id::RETAIN_AVAILABLE, value) => self.retain_available = Some(boolean(id, value)?),
             Property::FourBytes(id::MAXIMUM_PACKET_SIZE, value) => {
-                let value =
-                    NonZeroU32::new(value).ok_or(Cause::PropertyValue(id::MAXIMUM_PACKET_SIZE))?;
+                let value = NonZeroU32::new(value).ok_or(Cause::PropertyValue(id::MAXIMUM_PACKET_SIZE))?;
                 self.maximum_packet_size = Some(value);
             }
             Property::Text(id::ASSIGNED_CLIENT_ID, value) => self.assigned_client_id = Some(value),
-            Property::TwoBytes(id::TOPIC_ALIAS_MAXIMUM, value) => {
-                self.topic_alias_maximum = Some(value)
-            }
+            Property::TwoBytes(id::TOPIC_ALIAS_MAXIMUM, value) => self.topic_alias_maximum = Some(value),
             Property::Text(id::REASON_STRING, value) => self.reason.reason_string = Some(value),
             Property::Byte(id @ id::WILDCARD_AVAILABLE, value) => {
                 self.wildcard_subscription_available = Some(boolean(id, value)?);
@@ -165,19 +136,11 @@ impl<'a> ConnackProperties<'a> {
             Property::Byte(id @ id::SHARED_AVAILABLE, value) => {
                 self.shared_subscription_available = Some(boolean(id, value)?);
             }
-            Property::TwoBytes(id::SERVER_KEEP_ALIVE, value) => {
-                self.server_keep_alive = Some(value)
-            }
-            Property::Text(id::RESPONSE_INFORMATION, value) => {
-                self.response_information = Some(value)
-            }
+            Property::TwoBytes(id::SERVER_KEEP_ALIVE, value) => self.server_keep_alive = Some(value),
+            Property::Text(id::RESPONSE_INFORMATION, value) => self.response_information = Some(value),
             Property::Text(id::SERVER_REFERENCE, value) => self.server_reference = Some(value),
-            Property::Text(id::AUTHENTICATION_METHOD, value) => {
-                self.authentication_method = Some(value)
-            }
-            Property::Binary(id::AUTHENTICATION_DATA, value) => {
-                self.authentication_data = Some(value)
-            }
+            Property::Text(id::AUTHENTICATION_METHOD, value) => self.authentication_method = Some(value),
+            Property::Binary(id::AUTHENTICATION_DATA, value) => self.authentication_data = Some(value),
             other => return not_allowed(other),
         }
         Ok(())
@@ -185,24 +148,15 @@ impl<'a> ConnackProperties<'a> {
 
     fn write(&self, writer: &mut Writer<'_>) -> Result<(), TooLarge> {
         writer.four_bytes(id::SESSION_EXPIRY, self.session_expiry);
-        writer.two_bytes(
-            id::RECEIVE_MAXIMUM,
-            self.receive_maximum.map(NonZeroU16::get),
-        );
+        writer.two_bytes(id::RECEIVE_MAXIMUM, self.receive_maximum.map(NonZeroU16::get));
         let maximum_qos = self.maximum_qos.filter(|qos| *qos < QoS::ExactlyOnce);
         writer.byte(id::MAXIMUM_QOS, maximum_qos.map(|qos| qos as u8));
         writer.boolean(id::RETAIN_AVAILABLE, self.retain_available);
-        writer.four_bytes(
-            id::MAXIMUM_PACKET_SIZE,
-            self.maximum_packet_size.map(NonZeroU32::get),
-        );
+        writer.four_bytes(id::MAXIMUM_PACKET_SIZE, self.maximum_packet_size.map(NonZeroU32::get));
         writer.text(id::ASSIGNED_CLIENT_ID, self.assigned_client_id)?;
         writer.two_bytes(id::TOPIC_ALIAS_MAXIMUM, self.topic_alias_maximum);
         writer.boolean(id::WILDCARD_AVAILABLE, self.wildcard_subscription_available);
-        writer.boolean(
-            id::SUBSCRIPTION_ID_AVAILABLE,
-            self.subscription_ids_available,
-        );
+        writer.boolean(id::SUBSCRIPTION_ID_AVAILABLE, self.subscription_ids_available);
         writer.boolean(id::SHARED_AVAILABLE, self.shared_subscription_available);
         writer.two_bytes(id::SERVER_KEEP_ALIVE, self.server_keep_alive);
         writer.text(id::RESPONSE_INFORMATION, self.response_information)?;

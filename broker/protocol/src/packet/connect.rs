@@ -5,9 +5,7 @@ use std::num::{NonZeroU16, NonZeroU32};
 
 use crate::properties::{self, Property, Writer, boolean, id, not_allowed};
 use crate::wire::{Reader, put_binary, put_packet, put_prefixed};
-use crate::{
-    Cause, Malformed, MessageProperties, PacketKind, ProtocolVersion, QoS, TooLarge, UserProperties,
-};
+use crate::{Cause, Malformed, MessageProperties, PacketKind, ProtocolVersion, QoS, TooLarge, UserProperties};
 
 /// The first packet of a client.
 #[derive(Clone, PartialEq)]
@@ -100,17 +98,7 @@ impl<'a> Connect<'a> {
         };
         reader.finish()?;
         let clean_start = flags.clean_start;
-        Ok(Self {
-            version,
-            bridge,
-            clean_start,
-            keep_alive,
-            properties,
-            client_id,
-            will,
-            username,
-            password,
-        })
+        Ok(Self { version, bridge, clean_start, keep_alive, properties, client_id, will, username, password })
     }
 
     /// The version that the contents of a CONNECT name, whatever follows.
@@ -139,15 +127,14 @@ impl<'a> Connect<'a> {
             if let Some(username) = self.username {
                 put_binary(out, username.as_bytes())?;
             }
-            self.password
-                .map_or(Ok(()), |password| put_binary(out, password))
+            self.password.map_or(Ok(()), |password| put_binary(out, password))
         })
     }
 
     fn flags(&self) -> u8 {
-        let will = self.will.map_or(0, |will| {
-            Flags::WILL | ((will.qos as u8) << 3) | if will.retain { Flags::WILL_RETAIN } else { 0 }
-        });
+        let will = self
+            .will
+            .map_or(0, |will| Flags::WILL | ((will.qos as u8) << 3) | if will.retain { Flags::WILL_RETAIN } else { 0 });
         let set = |condition: bool, flag: u8| if condition { flag } else { 0 };
         set(self.username.is_some(), Flags::USERNAME)
             | set(self.password.is_some(), Flags::PASSWORD)
@@ -207,12 +194,7 @@ impl Flags {
         if password && !username && !version.is_v5() {
             return Err(Cause::PasswordWithoutUserName.into());
         }
-        Ok(Self {
-            clean_start: byte & Self::CLEAN_START != 0,
-            will,
-            username,
-            password,
-        })
+        Ok(Self { clean_start: byte & Self::CLEAN_START != 0, will, username, password })
     }
 }
 
@@ -223,30 +205,22 @@ impl<'a> ConnectProperties<'a> {
             match property {
                 Property::FourBytes(id::SESSION_EXPIRY, value) => read.session_expiry = Some(value),
                 Property::TwoBytes(id::RECEIVE_MAXIMUM, value) => {
-                    read.receive_maximum = Some(
-                        NonZeroU16::new(value).ok_or(Cause::PropertyValue(id::RECEIVE_MAXIMUM))?,
-                    );
+                    read.receive_maximum =
+                        Some(NonZeroU16::new(value).ok_or(Cause::PropertyValue(id::RECEIVE_MAXIMUM))?);
                 }
                 Property::FourBytes(id::MAXIMUM_PACKET_SIZE, value) => {
-                    let value = NonZeroU32::new(value)
-                        .ok_or(Cause::PropertyValue(id::MAXIMUM_PACKET_SIZE))?;
+                    let value = NonZeroU32::new(value).ok_or(Cause::PropertyValue(id::MAXIMUM_PACKET_SIZE))?;
                     read.maximum_packet_size = Some(value);
                 }
-                Property::TwoBytes(id::TOPIC_ALIAS_MAXIMUM, value) => {
-                    read.topic_alias_maximum = Some(value)
-                }
+                Property::TwoBytes(id::TOPIC_ALIAS_MAXIMUM, value) => read.topic_alias_maximum = Some(value),
                 Property::Byte(id @ id::REQUEST_RESPONSE, value) => {
                     read.request_response_information = Some(boolean(id, value)?);
                 }
                 Property::Byte(id @ id::REQUEST_PROBLEM, value) => {
                     read.request_problem_information = Some(boolean(id, value)?);
                 }
-                Property::Text(id::AUTHENTICATION_METHOD, value) => {
-                    read.authentication_method = Some(value)
-                }
-                Property::Binary(id::AUTHENTICATION_DATA, value) => {
-                    read.authentication_data = Some(value)
-                }
+                Property::Text(id::AUTHENTICATION_METHOD, value) => read.authentication_method = Some(value),
+                Property::Binary(id::AUTHENTICATION_DATA, value) => read.authentication_data = Some(value),
                 other => return not_allowed(other),
             }
             Ok(())
@@ -254,22 +228,13 @@ impl<'a> ConnectProperties<'a> {
         if read.authentication_data.is_some() && read.authentication_method.is_none() {
             return Err(Cause::AuthenticationDataWithoutMethod.into());
         }
-        Ok(Self {
-            user_properties,
-            ..read
-        })
+        Ok(Self { user_properties, ..read })
     }
 
     fn write(&self, writer: &mut Writer<'_>) -> Result<(), TooLarge> {
         writer.four_bytes(id::SESSION_EXPIRY, self.session_expiry);
-        writer.two_bytes(
-            id::RECEIVE_MAXIMUM,
-            self.receive_maximum.map(NonZeroU16::get),
-        );
-        writer.four_bytes(
-            id::MAXIMUM_PACKET_SIZE,
-            self.maximum_packet_size.map(NonZeroU32::get),
-        );
+        writer.two_bytes(id::RECEIVE_MAXIMUM, self.receive_maximum.map(NonZeroU16::get));
+        writer.four_bytes(id::MAXIMUM_PACKET_SIZE, self.maximum_packet_size.map(NonZeroU32::get));
         writer.two_bytes(id::TOPIC_ALIAS_MAXIMUM, self.topic_alias_maximum);
         writer.boolean(id::REQUEST_RESPONSE, self.request_response_information);
         writer.boolean(id::REQUEST_PROBLEM, self.request_problem_information);
@@ -280,38 +245,25 @@ impl<'a> ConnectProperties<'a> {
 }
 
 impl<'a> Will<'a> {
-    fn read(
-        reader: &mut Reader<'a>,
-        version: ProtocolVersion,
-        qos: QoS,
-        retain: bool,
-    ) -> Result<Self, Malformed> {
+    fn read(reader: &mut Reader<'a>, version: ProtocolVersion, qos: QoS, retain: bool) -> Result<Self, Malformed> {
         let mut delay = None;
         let mut properties = MessageProperties::default();
         if version.is_v5() {
-            let user_properties =
-                properties::read(reader, |property| match properties.accept(property)? {
-                    None => Ok(()),
-                    Some(Property::FourBytes(id::WILL_DELAY, value)) => {
-                        delay = Some(value);
-                        Ok(())
-                    }
-                    Some(other) => not_allowed(other),
-                })?;
+            let user_properties = properties::read(reader, |property| match properties.accept(property)? {
+                None => Ok(()),
+                Some(Property::FourBytes(id::WILL_DELAY, value)) => {
+                    delay = Some(value);
+                    Ok(())
+                }
+                Some(other) => not_allowed(other),
+            })?;
             properties.user_properties = user_properties;
         }
         let topic = reader.topic_name()?;
         if topic.is_empty() {
             return Err(Cause::TopicNameEmpty.into());
         }
-        Ok(Self {
-            qos,
-            retain,
-            topic,
-            payload: reader.binary()?,
-            delay,
-            properties,
-        })
+        Ok(Self { qos, retain, topic, payload: reader.binary()?, delay, properties })
     }
 
     fn write(&self, out: &mut Vec<u8>, version: ProtocolVersion) -> Result<(), TooLarge> {
@@ -351,20 +303,11 @@ impl fmt::Debug for ConnectProperties<'_> {
             .field("receive_maximum", &self.receive_maximum)
             .field("maximum_packet_size", &self.maximum_packet_size)
             .field("topic_alias_maximum", &self.topic_alias_maximum)
-            .field(
-                "request_response_information",
-                &self.request_response_information,
-            )
-            .field(
-                "request_problem_information",
-                &self.request_problem_information,
-            )
+            .field("request_response_information", &self.request_response_information)
+            .field("request_problem_information", &self.request_problem_information)
             .field("user_properties", &self.user_properties)
             .field("authentication_method", &self.authentication_method)
-            .field(
-                "authentication_data",
-                &self.authentication_data.map(|_| "…"),
-            )
+            .field("authentication_data", &self.authentication_data.map(|_| "…"))
             .finish()
     }
 }

@@ -22,18 +22,10 @@ impl<'a> Disconnect<'a> {
     /// With this reason and nothing else.
     #[must_use]
     pub fn new(reason: ReasonCode) -> Self {
-        Self {
-            reason,
-            session_expiry: None,
-            server_reference: None,
-            properties: ReasonProperties::default(),
-        }
+        Self { reason, session_expiry: None, server_reference: None, properties: ReasonProperties::default() }
     }
 
-    pub(crate) fn decode(
-        mut reader: Reader<'a>,
-        version: ProtocolVersion,
-    ) -> Result<Self, Malformed> {
+    pub(crate) fn decode(mut reader: Reader<'a>, version: ProtocolVersion) -> Result<Self, Malformed> {
         let mut disconnect = Self::new(ReasonCode::Success);
         if version.is_v5() && !reader.is_empty() {
             disconnect.reason = read_reason(PacketKind::Disconnect, &mut reader)?;
@@ -50,9 +42,7 @@ impl<'a> Disconnect<'a> {
             match property {
                 Property::FourBytes(id::SESSION_EXPIRY, value) => self.session_expiry = Some(value),
                 Property::Text(id::SERVER_REFERENCE, value) => self.server_reference = Some(value),
-                Property::Text(id::REASON_STRING, value) => {
-                    self.properties.reason_string = Some(value)
-                }
+                Property::Text(id::REASON_STRING, value) => self.properties.reason_string = Some(value),
                 other => return not_allowed(other),
             }
             Ok(())
@@ -67,9 +57,8 @@ impl<'a> Disconnect<'a> {
     /// It is longer than MQTT can express; `out` is then as it was.
     pub fn encode(&self, version: ProtocolVersion, out: &mut Vec<u8>) -> Result<(), TooLarge> {
         let first_byte = PacketKind::Disconnect.first_byte();
-        let has_properties = self.session_expiry.is_some()
-            || self.server_reference.is_some()
-            || !self.properties.is_empty();
+        let has_properties =
+            self.session_expiry.is_some() || self.server_reference.is_some() || !self.properties.is_empty();
         if !version.is_v5() || (self.reason == ReasonCode::Success && !has_properties) {
             out.extend_from_slice(&[first_byte, 0]);
             return Ok(());

@@ -22,10 +22,7 @@ pub struct MessageProperties<'a> {
 
 impl<'a> MessageProperties<'a> {
     /// Takes a property that belongs to a message; gives back any other.
-    pub(crate) fn accept(
-        &mut self,
-        property: Property<'a>,
-    ) -> Result<Option<Property<'a>>, Malformed> {
+    pub(crate) fn accept(&mut self, property: Property<'a>) -> Result<Option<Property<'a>>, Malformed> {
         match property {
             Property::Byte(id::PAYLOAD_FORMAT, value) => {
                 self.payload_is_utf8 = Some(boolean(id::PAYLOAD_FORMAT, value)?);

@@ -1,12 +1,9 @@
 //! PUBLISH (3.3).
 
 use crate::properties::{self, Property, Writer, id, not_allowed};
-use crate::wire::{
-    Reader, VARIABLE_INTEGER_MAX, put_binary, put_variable_integer, variable_integer_length,
-};
+use crate::wire::{Reader, VARIABLE_INTEGER_MAX, put_binary, put_variable_integer, variable_integer_length};
 use crate::{
-    Cause, Malformed, MessageProperties, PacketId, PacketKind, ProtocolVersion, QoS,
-    SubscriptionId, TooLarge,
+    Cause, Malformed, MessageProperties, PacketId, PacketKind, ProtocolVersion, QoS, SubscriptionId, TooLarge,
 };
 
 /// An Application Message on its way.
@@ -33,11 +30,7 @@ pub struct Publish<'a> {
 }
 
 impl<'a> Publish<'a> {
-    pub(crate) fn decode(
-        flags: u8,
-        mut reader: Reader<'a>,
-        version: ProtocolVersion,
-    ) -> Result<Self, Malformed> {
+    pub(crate) fn decode(flags: u8, mut reader: Reader<'a>, version: ProtocolVersion) -> Result<Self, Malformed> {
         let qos = QoS::from_bits((flags >> 1) & 0b11).ok_or(Cause::QosIsThree)?;
         let mut dup = flags & 0b1000 != 0;
         if dup && qos == QoS::AtMostOnce {
@@ -75,12 +68,7 @@ impl<'a> Publish<'a> {
     }
 
     fn read_properties(&mut self, reader: &mut Reader<'a>) -> Result<(), Malformed> {
-        let Self {
-            properties,
-            topic_alias,
-            subscription_ids,
-            ..
-        } = self;
+        let Self { properties, topic_alias, subscription_ids, .. } = self;
         let user_properties = properties::read(reader, |property| {
             match properties.accept(property)? {
                 None => {}
@@ -89,8 +77,7 @@ impl<'a> Publish<'a> {
                 }
                 Some(Property::TwoBytes(id::TOPIC_ALIAS, alias)) => *topic_alias = Some(alias),
                 Some(Property::Variable(id::SUBSCRIPTION_ID, value)) => {
-                    subscription_ids
-                        .push(SubscriptionId::new(value).ok_or(Cause::SubscriptionIdIsZero)?);
+                    subscription_ids.push(SubscriptionId::new(value).ok_or(Cause::SubscriptionIdIsZero)?);
                 }
                 Some(other) => return not_allowed(other),
             }
@@ -114,16 +101,10 @@ impl<'a> Publish<'a> {
     /// # Errors
     /// As [`Self::encode`].
     #[inline]
-    pub fn encode_located(
-        &self,
-        version: ProtocolVersion,
-        out: &mut Vec<u8>,
-    ) -> Result<Option<usize>, TooLarge> {
+    pub fn encode_located(&self, version: ProtocolVersion, out: &mut Vec<u8>) -> Result<Option<usize>, TooLarge> {
         // All lengths are known before a byte is written, so that nothing has to be moved or taken back.
         let properties = version.is_v5().then(|| self.properties_length());
-        let section = properties.map_or(0, |length| {
-            length.saturating_add(variable_integer_length(length))
-        });
+        let section = properties.map_or(0, |length| length.saturating_add(variable_integer_length(length)));
         let length = 2_usize
             .saturating_add(self.topic.len())
             .saturating_add(if self.packet_id.is_some() { 2 } else { 0 })
@@ -170,16 +151,11 @@ impl<'a> Publish<'a> {
         let mut writer = Writer { out };
         self.properties.write(&mut writer)?;
         writer.two_bytes(id::TOPIC_ALIAS, self.topic_alias);
-        self.subscription_ids
-            .iter()
-            .try_for_each(|id| writer.variable(id::SUBSCRIPTION_ID, id.get()))
+        self.subscription_ids.iter().try_for_each(|id| writer.variable(id::SUBSCRIPTION_ID, id.get()))
     }
 
     fn first_byte(&self) -> u8 {
-        PacketKind::Publish.first_byte()
-            | (u8::from(self.dup) << 3)
-            | ((self.qos as u8) << 1)
-            | u8::from(self.retain)
+        PacketKind::Publish.first_byte() | (u8::from(self.dup) << 3) | ((self.qos as u8) << 1) | u8::from(self.retain)
     }
 }
 

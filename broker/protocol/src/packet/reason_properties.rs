@@ -29,10 +29,7 @@ impl<'a> ReasonProperties<'a> {
             }
             other => not_allowed(other),
         })?;
-        Ok(Self {
-            reason_string,
-            user_properties,
-        })
+        Ok(Self { reason_string, user_properties })
     }
 
     /// The whole property section.

@@ -2,9 +2,7 @@
 
 use crate::packet::ack::read_reason;
 use crate::wire::{Reader, put_packet};
-use crate::{
-    Cause, Malformed, PacketId, PacketKind, ProtocolVersion, ReasonCode, ReasonProperties, TooLarge,
-};
+use crate::{Cause, Malformed, PacketId, PacketKind, ProtocolVersion, ReasonCode, ReasonProperties, TooLarge};
 
 /// The answer to SUBSCRIBE.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,10 +16,7 @@ pub struct Suback<'a> {
 }
 
 impl<'a> Suback<'a> {
-    pub(crate) fn decode(
-        mut reader: Reader<'a>,
-        version: ProtocolVersion,
-    ) -> Result<Self, Malformed> {
+    pub(crate) fn decode(mut reader: Reader<'a>, version: ProtocolVersion) -> Result<Self, Malformed> {
         let packet_id = PacketId::read(&mut reader)?;
         let properties = match version.is_v5() {
             true => ReasonProperties::read(&mut reader)?,
@@ -38,11 +33,7 @@ impl<'a> Suback<'a> {
         if reasons.is_empty() {
             return Err(Cause::ListEmpty(PacketKind::Suback).into());
         }
-        Ok(Self {
-            packet_id,
-            properties,
-            reasons,
-        })
+        Ok(Self { packet_id, properties, reasons })
     }
 
     /// Appends the packet to `out`.

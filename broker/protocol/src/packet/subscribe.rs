@@ -3,8 +3,8 @@
 use crate::properties::{self, Property, Writer, id, not_allowed};
 use crate::wire::{Reader, put_binary, put_packet, put_prefixed};
 use crate::{
-    Cause, Malformed, PacketId, PacketKind, ProtocolVersion, QoS, SubscriptionId, TooLarge,
-    TopicError, TopicFilter, UserProperties,
+    Cause, Malformed, PacketId, PacketKind, ProtocolVersion, QoS, SubscriptionId, TooLarge, TopicError, TopicFilter,
+    UserProperties,
 };
 
 /// A client's wish for messages.
@@ -59,12 +59,7 @@ impl SubscribeOptions {
     /// The options of a version 3 client.
     #[must_use]
     pub const fn new(qos: QoS) -> Self {
-        Self {
-            qos,
-            no_local: false,
-            retain_as_published: false,
-            retain_handling: RetainHandling::OnSubscribe,
-        }
+        Self { qos, no_local: false, retain_as_published: false, retain_handling: RetainHandling::OnSubscribe }
     }
 
     fn decode(byte: u8, version: ProtocolVersion) -> Result<Self, Malformed> {
@@ -87,12 +82,7 @@ impl SubscribeOptions {
             2 => RetainHandling::Never,
             _ => return Err(Cause::RetainHandlingIsThree.into()),
         };
-        Ok(Self {
-            qos,
-            no_local: byte & 0b100 != 0,
-            retain_as_published: byte & 0b1000 != 0,
-            retain_handling,
-        })
+        Ok(Self { qos, no_local: byte & 0b100 != 0, retain_as_published: byte & 0b1000 != 0, retain_handling })
     }
 
     fn byte(self, version: ProtocolVersion) -> u8 {
@@ -101,17 +91,12 @@ impl SubscribeOptions {
             return qos;
         }
         let retain_handling = (self.retain_handling as u8) << 4;
-        qos | (u8::from(self.no_local) << 2)
-            | (u8::from(self.retain_as_published) << 3)
-            | retain_handling
+        qos | (u8::from(self.no_local) << 2) | (u8::from(self.retain_as_published) << 3) | retain_handling
     }
 }
 
 impl<'a> Subscribe<'a> {
-    pub(crate) fn decode(
-        mut reader: Reader<'a>,
-        version: ProtocolVersion,
-    ) -> Result<Self, Malformed> {
+    pub(crate) fn decode(mut reader: Reader<'a>, version: ProtocolVersion) -> Result<Self, Malformed> {
         let packet_id = PacketId::read(&mut reader)?;
         let mut subscription_id = None;
         let mut user_properties = UserProperties::default();
@@ -122,8 +107,7 @@ impl<'a> Subscribe<'a> {
                     Err(Cause::PropertyTwice(id::SUBSCRIPTION_ID).into())
                 }
                 Property::Variable(id::SUBSCRIPTION_ID, value) => {
-                    subscription_id =
-                        Some(SubscriptionId::new(value).ok_or(Cause::SubscriptionIdIsZero)?);
+                    subscription_id = Some(SubscriptionId::new(value).ok_or(Cause::SubscriptionIdIsZero)?);
                     Ok(())
                 }
                 other => not_allowed(other),
@@ -136,20 +120,12 @@ impl<'a> Subscribe<'a> {
             if options.no_local && filter.share().is_some() {
                 return Err(Cause::SharedNoLocal.into());
             }
-            filters.push(SubscribeFilter {
-                filter: filter.as_str(),
-                options,
-            });
+            filters.push(SubscribeFilter { filter: filter.as_str(), options });
         }
         if filters.is_empty() {
             return Err(Cause::ListEmpty(PacketKind::Subscribe).into());
         }
-        Ok(Self {
-            packet_id,
-            subscription_id,
-            user_properties,
-            filters,
-        })
+        Ok(Self { packet_id, subscription_id, user_properties, filters })
     }
 
     /// Appends the packet to `out`.
@@ -168,13 +144,11 @@ impl<'a> Subscribe<'a> {
                     writer.user_properties(self.user_properties)
                 })?;
             }
-            self.filters
-                .iter()
-                .try_for_each(|SubscribeFilter { filter, options }| {
-                    put_binary(out, filter.as_bytes())?;
-                    out.push(options.byte(version));
-                    Ok(())
-                })
+            self.filters.iter().try_for_each(|SubscribeFilter { filter, options }| {
+                put_binary(out, filter.as_bytes())?;
+                out.push(options.byte(version));
+                Ok(())
+            })
         })
     }
 }

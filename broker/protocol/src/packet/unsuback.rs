@@ -2,9 +2,7 @@
 
 use crate::packet::ack::read_reason;
 use crate::wire::{Reader, put_packet};
-use crate::{
-    Cause, Malformed, PacketId, PacketKind, ProtocolVersion, ReasonCode, ReasonProperties, TooLarge,
-};
+use crate::{Cause, Malformed, PacketId, PacketKind, ProtocolVersion, ReasonCode, ReasonProperties, TooLarge};
 
 /// The answer to UNSUBSCRIBE.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,22 +16,13 @@ pub struct Unsuback<'a> {
 }
 
 impl<'a> Unsuback<'a> {
-    pub(crate) fn decode(
-        mut reader: Reader<'a>,
-        version: ProtocolVersion,
-    ) -> Result<Self, Malformed> {
+    pub(crate) fn decode(mut reader: Reader<'a>, version: ProtocolVersion) -> Result<Self, Malformed> {
         let packet_id = PacketId::read(&mut reader)?;
-        let mut unsuback = Self {
-            packet_id,
-            properties: ReasonProperties::default(),
-            reasons: Vec::new(),
-        };
+        let mut unsuback = Self { packet_id, properties: ReasonProperties::default(), reasons: Vec::new() };
         if version.is_v5() {
             unsuback.properties = ReasonProperties::read(&mut reader)?;
             while !reader.is_empty() {
-                unsuback
-                    .reasons
-                    .push(read_reason(PacketKind::Unsuback, &mut reader)?);
+                unsuback.reasons.push(read_reason(PacketKind::Unsuback, &mut reader)?);
             }
             if unsuback.reasons.is_empty() {
                 return Err(Cause::ListEmpty(PacketKind::Unsuback).into());

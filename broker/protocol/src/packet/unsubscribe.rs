@@ -17,10 +17,7 @@ pub struct Unsubscribe<'a> {
 }
 
 impl<'a> Unsubscribe<'a> {
-    pub(crate) fn decode(
-        mut reader: Reader<'a>,
-        version: ProtocolVersion,
-    ) -> Result<Self, Malformed> {
+    pub(crate) fn decode(mut reader: Reader<'a>, version: ProtocolVersion) -> Result<Self, Malformed> {
         let packet_id = PacketId::read(&mut reader)?;
         let user_properties = match version.is_v5() {
             true => properties::read(&mut reader, not_allowed)?,
@@ -33,11 +30,7 @@ impl<'a> Unsubscribe<'a> {
         if filters.is_empty() {
             return Err(Cause::ListEmpty(PacketKind::Unsubscribe).into());
         }
-        Ok(Self {
-            packet_id,
-            user_properties,
-            filters,
-        })
+        Ok(Self { packet_id, user_properties, filters })
     }
 
     /// Appends the packet to `out`.
@@ -48,13 +41,9 @@ impl<'a> Unsubscribe<'a> {
         put_packet(out, PacketKind::Unsubscribe.first_byte(), |out| {
             out.extend_from_slice(&self.packet_id.get().to_be_bytes());
             if version.is_v5() {
-                put_prefixed(out, |out| {
-                    Writer { out }.user_properties(self.user_properties)
-                })?;
+                put_prefixed(out, |out| Writer { out }.user_properties(self.user_properties))?;
             }
-            self.filters
-                .iter()
-                .try_for_each(|filter| put_binary(out, filter.as_bytes()))
+            self.filters.iter().try_for_each(|filter| put_binary(out, filter.as_bytes()))
         })
     }
 }

@@ -11,10 +11,7 @@ fn user_properties_keep_their_order_and_repeat() {
     assert_eq!(properties.as_ref().iter().collect::<Vec<_>>(), pairs);
     assert!(!properties.as_ref().is_empty());
     assert!(UserPropertiesBuf::new().as_ref().is_empty());
-    assert_eq!(
-        format!("{:?}", UserPropertiesBuf::from_iter([("k", "v")])),
-        r#"[("k", "v")]"#
-    );
+    assert_eq!(format!("{:?}", UserPropertiesBuf::from_iter([("k", "v")])), r#"[("k", "v")]"#);
 }
 
 #[test]
@@ -50,47 +47,22 @@ fn pairs_are_cut_where_no_packet_could_hold_them() {
 #[test]
 fn unknown_identifiers_are_refused() {
     for id in [0x00, 0x04, 0x0A, 0x14, 0x1B, 0x20, 0x2B, 0x3F, 0x40, 0x7F] {
-        assert_eq!(
-            read_all(&[2, id, 0]).unwrap_err().cause(),
-            Cause::PropertyNotAllowed(id)
-        );
+        assert_eq!(read_all(&[2, id, 0]).unwrap_err().cause(), Cause::PropertyNotAllowed(id));
     }
     // An identifier is a variable byte integer: this one is 256.
-    assert_eq!(
-        read_all(&[3, 0x80, 0x02, 0]).unwrap_err().cause(),
-        Cause::PropertyNotAllowed(0xFF)
-    );
-    assert_eq!(
-        read_all(&[3, 0xA6, 0x00, 0]).unwrap_err().cause(),
-        Cause::IntegerNotMinimal
-    );
+    assert_eq!(read_all(&[3, 0x80, 0x02, 0]).unwrap_err().cause(), Cause::PropertyNotAllowed(0xFF));
+    assert_eq!(read_all(&[3, 0xA6, 0x00, 0]).unwrap_err().cause(), Cause::IntegerNotMinimal);
 }
 
 #[test]
 fn every_property_ends_within_the_section() {
-    for section in [
-        &[1, 0x01][..],
-        &[2, 0x21, 0],
-        &[4, 0x02, 0, 0, 0],
-        &[4, 0x1F, 0, 2, b'a'],
-        &[2, 0x0B, 0x80],
-    ] {
+    for section in [&[1, 0x01][..], &[2, 0x21, 0], &[4, 0x02, 0, 0, 0], &[4, 0x1F, 0, 2, b'a'], &[2, 0x0B, 0x80]] {
         let longer = [section, &[0; 8]].concat();
-        assert_eq!(
-            read_all(&longer).unwrap_err().cause(),
-            Cause::Truncated,
-            "{section:?}"
-        );
+        assert_eq!(read_all(&longer).unwrap_err().cause(), Cause::Truncated, "{section:?}");
     }
-    assert_eq!(
-        read_all(&[5, 0x01, 0]).unwrap_err().cause(),
-        Cause::Truncated
-    );
+    assert_eq!(read_all(&[5, 0x01, 0]).unwrap_err().cause(), Cause::Truncated);
     assert_eq!(read_all(&[]).unwrap_err().cause(), Cause::Truncated);
-    assert_eq!(
-        read_all(&[0x80, 0x00]).unwrap_err().cause(),
-        Cause::IntegerNotMinimal
-    );
+    assert_eq!(read_all(&[0x80, 0x00]).unwrap_err().cause(), Cause::IntegerNotMinimal);
 }
 
 #[test]
@@ -103,14 +75,8 @@ fn every_property_but_two_comes_once() {
         (0x16, &[6, 0x16, 0, 0, 0x16, 0, 0]),
     ];
     for (id, section) in sections {
-        assert_eq!(
-            read_all(section).unwrap_err().cause(),
-            Cause::PropertyTwice(id)
-        );
+        assert_eq!(read_all(section).unwrap_err().cause(), Cause::PropertyTwice(id));
     }
     assert!(read_all(b"\x0A\x26\x00\x00\x00\x00\x26\x00\x00\x00\x00").is_ok());
-    assert!(
-        read_all(&[4, 0x0B, 1, 0x0B, 1]).is_ok(),
-        "a Server names every subscription"
-    );
+    assert!(read_all(&[4, 0x0B, 1, 0x0B, 1]).is_ok(), "a Server names every subscription");
 }

@@ -6,10 +6,7 @@ fn all() -> impl Iterator<Item = ReasonCode> {
 
 /// The codes that this packet may carry.
 fn allowed(kind: PacketKind) -> Vec<u8> {
-    all()
-        .filter(|reason| reason.is_allowed_in(kind))
-        .map(ReasonCode::value)
-        .collect()
+    all().filter(|reason| reason.is_allowed_in(kind)).map(ReasonCode::value).collect()
 }
 
 #[test]
@@ -20,10 +17,7 @@ fn there_are_the_43_codes_of_table_2_6() {
         assert_eq!(reason.is_error(), reason.value() >= 0x80);
         assert!(!reason.name().is_empty());
     }
-    assert_eq!(
-        ReasonCode::TopicAliasInvalid.to_string(),
-        "0x94 topic alias invalid"
-    );
+    assert_eq!(ReasonCode::TopicAliasInvalid.to_string(), "0x94 topic alias invalid");
 }
 
 #[test]
@@ -35,8 +29,8 @@ fn each_packet_carries_the_codes_of_its_table() {
         (
             K::Connack,
             &[
-                0x00, 0x80, 0x81, 0x82, 0x83, 0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x8A, 0x8C, 0x90,
-                0x95, 0x97, 0x99, 0x9A, 0x9B, 0x9C, 0x9D, 0x9F,
+                0x00, 0x80, 0x81, 0x82, 0x83, 0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x8A, 0x8C, 0x90, 0x95, 0x97, 0x99,
+                0x9A, 0x9B, 0x9C, 0x9D, 0x9F,
             ],
         ),
         // Tables 3-4 to 3-7
@@ -45,21 +39,15 @@ fn each_packet_carries_the_codes_of_its_table() {
         (K::Pubrel, &[0x00, 0x92]),
         (K::Pubcomp, &[0x00, 0x92]),
         // Table 3-8
-        (
-            K::Suback,
-            &[
-                0x00, 0x01, 0x02, 0x80, 0x83, 0x87, 0x8F, 0x91, 0x97, 0x9E, 0xA1, 0xA2,
-            ],
-        ),
+        (K::Suback, &[0x00, 0x01, 0x02, 0x80, 0x83, 0x87, 0x8F, 0x91, 0x97, 0x9E, 0xA1, 0xA2]),
         // Table 3-9
         (K::Unsuback, &[0x00, 0x11, 0x80, 0x83, 0x87, 0x8F, 0x91]),
         // Table 3-10
         (
             K::Disconnect,
             &[
-                0x00, 0x04, 0x80, 0x81, 0x82, 0x83, 0x87, 0x89, 0x8B, 0x8D, 0x8E, 0x8F, 0x90, 0x93,
-                0x94, 0x95, 0x96, 0x97, 0x98, 0x99, 0x9A, 0x9B, 0x9C, 0x9D, 0x9E, 0x9F, 0xA0, 0xA1,
-                0xA2,
+                0x00, 0x04, 0x80, 0x81, 0x82, 0x83, 0x87, 0x89, 0x8B, 0x8D, 0x8E, 0x8F, 0x90, 0x93, 0x94, 0x95, 0x96,
+                0x97, 0x98, 0x99, 0x9A, 0x9B, 0x9C, 0x9D, 0x9E, 0x9F, 0xA0, 0xA1, 0xA2,
             ],
         ),
         // Table 3-11
@@ -68,14 +56,7 @@ fn each_packet_carries_the_codes_of_its_table() {
     for (kind, codes) in tables {
         assert_eq!(allowed(kind), codes, "{kind}");
     }
-    for kind in [
-        K::Connect,
-        K::Publish,
-        K::Subscribe,
-        K::Unsubscribe,
-        K::Pingreq,
-        K::Pingresp,
-    ] {
+    for kind in [K::Connect, K::Publish, K::Subscribe, K::Unsubscribe, K::Pingreq, K::Pingresp] {
         assert_eq!(allowed(kind), [], "{kind}");
     }
 }
@@ -83,10 +64,7 @@ fn each_packet_carries_the_codes_of_its_table() {
 #[test]
 fn version_3_return_codes_stand_for_reasons_and_back() {
     for code in 0..=5 {
-        assert_eq!(
-            ReasonCode::from_connack_v3(code).unwrap().connack_v3(),
-            Some(code)
-        );
+        assert_eq!(ReasonCode::from_connack_v3(code).unwrap().connack_v3(), Some(code));
     }
     assert_eq!(ReasonCode::from_connack_v3(6), None);
     assert_eq!(ReasonCode::MalformedPacket.connack_v3(), None);

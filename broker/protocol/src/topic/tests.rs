@@ -13,16 +13,8 @@ fn filters_match_as_section_4_7_says() {
     let table = [
         // 4.7.1.2 multi-level wildcard
         ("sport/tennis/player1/#", "sport/tennis/player1", true),
-        (
-            "sport/tennis/player1/#",
-            "sport/tennis/player1/ranking",
-            true,
-        ),
-        (
-            "sport/tennis/player1/#",
-            "sport/tennis/player1/score/wimbledon",
-            true,
-        ),
+        ("sport/tennis/player1/#", "sport/tennis/player1/ranking", true),
+        ("sport/tennis/player1/#", "sport/tennis/player1/score/wimbledon", true),
         ("sport/#", "sport", true),
         ("#", "sport", true),
         ("#", "/", true),
@@ -66,16 +58,8 @@ fn filters_match_as_section_4_7_says() {
         ("sport", "sports", false),
         ("sports", "sport", false),
         // 4.8.2 shared subscriptions: the filter behind the ShareName decides
-        (
-            "$share/consumer1/sport/tennis/+",
-            "sport/tennis/player1",
-            true,
-        ),
-        (
-            "$share/consumer1/sport/tennis/+",
-            "sport/football/player1",
-            false,
-        ),
+        ("$share/consumer1/sport/tennis/+", "sport/tennis/player1", true),
+        ("$share/consumer1/sport/tennis/+", "sport/football/player1", false),
         ("$share/consumer2/sport/tennis/#", "sport/tennis", true),
         ("$share/consumer1//finance", "/finance", true),
         ("$share/consumer1//finance", "finance", false),
@@ -84,28 +68,12 @@ fn filters_match_as_section_4_7_says() {
         ("$share/g/a", "$share/g/a", false),
     ];
     for (text, topic, expected) in table {
-        assert_eq!(
-            filter(text).matches(name(topic)),
-            expected,
-            "{text} and {topic}"
-        );
+        assert_eq!(filter(text).matches(name(topic)), expected, "{text} and {topic}");
         // A topic is a filter that matches only itself, so the other relations must agree.
         if !topic.starts_with("$share/") {
-            assert_eq!(
-                filter(text).contains(filter(topic)),
-                expected,
-                "{text} contains {topic}"
-            );
-            assert_eq!(
-                filter(text).overlaps(filter(topic)),
-                expected,
-                "{text} overlaps {topic}"
-            );
-            assert_eq!(
-                filter(topic).overlaps(filter(text)),
-                expected,
-                "{topic} overlaps {text}"
-            );
+            assert_eq!(filter(text).contains(filter(topic)), expected, "{text} contains {topic}");
+            assert_eq!(filter(text).overlaps(filter(topic)), expected, "{text} overlaps {topic}");
+            assert_eq!(filter(topic).overlaps(filter(text)), expected, "{topic} overlaps {text}");
         }
     }
 }
@@ -140,16 +108,9 @@ fn a_filter_contains_those_that_match_no_more_than_it_does() {
         ("$share/g/a/+", "$share/h/a/#", false),
     ];
     for (text, other, expected) in table {
-        assert_eq!(
-            filter(text).contains(filter(other)),
-            expected,
-            "{text} contains {other}"
-        );
+        assert_eq!(filter(text).contains(filter(other)), expected, "{text} contains {other}");
         if expected {
-            assert!(
-                filter(text).overlaps(filter(other)),
-                "{text} overlaps {other}"
-            );
+            assert!(filter(text).overlaps(filter(other)), "{text} overlaps {other}");
         }
     }
 }
@@ -173,16 +134,8 @@ fn filters_overlap_where_one_topic_matches_both() {
         ("$share/g/a/+", "+/b", true),
     ];
     for (text, other, expected) in table {
-        assert_eq!(
-            filter(text).overlaps(filter(other)),
-            expected,
-            "{text} overlaps {other}"
-        );
-        assert_eq!(
-            filter(other).overlaps(filter(text)),
-            expected,
-            "{other} overlaps {text}"
-        );
+        assert_eq!(filter(text).overlaps(filter(other)), expected, "{text} overlaps {other}");
+        assert_eq!(filter(other).overlaps(filter(text)), expected, "{other} overlaps {text}");
     }
 }
 
@@ -208,17 +161,7 @@ fn a_wildcard_stands_alone_in_its_level_and_the_hash_in_the_last() {
         assert_eq!(filter(text).as_str(), text);
         assert_eq!(filter(text).share(), None);
     }
-    for text in [
-        "sport/tennis#",
-        "sport/tennis/#/ranking",
-        "sport+",
-        "+a/b",
-        "a/b+/c",
-        "##",
-        "#/",
-        "a/#/#",
-        "++",
-    ] {
+    for text in ["sport/tennis#", "sport/tennis/#/ranking", "sport+", "+a/b", "a/b+/c", "##", "#/", "a/#/#", "++"] {
         assert_eq!(TopicFilter::new(text), Err(TopicError::Wildcard), "{text}");
         assert_eq!(TopicName::new(text), Err(TopicError::Wildcard), "{text}");
     }
@@ -227,11 +170,7 @@ fn a_wildcard_stands_alone_in_its_level_and_the_hash_in_the_last() {
 #[test]
 fn shared_filters_have_a_name_and_an_ordinary_filter() {
     let valid = [
-        (
-            "$share/consumer1/sport/tennis/+",
-            "consumer1",
-            "sport/tennis/+",
-        ),
+        ("$share/consumer1/sport/tennis/+", "consumer1", "sport/tennis/+"),
         ("$share/consumer1//finance", "consumer1", "/finance"),
         ("$share/g//", "g", "/"),
         ("$share/g/#", "g", "#"),
@@ -265,30 +204,18 @@ fn topics_are_between_1_and_65535_bytes_without_null() {
     let too_long = "a".repeat(65_536);
     assert!(TopicName::new(&longest).is_ok());
     assert!(TopicFilter::new(&longest).is_ok());
-    for (text, error) in [
-        ("", TopicError::Empty),
-        (too_long.as_str(), TopicError::TooLong),
-        ("a\0b", TopicError::Null),
-    ] {
+    for (text, error) in [("", TopicError::Empty), (too_long.as_str(), TopicError::TooLong), ("a\0b", TopicError::Null)]
+    {
         assert_eq!(TopicName::new(text), Err(error));
         assert_eq!(TopicFilter::new(text), Err(error));
     }
-    assert!(
-        TopicName::new("$share/g/a").is_ok(),
-        "only filters are shared"
-    );
+    assert!(TopicName::new("$share/g/a").is_ok(), "only filters are shared");
 }
 
 #[test]
 fn levels_may_be_empty() {
-    assert_eq!(
-        name("/finance//x").levels().collect::<Vec<_>>(),
-        ["", "finance", "", "x"]
-    );
-    assert_eq!(
-        filter("+/a/#").levels().collect::<Vec<_>>(),
-        ["+", "a", "#"]
-    );
+    assert_eq!(name("/finance//x").levels().collect::<Vec<_>>(), ["", "finance", "", "x"]);
+    assert_eq!(filter("+/a/#").levels().collect::<Vec<_>>(), ["+", "a", "#"]);
     assert!(filter("+/a").has_wildcard());
     assert!(filter("a/#").has_wildcard());
     assert!(!filter("$share/g/a/b").has_wildcard());
@@ -296,13 +223,7 @@ fn levels_may_be_empty() {
 
 #[test]
 fn every_error_is_told_in_words() {
-    let errors = [
-        TopicError::Empty,
-        TopicError::Null,
-        TopicError::TooLong,
-        TopicError::Wildcard,
-        TopicError::Share,
-    ];
+    let errors = [TopicError::Empty, TopicError::Null, TopicError::TooLong, TopicError::Wildcard, TopicError::Share];
     for error in errors {
         assert!(error.to_string().len() > 20);
     }

@@ -21,10 +21,7 @@ fn variable_integers_are_those_of_table_1_1() {
         assert_eq!(out, bytes);
         assert_eq!(variable_integer_length(value), bytes.len());
         let mut reader = Reader::new(bytes);
-        assert_eq!(
-            usize::try_from(reader.variable_integer().unwrap()).unwrap(),
-            value
-        );
+        assert_eq!(usize::try_from(reader.variable_integer().unwrap()).unwrap(), value);
         reader.finish().unwrap();
     }
 }
@@ -43,10 +40,7 @@ fn variable_integer_ends_at_its_last_byte_and_not_before() {
 #[test]
 fn variable_integer_above_the_highest_is_not_written() {
     let mut out = vec![1];
-    assert_eq!(
-        put_variable_integer(&mut out, VARIABLE_INTEGER_MAX + 1),
-        Err(TooLarge)
-    );
+    assert_eq!(put_variable_integer(&mut out, VARIABLE_INTEGER_MAX + 1), Err(TooLarge));
     assert_eq!(put_variable_integer(&mut out, usize::MAX), Err(TooLarge));
     assert_eq!(out, [1]);
 }
@@ -54,25 +48,14 @@ fn variable_integer_above_the_highest_is_not_written() {
 #[test]
 fn variable_integer_has_no_fifth_byte() {
     let five = [0x80, 0x80, 0x80, 0x80, 0x01];
-    assert_eq!(
-        variable_integer(&five).unwrap_err().cause(),
-        Cause::IntegerTooLong
-    );
-    assert_eq!(
-        variable_integer(&five[..4]).unwrap_err().cause(),
-        Cause::IntegerTooLong
-    );
+    assert_eq!(variable_integer(&five).unwrap_err().cause(), Cause::IntegerTooLong);
+    assert_eq!(variable_integer(&five[..4]).unwrap_err().cause(), Cause::IntegerTooLong);
     assert_eq!(variable_integer(&five[..3]).unwrap(), None);
 }
 
 #[test]
 fn variable_integer_takes_the_fewest_bytes() {
-    for padded in [
-        &[0x80, 0x00][..],
-        &[0xFF, 0x00],
-        &[0x81, 0x80, 0x00],
-        &[0x80, 0x80, 0x80, 0x00],
-    ] {
+    for padded in [&[0x80, 0x00][..], &[0xFF, 0x00], &[0x81, 0x80, 0x00], &[0x80, 0x80, 0x80, 0x00]] {
         assert!(is_padded(padded));
         let refusal = Reader::new(padded).variable_integer().unwrap_err();
         assert_eq!(refusal.cause(), Cause::IntegerNotMinimal);
@@ -111,14 +94,8 @@ fn strings_are_well_formed_utf_8() {
         &[0x00, 0x01, 0xC3, 0xA9],
     ];
     for bytes in ill_formed {
-        assert_eq!(
-            Reader::new(bytes).string().unwrap_err().cause(),
-            Cause::StringNotUtf8
-        );
-        assert_eq!(
-            Reader::new(bytes).topic_name().unwrap_err().cause(),
-            Cause::StringNotUtf8
-        );
+        assert_eq!(Reader::new(bytes).string().unwrap_err().cause(), Cause::StringNotUtf8);
+        assert_eq!(Reader::new(bytes).topic_name().unwrap_err().cause(), Cause::StringNotUtf8);
     }
 }
 
@@ -132,33 +109,18 @@ fn byte_order_mark_is_kept() {
 #[test]
 fn strings_contain_no_null() {
     let bytes = [0x00, 0x03, b'a', 0x00, b'b'];
-    assert_eq!(
-        Reader::new(&bytes).string().unwrap_err().cause(),
-        Cause::StringHasNull
-    );
-    assert_eq!(
-        Reader::new(&bytes).topic_name().unwrap_err().cause(),
-        Cause::StringHasNull
-    );
+    assert_eq!(Reader::new(&bytes).string().unwrap_err().cause(), Cause::StringHasNull);
+    assert_eq!(Reader::new(&bytes).topic_name().unwrap_err().cause(), Cause::StringHasNull);
     // Binary data may.
     assert_eq!(Reader::new(&bytes).binary().unwrap(), [b'a', 0, b'b']);
 }
 
 #[test]
 fn topic_name_has_no_wildcard_anywhere() {
-    for text in [
-        "+",
-        "#",
-        "a+",
-        "#a",
-        "sport/tennis/player1/ranking/a/long/topic/+/x",
-    ] {
+    for text in ["+", "#", "a+", "#a", "sport/tennis/player1/ranking/a/long/topic/+/x"] {
         let mut bytes = Vec::new();
         put_binary(&mut bytes, text.as_bytes()).unwrap();
-        assert_eq!(
-            Reader::new(&bytes).topic_name().unwrap_err().cause(),
-            Cause::TopicNameWildcard
-        );
+        assert_eq!(Reader::new(&bytes).topic_name().unwrap_err().cause(), Cause::TopicNameWildcard);
         assert_eq!(Reader::new(&bytes).string().unwrap(), text);
     }
 }
@@ -170,25 +132,12 @@ fn binary_data_is_at_most_65535_bytes() {
     assert_eq!(out[..3], [0xFF, 0xFF, 7]);
     assert_eq!(Reader::new(&out).binary().unwrap().len(), 65_535);
     assert_eq!(put_binary(&mut out, &[7; 65_536]), Err(TooLarge));
-    assert_eq!(
-        Reader::new(&[0x00, 0x02, 0x01])
-            .binary()
-            .unwrap_err()
-            .cause(),
-        Cause::Truncated
-    );
+    assert_eq!(Reader::new(&[0x00, 0x02, 0x01]).binary().unwrap_err().cause(), Cause::Truncated);
 }
 
 #[test]
 fn length_prefix_grows_with_its_contents() {
-    for (length, prefix) in [
-        (0, 1),
-        (127, 1),
-        (128, 2),
-        (16_383, 2),
-        (16_384, 3),
-        (2_097_152, 4),
-    ] {
+    for (length, prefix) in [(0, 1), (127, 1), (128, 2), (16_383, 2), (16_384, 3), (2_097_152, 4)] {
         let mut out = vec![0xAA];
         put_prefixed(&mut out, |out| {
             out.resize(out.len() + length, 7);
@@ -196,10 +145,7 @@ fn length_prefix_grows_with_its_contents() {
         })
         .unwrap();
         assert_eq!(out.len(), 1 + prefix + length);
-        assert_eq!(
-            variable_integer(&out[1..]).unwrap().unwrap(),
-            (u32::try_from(length).unwrap(), prefix)
-        );
+        assert_eq!(variable_integer(&out[1..]).unwrap().unwrap(), (u32::try_from(length).unwrap(), prefix));
         assert!(out[1 + prefix..].iter().all(|byte| *byte == 7));
     }
 }

@@ -3,12 +3,8 @@ use crate::testing::Sender::{Client, Server};
 use crate::testing::{V5, VERSIONS, decoded, golden, refused};
 use crate::{Packet, UserPropertiesBuf};
 
-const KINDS: [(PacketKind, u8); 4] = [
-    (PacketKind::Puback, 0x40),
-    (PacketKind::Pubrec, 0x50),
-    (PacketKind::Pubrel, 0x62),
-    (PacketKind::Pubcomp, 0x70),
-];
+const KINDS: [(PacketKind, u8); 4] =
+    [(PacketKind::Puback, 0x40), (PacketKind::Pubrec, 0x50), (PacketKind::Pubrel, 0x62), (PacketKind::Pubcomp, 0x70)];
 
 fn packet(kind: PacketKind, ack: Ack<'_>) -> Packet<'_> {
     match kind {
@@ -49,10 +45,7 @@ fn reason_without_properties_ends_after_it() {
 #[test]
 fn properties_follow_the_reason() {
     let user_properties: UserPropertiesBuf = [("a", "b")].into_iter().collect();
-    let properties = ReasonProperties {
-        reason_string: Some("why"),
-        user_properties: user_properties.as_ref(),
-    };
+    let properties = ReasonProperties { reason_string: Some("why"), user_properties: user_properties.as_ref() };
     for (kind, first_byte) in KINDS {
         let bytes: &[&[u8]] = &[
             &[first_byte, 17],         // Remaining Length
@@ -62,17 +55,7 @@ fn properties_follow_the_reason() {
             b"\x1F\x00\x03why",        // Reason String
             b"\x26\x00\x01a\x00\x01b", // User Property
         ];
-        golden(
-            Server(V5),
-            bytes,
-            &packet(
-                kind,
-                Ack {
-                    properties,
-                    ..Ack::new(id(1))
-                },
-            ),
-        );
+        golden(Server(V5), bytes, &packet(kind, Ack { properties, ..Ack::new(id(1)) }));
     }
 }
 
@@ -103,18 +86,9 @@ fn codes_are_those_of_the_packet() {
 fn packet_id_is_not_zero_and_alone_below_version_5() {
     for version in VERSIONS {
         for (_, first_byte) in KINDS {
-            assert_eq!(
-                refused(Client(version), &[&[first_byte, 2, 0, 0]]),
-                Cause::PacketIdIsZero
-            );
-            assert_eq!(
-                refused(Client(version), &[&[first_byte, 1, 0]]),
-                Cause::Truncated
-            );
-            assert_eq!(
-                refused(Client(version), &[&[first_byte, 0]]),
-                Cause::Truncated
-            );
+            assert_eq!(refused(Client(version), &[&[first_byte, 2, 0, 0]]), Cause::PacketIdIsZero);
+            assert_eq!(refused(Client(version), &[&[first_byte, 1, 0]]), Cause::Truncated);
+            assert_eq!(refused(Client(version), &[&[first_byte, 0]]), Cause::Truncated);
             let trailing = [first_byte, 5, 0, 1, 0, 0, 7];
             assert_eq!(refused(Client(version), &[&trailing]), Cause::TrailingBytes);
         }
@@ -125,10 +99,7 @@ fn packet_id_is_not_zero_and_alone_below_version_5() {
 fn properties_are_those_of_an_answer() {
     for (_, first_byte) in KINDS {
         let other = [first_byte, 7, 0, 1, 0, 3, 0x23, 0, 1];
-        assert_eq!(
-            refused(Client(V5), &[&other]),
-            Cause::PropertyNotAllowed(0x23)
-        );
+        assert_eq!(refused(Client(V5), &[&other]), Cause::PropertyNotAllowed(0x23));
         let twice = [first_byte, 10, 0, 1, 0, 6, 0x1F, 0, 0, 0x1F, 0, 0];
         assert_eq!(refused(Client(V5), &[&twice]), Cause::PropertyTwice(0x1F));
     }

@@ -4,25 +4,13 @@ use crate::testing::{V5, V31, V311, decoded, golden, refused};
 use crate::{Packet, UserPropertiesBuf};
 
 fn auth(reason: ReasonCode) -> Auth<'static> {
-    Auth {
-        reason,
-        authentication_method: None,
-        authentication_data: None,
-        properties: ReasonProperties::default(),
-    }
+    Auth { reason, authentication_method: None, authentication_data: None, properties: ReasonProperties::default() }
 }
 
 #[test]
 fn bare_success_is_two_bytes() {
-    golden(
-        Server(V5),
-        &[&[0xF0, 0]],
-        &Packet::Auth(auth(ReasonCode::Success)),
-    );
-    assert_eq!(
-        decoded(Server(V5), &[0xF0, 2, 0, 0]).0,
-        Packet::Auth(auth(ReasonCode::Success))
-    );
+    golden(Server(V5), &[&[0xF0, 0]], &Packet::Auth(auth(ReasonCode::Success)));
+    assert_eq!(decoded(Server(V5), &[0xF0, 2, 0, 0]).0, Packet::Auth(auth(ReasonCode::Success)));
 }
 
 #[test]
@@ -40,21 +28,12 @@ fn every_step_names_its_method() {
     let step = Auth {
         authentication_method: Some("SCRAM"),
         authentication_data: Some(&[1, 2]),
-        properties: ReasonProperties {
-            reason_string: Some("why"),
-            user_properties: user_properties.as_ref(),
-        },
+        properties: ReasonProperties { reason_string: Some("why"), user_properties: user_properties.as_ref() },
         ..auth(ReasonCode::ContinueAuthentication)
     };
     golden(Client(V5), bytes, &Packet::Auth(step));
-    assert_eq!(
-        refused(Client(V5), &[&[0xF0, 2, 0x18, 0]]),
-        Cause::AuthenticationMethodMissing
-    );
-    assert_eq!(
-        refused(Client(V5), &[&[0xF0, 6, 0x19, 4, 0x16, 0, 1, 7]]),
-        Cause::AuthenticationMethodMissing
-    );
+    assert_eq!(refused(Client(V5), &[&[0xF0, 2, 0x18, 0]]), Cause::AuthenticationMethodMissing);
+    assert_eq!(refused(Client(V5), &[&[0xF0, 6, 0x19, 4, 0x16, 0, 1, 7]]), Cause::AuthenticationMethodMissing);
 }
 
 #[test]
@@ -64,22 +43,13 @@ fn codes_and_properties_are_those_of_auth() {
         assert_eq!(refusal, Cause::ReasonCode(PacketKind::Auth, code));
     }
     assert_eq!(refused(Client(V5), &[&[0xF0, 1, 0x18]]), Cause::Truncated);
-    assert_eq!(
-        refused(Client(V5), &[&[0xF0, 5, 0x18, 3, 0x21, 0, 1]]),
-        Cause::PropertyNotAllowed(0x21)
-    );
+    assert_eq!(refused(Client(V5), &[&[0xF0, 5, 0x18, 3, 0x21, 0, 1]]), Cause::PropertyNotAllowed(0x21));
 }
 
 #[test]
 fn versions_below_5_have_no_auth() {
     for version in [V31, V311] {
-        assert_eq!(
-            refused(Client(version), &[&[0xF0, 0]]),
-            Cause::UnknownPacketType(15)
-        );
-        assert_eq!(
-            refused(Server(version), &[&[0xF0, 0]]),
-            Cause::UnknownPacketType(15)
-        );
+        assert_eq!(refused(Client(version), &[&[0xF0, 0]]), Cause::UnknownPacketType(15));
+        assert_eq!(refused(Server(version), &[&[0xF0, 0]]), Cause::UnknownPacketType(15));
     }
 }

@@ -8,16 +8,9 @@ fn packet(connack: Connack<'_>) -> Packet<'_> {
 
 #[test]
 fn version_3_has_a_flag_and_a_return_code() {
-    let accepted = Connack {
-        session_present: true,
-        ..Connack::new(ReasonCode::Success)
-    };
+    let accepted = Connack { session_present: true, ..Connack::new(ReasonCode::Success) };
     golden(Server(V311), &[&[0x20, 2, 1, 0]], &packet(accepted));
-    golden(
-        Server(V31),
-        &[&[0x20, 2, 0, 0]],
-        &packet(Connack::new(ReasonCode::Success)),
-    );
+    golden(Server(V31), &[&[0x20, 2, 0, 0]], &packet(Connack::new(ReasonCode::Success)));
     let codes = [
         (1, ReasonCode::UnsupportedProtocolVersion),
         (2, ReasonCode::ClientIdentifierNotValid),
@@ -26,46 +19,26 @@ fn version_3_has_a_flag_and_a_return_code() {
         (5, ReasonCode::NotAuthorized),
     ];
     for (code, reason) in codes {
-        golden(
-            Server(V311),
-            &[&[0x20, 2, 0, code]],
-            &packet(Connack::new(reason)),
-        );
+        golden(Server(V311), &[&[0x20, 2, 0, code]], &packet(Connack::new(reason)));
     }
 }
 
 #[test]
 fn version_3_1_does_not_use_the_flags() {
-    let accepted = Connack {
-        session_present: true,
-        ..Connack::new(ReasonCode::Success)
-    };
+    let accepted = Connack { session_present: true, ..Connack::new(ReasonCode::Success) };
     assert_eq!(encoded(&packet(accepted), V31), [0x20, 2, 0, 0]);
-    assert_eq!(
-        decoded(Server(V31), &[0x20, 2, 0xFF, 0]).0,
-        packet(Connack::new(ReasonCode::Success))
-    );
+    assert_eq!(decoded(Server(V31), &[0x20, 2, 0xFF, 0]).0, packet(Connack::new(ReasonCode::Success)));
 }
 
 #[test]
 fn version_3_gets_server_unavailable_for_what_it_cannot_say() {
-    assert_eq!(
-        encoded(&packet(Connack::new(ReasonCode::ProtocolError)), V311),
-        [0x20, 2, 0, 3]
-    );
-    assert_eq!(
-        encoded(&packet(Connack::new(ReasonCode::Banned)), V311),
-        [0x20, 2, 0, 5]
-    );
+    assert_eq!(encoded(&packet(Connack::new(ReasonCode::ProtocolError)), V311), [0x20, 2, 0, 3]);
+    assert_eq!(encoded(&packet(Connack::new(ReasonCode::Banned)), V311), [0x20, 2, 0, 5]);
 }
 
 #[test]
 fn version_5_shortest() {
-    golden(
-        Server(V5),
-        &[&[0x20, 3, 0, 0x87, 0]],
-        &packet(Connack::new(ReasonCode::NotAuthorized)),
-    );
+    golden(Server(V5), &[&[0x20, 3, 0, 0x87, 0]], &packet(Connack::new(ReasonCode::NotAuthorized)));
 }
 
 #[test]
@@ -99,10 +72,7 @@ fn version_5_with_everything() {
         maximum_packet_size: NonZeroU32::new(65_536),
         assigned_client_id: Some("auto"),
         topic_alias_maximum: Some(10),
-        reason: ReasonProperties {
-            reason_string: Some("why"),
-            user_properties: user_properties.as_ref(),
-        },
+        reason: ReasonProperties { reason_string: Some("why"), user_properties: user_properties.as_ref() },
         wildcard_subscription_available: Some(true),
         subscription_ids_available: Some(false),
         shared_subscription_available: Some(true),
@@ -112,11 +82,7 @@ fn version_5_with_everything() {
         authentication_method: Some("SCRAM"),
         authentication_data: Some(&[1, 2]),
     };
-    let connack = Connack {
-        session_present: true,
-        reason: ReasonCode::Success,
-        properties,
-    };
+    let connack = Connack { session_present: true, reason: ReasonCode::Success, properties };
     golden(Server(V5), bytes, &packet(connack));
 }
 
@@ -125,26 +91,14 @@ fn maximum_qos_2_is_said_by_saying_nothing() {
     let mut connack = Connack::new(ReasonCode::Success);
     connack.properties.maximum_qos = Some(QoS::ExactlyOnce);
     assert_eq!(encoded(&packet(connack), V5), [0x20, 3, 0, 0, 0]);
-    assert_eq!(
-        refused(Server(V5), &[&[0x20, 5, 0, 0, 2, 0x24, 2]]),
-        Cause::PropertyValue(0x24)
-    );
+    assert_eq!(refused(Server(V5), &[&[0x20, 5, 0, 0, 2, 0x24, 2]]), Cause::PropertyValue(0x24));
 }
 
 #[test]
 fn session_present_comes_only_with_success_and_alone() {
-    assert_eq!(
-        refused(Server(V311), &[&[0x20, 2, 1, 5]]),
-        Cause::ConnackFlags
-    );
-    assert_eq!(
-        refused(Server(V5), &[&[0x20, 3, 1, 0x87, 0]]),
-        Cause::ConnackFlags
-    );
-    assert_eq!(
-        refused(Server(V311), &[&[0x20, 2, 2, 0]]),
-        Cause::ConnackFlags
-    );
+    assert_eq!(refused(Server(V311), &[&[0x20, 2, 1, 5]]), Cause::ConnackFlags);
+    assert_eq!(refused(Server(V5), &[&[0x20, 3, 1, 0x87, 0]]), Cause::ConnackFlags);
+    assert_eq!(refused(Server(V311), &[&[0x20, 2, 2, 0]]), Cause::ConnackFlags);
 }
 
 #[test]
@@ -153,31 +107,16 @@ fn codes_are_those_of_connack() {
         let refusal = refused(Server(V5), &[&[0x20, 3, 0, code, 0]]);
         assert_eq!(refusal, Cause::ReasonCode(PacketKind::Connack, code));
     }
-    assert_eq!(
-        refused(Server(V311), &[&[0x20, 2, 0, 6]]),
-        Cause::ReasonCode(PacketKind::Connack, 6)
-    );
+    assert_eq!(refused(Server(V311), &[&[0x20, 2, 0, 6]]), Cause::ReasonCode(PacketKind::Connack, 6));
 }
 
 #[test]
 fn length_and_properties_are_those_of_connack() {
     assert_eq!(refused(Server(V311), &[&[0x20, 1, 0]]), Cause::Truncated);
-    assert_eq!(
-        refused(Server(V311), &[&[0x20, 3, 0, 0, 0]]),
-        Cause::TrailingBytes
-    );
+    assert_eq!(refused(Server(V311), &[&[0x20, 3, 0, 0, 0]]), Cause::TrailingBytes);
     assert_eq!(refused(Server(V5), &[&[0x20, 2, 0, 0]]), Cause::Truncated);
-    assert_eq!(
-        refused(Server(V5), &[&[0x20, 5, 0, 0, 2, 0x19, 1]]),
-        Cause::PropertyNotAllowed(0x19)
-    );
-    assert_eq!(
-        refused(Server(V5), &[&[0x20, 6, 0, 0, 3, 0x21, 0, 0]]),
-        Cause::PropertyValue(0x21)
-    );
+    assert_eq!(refused(Server(V5), &[&[0x20, 5, 0, 0, 2, 0x19, 1]]), Cause::PropertyNotAllowed(0x19));
+    assert_eq!(refused(Server(V5), &[&[0x20, 6, 0, 0, 3, 0x21, 0, 0]]), Cause::PropertyValue(0x21));
     let zero_size = [0x20, 8, 0, 0, 5, 0x27, 0, 0, 0, 0];
-    assert_eq!(
-        refused(Server(V5), &[&zero_size]),
-        Cause::PropertyValue(0x27)
-    );
+    assert_eq!(refused(Server(V5), &[&zero_size]), Cause::PropertyValue(0x27));
 }

@@ -12,10 +12,7 @@ fn normal_disconnection_is_two_bytes_in_every_version() {
     for version in [V31, V311] {
         let packet = Packet::Disconnect(Disconnect::new(ReasonCode::NotAuthorized));
         assert_eq!(encoded(&packet, version), [0xE0, 0]);
-        assert_eq!(
-            refused(Client(version), &[&[0xE0, 1, 0]]),
-            Cause::TrailingBytes
-        );
+        assert_eq!(refused(Client(version), &[&[0xE0, 1, 0]]), Cause::TrailingBytes);
     }
 }
 
@@ -40,10 +37,7 @@ fn client_says_how_long_its_session_lives() {
     let user_properties: UserPropertiesBuf = [("a", "b")].into_iter().collect();
     let disconnect = Disconnect {
         session_expiry: Some(3600),
-        properties: ReasonProperties {
-            reason_string: Some("bye"),
-            user_properties: user_properties.as_ref(),
-        },
+        properties: ReasonProperties { reason_string: Some("bye"), user_properties: user_properties.as_ref() },
         ..Disconnect::new(ReasonCode::Success)
     };
     golden(Client(V5), bytes, &Packet::Disconnect(disconnect));
@@ -52,16 +46,9 @@ fn client_says_how_long_its_session_lives() {
 
 #[test]
 fn server_names_another_server() {
-    let disconnect = Disconnect {
-        server_reference: Some("other"),
-        ..Disconnect::new(ReasonCode::UseAnotherServer)
-    };
+    let disconnect = Disconnect { server_reference: Some("other"), ..Disconnect::new(ReasonCode::UseAnotherServer) };
     // Use another server; Property Length; Server Reference
-    golden(
-        Server(V5),
-        &[&[0xE0, 10, 0x9C, 8], b"\x1C\x00\x05other"],
-        &Packet::Disconnect(disconnect),
-    );
+    golden(Server(V5), &[&[0xE0, 10, 0x9C, 8], b"\x1C\x00\x05other"], &Packet::Disconnect(disconnect));
 }
 
 #[test]
@@ -73,18 +60,10 @@ fn long_forms_of_a_normal_disconnection_are_understood() {
 
 #[test]
 fn codes_and_properties_are_those_of_disconnect() {
-    for code in [
-        0x01, 0x10, 0x18, 0x84, 0x85, 0x86, 0x88, 0x8A, 0x8C, 0x91, 0x92, 0xA3,
-    ] {
+    for code in [0x01, 0x10, 0x18, 0x84, 0x85, 0x86, 0x88, 0x8A, 0x8C, 0x91, 0x92, 0xA3] {
         let refusal = refused(Client(V5), &[&[0xE0, 1, code]]);
         assert_eq!(refusal, Cause::ReasonCode(PacketKind::Disconnect, code));
     }
-    assert_eq!(
-        refused(Client(V5), &[&[0xE0, 5, 0, 3, 0x21, 0, 1]]),
-        Cause::PropertyNotAllowed(0x21)
-    );
-    assert_eq!(
-        refused(Client(V5), &[&[0xE0, 3, 0, 0, 0]]),
-        Cause::TrailingBytes
-    );
+    assert_eq!(refused(Client(V5), &[&[0xE0, 5, 0, 3, 0x21, 0, 1]]), Cause::PropertyNotAllowed(0x21));
+    assert_eq!(refused(Client(V5), &[&[0xE0, 3, 0, 0, 0]]), Cause::TrailingBytes);
 }

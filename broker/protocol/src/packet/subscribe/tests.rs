@@ -4,10 +4,7 @@ use crate::testing::{V5, V31, V311, VERSIONS, decoded, golden, refused};
 use crate::{Packet, UserPropertiesBuf};
 
 fn wanted(filter: &str, qos: QoS) -> SubscribeFilter<'_> {
-    SubscribeFilter {
-        filter,
-        options: SubscribeOptions::new(qos),
-    }
+    SubscribeFilter { filter, options: SubscribeOptions::new(qos) }
 }
 
 fn subscribe(filters: Vec<SubscribeFilter<'_>>) -> Subscribe<'_> {
@@ -25,16 +22,7 @@ fn refusal(version: ProtocolVersion, filter: &str, options: u8) -> Cause {
     let length = u8::try_from(5 + properties.len() + filter.len()).unwrap();
     let filter_length = u8::try_from(filter.len()).unwrap();
     let header = [0x82, length, 0, 10];
-    refused(
-        Client(version),
-        &[
-            &header,
-            properties,
-            &[0, filter_length],
-            filter.as_bytes(),
-            &[options],
-        ],
-    )
+    refused(Client(version), &[&header, properties, &[0, filter_length], filter.as_bytes(), &[options]])
 }
 
 #[test]
@@ -48,15 +36,8 @@ fn version_3_has_filters_with_their_qos() {
             b"\x00\x03c/d",
             &[2], // Topic Filter, QoS 2
         ];
-        let filters = vec![
-            wanted("a/b", QoS::AtLeastOnce),
-            wanted("c/d", QoS::ExactlyOnce),
-        ];
-        golden(
-            Client(version),
-            bytes,
-            &Packet::Subscribe(subscribe(filters)),
-        );
+        let filters = vec![wanted("a/b", QoS::AtLeastOnce), wanted("c/d", QoS::ExactlyOnce)];
+        golden(Client(version), bytes, &Packet::Subscribe(subscribe(filters)));
     }
 }
 
@@ -78,38 +59,16 @@ fn version_5_with_everything() {
     let user_properties: UserPropertiesBuf = [("a", "b")].into_iter().collect();
     let options = SubscribeOptions::new(QoS::AtLeastOnce);
     let retain_handling = RetainHandling::IfNew;
-    let first = SubscribeOptions {
-        no_local: true,
-        retain_as_published: true,
-        retain_handling,
-        ..options
-    };
-    let second = SubscribeOptions {
-        qos: QoS::AtMostOnce,
-        retain_handling: RetainHandling::Never,
-        ..options
-    };
-    let third = SubscribeOptions {
-        qos: QoS::ExactlyOnce,
-        retain_as_published: true,
-        ..options
-    };
+    let first = SubscribeOptions { no_local: true, retain_as_published: true, retain_handling, ..options };
+    let second = SubscribeOptions { qos: QoS::AtMostOnce, retain_handling: RetainHandling::Never, ..options };
+    let third = SubscribeOptions { qos: QoS::ExactlyOnce, retain_as_published: true, ..options };
     let subscribe = Subscribe {
         subscription_id: SubscriptionId::new(268_435_455),
         user_properties: user_properties.as_ref(),
         ..subscribe(vec![
-            SubscribeFilter {
-                filter: "#",
-                options: first,
-            },
-            SubscribeFilter {
-                filter: "a/+",
-                options: second,
-            },
-            SubscribeFilter {
-                filter: "$share/g/b",
-                options: third,
-            },
+            SubscribeFilter { filter: "#", options: first },
+            SubscribeFilter { filter: "a/+", options: second },
+            SubscribeFilter { filter: "$share/g/b", options: third },
         ])
     };
     golden(Client(V5), bytes, &Packet::Subscribe(subscribe));
@@ -117,36 +76,21 @@ fn version_5_with_everything() {
 
 #[test]
 fn there_is_at_least_one_filter() {
-    assert_eq!(
-        refused(Client(V311), &[&[0x82, 2, 0, 1]]),
-        Cause::ListEmpty(PacketKind::Subscribe)
-    );
-    assert_eq!(
-        refused(Client(V5), &[&[0x82, 3, 0, 1, 0]]),
-        Cause::ListEmpty(PacketKind::Subscribe)
-    );
+    assert_eq!(refused(Client(V311), &[&[0x82, 2, 0, 1]]), Cause::ListEmpty(PacketKind::Subscribe));
+    assert_eq!(refused(Client(V5), &[&[0x82, 3, 0, 1, 0]]), Cause::ListEmpty(PacketKind::Subscribe));
 }
 
 #[test]
 fn every_filter_has_options() {
-    assert_eq!(
-        refused(Client(V311), &[&[0x82, 5, 0, 1], b"\x00\x01a"]),
-        Cause::Truncated
-    );
-    assert_eq!(
-        refused(Client(V311), &[&[0x82, 3, 0, 1, 0]]),
-        Cause::Truncated
-    );
+    assert_eq!(refused(Client(V311), &[&[0x82, 5, 0, 1], b"\x00\x01a"]), Cause::Truncated);
+    assert_eq!(refused(Client(V311), &[&[0x82, 3, 0, 1, 0]]), Cause::Truncated);
     assert_eq!(refused(Client(V5), &[&[0x82, 2, 0, 1]]), Cause::Truncated);
 }
 
 #[test]
 fn packet_id_is_not_zero() {
     for version in VERSIONS {
-        assert_eq!(
-            refused(Client(version), &[&[0x82, 2, 0, 0]]),
-            Cause::PacketIdIsZero
-        );
+        assert_eq!(refused(Client(version), &[&[0x82, 2, 0, 0]]), Cause::PacketIdIsZero);
     }
 }
 
@@ -160,10 +104,7 @@ fn options_use_no_reserved_bit() {
     }
     // Version 3.1 says of the upper six bits only that they are not used.
     let (packet, _) = decoded(Client(V31), b"\x82\x06\x00\x0A\x00\x01a\xFD");
-    assert_eq!(
-        packet,
-        Packet::Subscribe(subscribe(vec![wanted("a", QoS::AtLeastOnce)]))
-    );
+    assert_eq!(packet, Packet::Subscribe(subscribe(vec![wanted("a", QoS::AtLeastOnce)])));
 }
 
 #[test]
@@ -195,20 +136,10 @@ fn shared_subscriptions_cannot_be_no_local() {
 fn there_is_one_subscription_id_and_it_is_not_zero() {
     let refusal = |properties: &[u8]| {
         let length = u8::try_from(properties.len()).unwrap();
-        refused(
-            Client(V5),
-            &[
-                &[0x82, 7 + length, 0, 1, length],
-                properties,
-                b"\x00\x01a\x00",
-            ],
-        )
+        refused(Client(V5), &[&[0x82, 7 + length, 0, 1, length], properties, b"\x00\x01a\x00"])
     };
     assert_eq!(refusal(&[0x0B, 0]), Cause::SubscriptionIdIsZero);
     assert_eq!(refusal(&[0x0B, 1, 0x0B, 1]), Cause::PropertyTwice(0x0B));
-    assert_eq!(
-        refusal(&[0x0B, 0xFF, 0xFF, 0xFF, 0xFF, 0x01]),
-        Cause::IntegerTooLong
-    );
+    assert_eq!(refusal(&[0x0B, 0xFF, 0xFF, 0xFF, 0xFF, 0x01]), Cause::IntegerTooLong);
     assert_eq!(refusal(&[0x1F, 0, 0]), Cause::PropertyNotAllowed(0x1F));
 }

@@ -14,17 +14,10 @@ fn unsuback(reasons: &[ReasonCode]) -> Unsuback<'static> {
 #[test]
 fn version_3_has_no_payload() {
     for version in [V31, V311] {
-        golden(
-            Server(version),
-            &[&[0xB0, 2, 0, 10]],
-            &Packet::Unsuback(unsuback(&[])),
-        );
+        golden(Server(version), &[&[0xB0, 2, 0, 10]], &Packet::Unsuback(unsuback(&[])));
         let packet = Packet::Unsuback(unsuback(&[ReasonCode::Success]));
         assert_eq!(encoded(&packet, version), [0xB0, 2, 0, 10]);
-        assert_eq!(
-            refused(Server(version), &[&[0xB0, 3, 0, 10, 0]]),
-            Cause::TrailingBytes
-        );
+        assert_eq!(refused(Server(version), &[&[0xB0, 3, 0, 10, 0]]), Cause::TrailingBytes);
     }
 }
 
@@ -40,10 +33,7 @@ fn version_5_has_properties_and_reasons() {
     ];
     let user_properties: UserPropertiesBuf = [("a", "b")].into_iter().collect();
     let unsuback = Unsuback {
-        properties: ReasonProperties {
-            reason_string: Some("why"),
-            user_properties: user_properties.as_ref(),
-        },
+        properties: ReasonProperties { reason_string: Some("why"), user_properties: user_properties.as_ref() },
         ..unsuback(&[ReasonCode::Success, ReasonCode::NoSubscriptionExisted])
     };
     golden(Server(V5), bytes, &Packet::Unsuback(unsuback));
@@ -51,10 +41,7 @@ fn version_5_has_properties_and_reasons() {
 
 #[test]
 fn there_is_at_least_one_reason_and_all_are_those_of_unsuback() {
-    assert_eq!(
-        refused(Server(V5), &[&[0xB0, 3, 0, 10, 0]]),
-        Cause::ListEmpty(PacketKind::Unsuback)
-    );
+    assert_eq!(refused(Server(V5), &[&[0xB0, 3, 0, 10, 0]]), Cause::ListEmpty(PacketKind::Unsuback));
     for code in [0x01, 0x02, 0x10, 0x97, 0x9E] {
         let refusal = refused(Server(V5), &[&[0xB0, 4, 0, 10, 0, code]]);
         assert_eq!(refusal, Cause::ReasonCode(PacketKind::Unsuback, code));
