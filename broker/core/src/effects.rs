@@ -38,6 +38,15 @@ pub struct Effects {
     pub(crate) overdue: bool,
 }
 
+/// A batch that is given up halfway, its task cancelled, still wakes whom it promised to flush.
+impl Drop for Effects {
+    fn drop(&mut self) {
+        for touched in &self.touched {
+            touched.session.wake(touched.number);
+        }
+    }
+}
+
 struct Touched {
     session: Arc<Session>,
     number: ConnectionNumber,

@@ -103,7 +103,13 @@ impl<S: Subscriber> SubscriptionIndex<S> {
     /// replaced in place: it keeps its turn and no message is lost [MQTT-3.8.4-3].
     ///
     /// `filter` is what follows `$share/NAME/` if `share` names a group.
-    pub(crate) fn subscribe(&self, filter: TopicFilter<'_>, share: Option<&str>, subscriber: &S, options: Options) -> bool {
+    pub(crate) fn subscribe(
+        &self,
+        filter: TopicFilter<'_>,
+        share: Option<&str>,
+        subscriber: &S,
+        options: Options,
+    ) -> bool {
         let route = Route { subscriber: subscriber.clone(), options };
         let text = filter.as_str();
         let existed = self.change(text, |place| match place {

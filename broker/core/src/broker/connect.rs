@@ -133,7 +133,11 @@ impl Broker {
                 Held { broker: self, session: &session, state: &mut state, effects, now }.pump();
                 return Ok(claimed);
             }
-            let cause = if request.clean_start { SessionEnd::CleanStart } else { SessionEnd::Closed };
+            let cause = match expired {
+                true => SessionEnd::Expired,
+                false if request.clean_start => SessionEnd::CleanStart,
+                false => SessionEnd::Closed,
+            };
             remains = self.end(&session, &mut state, cause, effects);
         } else if self.registry.len() >= self.limits.sessions_max as usize {
             return Err(Refusal::TooManySessions);

@@ -69,6 +69,18 @@ fn bytes_that_come_between_the_last_look_and_the_waker_are_not_lost() {
 }
 
 #[test]
+fn a_batch_given_up_halfway_wakes_whom_it_promised_to_flush() {
+    let world = World::new();
+    let client = subscriber(&world, "s");
+    let woken = Arc::new(Woken::default());
+    assert!(poll(&client, &woken).is_pending());
+    let mut effects = Effects::new();
+    publish(&world, "x", &mut effects);
+    drop(effects);
+    assert_eq!(count(&woken), 1);
+}
+
+#[test]
 fn what_a_visitor_could_not_write_is_the_owners_to_write() {
     let world = World::new();
     let client = subscriber(&world, "s");
@@ -207,4 +219,14 @@ fn sessions_and_connections_stay_small() {
     // performance.md 2.8: what an idle connection costs, without its client id, filters and socket.
     assert!(size_of::<crate::Session>() <= 336, "{}", size_of::<crate::Session>());
     assert!(size_of::<crate::Connection>() <= 96, "{}", size_of::<crate::Connection>());
+}
+
+#[test]
+fn everything_may_move_between_threads() {
+    fn assert_send<T: Send>() {}
+    fn assert_sync<T: Sync>() {}
+    assert_sync::<crate::Broker>();
+    assert_sync::<crate::Session>();
+    assert_send::<crate::Connection>();
+    assert_send::<Effects>();
 }

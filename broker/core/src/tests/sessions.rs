@@ -42,6 +42,7 @@ fn an_expired_session_is_not_resumed_even_before_the_tick_that_ends_it() {
     world.durable("a").lose();
     world.now.set(world.now.get().after_seconds(1000));
     assert_eq!(world.durable("a").output(), ["CONNACK 00"]);
+    assert!(world.events().iter().any(|event| event.contains("Expired")));
 }
 
 #[test]
