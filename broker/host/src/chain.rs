@@ -27,12 +27,7 @@ pub(crate) struct Chains {
 impl Chains {
     pub(crate) fn new(plugins: &[Arc<Generation>], verdicts: Arc<Verdicts>) -> Self {
         let of = |hook| plugins.iter().filter(|plugin| plugin.has(hook)).cloned().collect();
-        Self {
-            authn: of(Hook::Authn),
-            authz: of(Hook::Authz),
-            messages: of(Hook::Messages),
-            verdicts,
-        }
+        Self { authn: of(Hook::Authn), authz: of(Hook::Authz), messages: of(Hook::Messages), verdicts }
     }
 
     /// Whether no plugin of this hook ever waits.
@@ -56,11 +51,7 @@ struct Walk {
 
 impl Walk {
     fn begin(hook: Hook, failure_code: u8) -> Self {
-        Self {
-            hook,
-            began: Instant::now(),
-            failure_code,
-        }
+        Self { hook, began: Instant::now(), failure_code }
     }
 
     fn refused(&self, plugin: &Generation, code: u8, reason: Option<String>) -> Denial {
@@ -77,21 +68,14 @@ impl Walk {
         match plugin.on_error() {
             OnError::Deny => Some(self.denial(self.failure_code, None, Some(plugin.name()), error.failure.into())),
             OnError::Next => {
-                tracing::warn!(%error, "plugin failed and is skipped, as its on_error says");
+                tracing::debug!(%error, "plugin failed and is skipped, as its on_error says");
                 None
             }
         }
     }
 
     fn denial(&self, code: u8, reason: Option<String>, plugin: Option<&Arc<str>>, cause: DenialCause) -> Denial {
-        Denial {
-            code,
-            reason,
-            plugin: plugin.cloned(),
-            hook: self.hook,
-            took: self.took(),
-            cause,
-        }
+        Denial { code, reason, plugin: plugin.cloned(), hook: self.hook, took: self.took(), cause }
     }
 
     fn took(&self) -> Duration {

@@ -15,8 +15,8 @@ pub use access::{
 pub use message::{Action, Delivery, Event, InboundMessage, Message, Outcome, Refusal};
 pub use plugin::{Hook, Lane, OnError, PluginLimits, PluginSource, PluginSpec};
 pub use status::{
-    BreakerState, CacheStatus, CustomMetric, CustomMetricKind, HookStatus, ImportStatus, LATENCY_BOUNDS, LatencyHistogram,
-    PluginStatus, QueueStatus,
+    BreakerState, CacheStatus, CustomMetric, CustomMetricKind, HookStatus, ImportStatus, LATENCY_BOUNDS,
+    LatencyHistogram, PluginStatus, QueueStatus,
 };
 
 use std::pin::Pin;

@@ -25,11 +25,7 @@ pub struct EngineSettings {
 
 impl Default for EngineSettings {
     fn default() -> Self {
-        Self {
-            instances_max: 1000,
-            pooled: true,
-            imports: ImportLimits::default(),
-        }
+        Self { instances_max: 1000, pooled: true, imports: ImportLimits::default() }
     }
 }
 
@@ -120,9 +116,7 @@ impl PluginEngine {
 
 impl std::fmt::Debug for PluginEngine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("PluginEngine")
-            .field("pooled", &self.pooled)
-            .finish_non_exhaustive()
+        f.debug_struct("PluginEngine").field("pooled", &self.pooled).finish_non_exhaustive()
     }
 }
 
@@ -173,10 +167,7 @@ mod tests {
 
     #[test]
     fn an_engine_without_room_for_its_pool_goes_on_without_one() {
-        let hopeless = EngineSettings {
-            instances_max: 1 << 20,
-            ..EngineSettings::default()
-        };
+        let hopeless = EngineSettings { instances_max: 1 << 20, ..EngineSettings::default() };
         assert!(!PluginEngine::new(hopeless).unwrap().pooled());
     }
 

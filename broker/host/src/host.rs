@@ -1,7 +1,7 @@
 //! [`Host`]: the set of plugins in force, and the only door to them.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -9,16 +9,15 @@ use tokio::time::Instant;
 
 use crate::chain::Chains;
 use crate::contract::{
-    Action, Answer, Authentication, CacheStatus, ConnectFacts, Credentials, Denial, Event, Hook, InboundMessage, Message,
-    Outside, Permission, PluginSpec, PluginStatus, QoS, Ruling, SubscriptionQuestion,
+    Action, Answer, Authentication, CacheStatus, ConnectFacts, Credentials, Denial, Event, Hook, InboundMessage,
+    Message, Outside, Permission, PluginSpec, PluginStatus, QoS, Ruling, SubscriptionQuestion,
 };
 use crate::engine::PluginEngine;
 use crate::error::{HookError, LoadError, LoadErrorKind};
 use crate::identities::{Identities, Identity};
 use crate::load::{Cache, Loaded, Loader};
-use crate::notices::events::EventQueue;
-use crate::notices::sinks::Sink;
 use crate::plugin::{Generation, at_once};
+use crate::queues::Service;
 use crate::verdicts::Verdicts;
 
 /// What a host is loaded with, beside its plugins.
@@ -63,14 +62,15 @@ impl HostSettings {
 pub struct Host {
     plugins: Vec<Loaded>,
     chains: Arc<Chains>,
-    sinks: Vec<(Arc<Generation>, Arc<Sink>)>,
-    observers: Vec<Arc<EventQueue>>,
+    generations: Vec<Arc<Generation>>,
+    service: OnceLock<Service>,
     engine: Arc<PluginEngine>,
+    runtime: Handle,
 }
 
 impl Host {
-    /// Loads plugins, in the order of their chains. Nothing is in force before all of them are loaded; then the queues
-    /// of sinks and observers that exist already are handed to the new generations.
+    /// Loads plugins, in the order of their chains. Queues of sinks and observers stay with the host in service until
+    /// this one [enters it](Self::enter_service), so a host that is not used after all changes nothing.
     ///
     /// Must be called in a tokio runtime, which also runs the sinks.
     ///
@@ -89,10 +89,7 @@ impl Host {
         let loader = Arc::new(Loader {
             lasting: Arc::clone(settings.engine.lasting(&runtime)),
             cache,
-            outside: Arc::new(Revoking {
-                verdicts: Arc::clone(&verdicts),
-                outside,
-            }),
+            outside: Arc::new(Revoking { verdicts: Arc::clone(&verdicts), outside }),
             identities,
             broker_version: settings.broker_version.into(),
             node: settings.node.into(),
@@ -103,23 +100,21 @@ impl Host {
         for spec in plugins {
             loaded.push(Arc::clone(&loader).load(spec).await?);
         }
-        Ok(Arc::new(Self::new(loaded, verdicts, settings.engine, &runtime)))
+        let generations: Vec<_> = loaded.iter().map(|loaded| Arc::clone(&loaded.generation)).collect();
+        Ok(Arc::new(Self {
+            chains: Arc::new(Chains::new(&generations, verdicts)),
+            plugins: loaded,
+            generations,
+            service: OnceLock::new(),
+            engine: settings.engine,
+            runtime,
+        }))
     }
 
-    fn new(plugins: Vec<Loaded>, verdicts: Arc<Verdicts>, engine: Arc<PluginEngine>, runtime: &Handle) -> Self {
-        let generations: Vec<_> = plugins.iter().map(|loaded| Arc::clone(&loaded.generation)).collect();
-        let of = |hook| generations.iter().filter(move |plugin| plugin.has(hook));
-        let queues = engine.queues();
-        let sinks = of(Hook::Sink).map(|plugin| (Arc::clone(plugin), queues.sink(plugin, runtime))).collect();
-        let observers = of(Hook::Events).map(|plugin| queues.events(plugin, runtime)).collect();
-        queues.keep_only(&generations, runtime);
-        Self {
-            chains: Arc::new(Chains::new(&generations, verdicts)),
-            plugins,
-            sinks,
-            observers,
-            engine,
-        }
+    /// Puts these plugins behind the queues of sinks and observers; what waits there is delivered to them. To be called
+    /// when a reload puts this host into the place of another. The first message or event does it as well.
+    pub fn enter_service(&self) {
+        self.service();
     }
 
     /// Whether any plugin has this hook.
@@ -159,7 +154,11 @@ impl Host {
 
     /// Whether an identity may subscribe: one ruling per question, in order.
     #[must_use]
-    pub fn authorize_subscribe(&self, who: &Arc<Identity>, questions: Vec<SubscriptionQuestion>) -> Answer<Vec<Ruling>> {
+    pub fn authorize_subscribe(
+        &self,
+        who: &Arc<Identity>,
+        questions: Vec<SubscriptionQuestion>,
+    ) -> Answer<Vec<Ruling>> {
         let chains = &self.chains;
         if chains.is_inline(Hook::Authz) {
             return Answer::Ready(at_once(chains.authorize_subscribe(who, &questions)));
@@ -195,12 +194,13 @@ impl Host {
     /// Whether any sink wants messages of this topic.
     #[must_use]
     pub fn wants_delivery(&self, topic: &str) -> bool {
-        self.sinks.iter().any(|(plugin, _)| plugin.wants(topic))
+        self.generations.iter().any(|plugin| plugin.has(Hook::Sink) && plugin.wants(topic))
     }
 
     /// Queues a message for every sink that wants it. Never waits: a full queue drops, counts and says so.
     pub fn deliver(&self, message: InboundMessage) {
-        let mut wanting = self.sinks.iter().filter(|(plugin, _)| plugin.wants(&message.message.topic)).peekable();
+        let sinks = &self.service().sinks;
+        let mut wanting = sinks.iter().filter(|(plugin, _)| plugin.wants(&message.message.topic)).peekable();
         while let Some((_, sink)) = wanting.next() {
             if wanting.peek().is_none() {
                 sink.offer(message);
@@ -213,12 +213,12 @@ impl Host {
     /// Whether any plugin observes events.
     #[must_use]
     pub fn wants_events(&self) -> bool {
-        !self.observers.is_empty()
+        self.has(Hook::Events)
     }
 
     /// Queues an event for every observer. Never waits: a full queue loses events and counts them.
     pub fn notify(&self, event: Event) {
-        if let Some((last, others)) = self.observers.split_last() {
+        if let Some((last, others)) = self.service().observers.split_last() {
             others.iter().for_each(|observer| observer.offer(event.clone()));
             last.offer(event);
         }
@@ -245,27 +245,26 @@ impl Host {
         self.chains.verdicts.status()
     }
 
-    /// Ends a host that another one has replaced: `lifecycle.shutdown` for its idle instances. Queues go on, with the
-    /// other host's plugins behind them.
-    pub async fn retire(&self, deadline: Duration) {
+    /// Ends this host, within `deadline`: `lifecycle.shutdown` for its plugins. If it is the one in service, its sinks
+    /// deliver what waits and flush first; if another one has taken its place, the queues are that one's.
+    pub async fn shutdown(&self, deadline: Duration) {
         let deadline = Instant::now() + deadline;
-        for loaded in &self.plugins {
-            loaded.generation.shutdown(deadline.into_std()).await;
+        let queues = self.engine.queues();
+        if self.service.get().is_some_and(|service| queues.are_of(service)) {
+            queues.shutdown(deadline).await;
+        }
+        for plugin in &self.generations {
+            plugin.shutdown(deadline.into_std()).await;
         }
     }
 
-    /// Ends the last host: sinks deliver what waits and flush, then every plugin shuts down, all within `deadline`.
-    pub async fn shutdown(&self, deadline: Duration) {
-        let end = Instant::now() + deadline;
-        self.engine.queues().shutdown(end).await;
-        self.retire(end.saturating_duration_since(Instant::now())).await;
+    fn service(&self) -> &Service {
+        self.service.get_or_init(|| self.engine.queues().serve(&self.generations, &self.runtime))
     }
 
     fn status(&self, loaded: &Loaded) -> PluginStatus {
         let mut status = loaded.generation.status();
-        let same = |(plugin, _): &&(Arc<Generation>, Arc<Sink>)| Arc::ptr_eq(plugin, &loaded.generation);
-        status.queues.extend(self.sinks.iter().find(same).map(|(_, sink)| sink.status()));
-        status.queues.extend(self.engine.queues().events_status(loaded.generation.name()));
+        status.queues = self.engine.queues().status(loaded.generation.name());
         status.imports = loaded.shared.status();
         status.custom = loaded.shared.custom_metrics();
         status

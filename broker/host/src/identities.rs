@@ -93,6 +93,15 @@ impl Identities {
         self.table.shard(id).read().get(&id)?.upgrade()
     }
 
+    /// Everybody who is known by this principal.
+    #[must_use]
+    pub fn of_principal(&self, principal: &str) -> Vec<Arc<Identity>> {
+        let of_shard = |shard: &Shard| -> Vec<Arc<Identity>> {
+            shard.read().values().filter_map(Weak::upgrade).filter(|identity| identity.principal == principal).collect()
+        };
+        self.table.shards.iter().flat_map(of_shard).collect()
+    }
+
     /// How many there are.
     #[must_use]
     pub fn count(&self) -> usize {

@@ -58,10 +58,7 @@ impl Loader {
         };
         let shared = Arc::clone(&blueprint.shared);
         match Generation::start(about, blueprint, self.workers).await {
-            Ok(generation) => Ok(Loaded {
-                generation: Arc::new(generation),
-                shared,
-            }),
+            Ok(generation) => Ok(Loaded { generation: Arc::new(generation), shared }),
             Err(error) => Err(failed(start_error(error))),
         }
     }
@@ -72,10 +69,7 @@ impl Loader {
         if let Some(pinned) = spec.sha256
             && pinned != digest.0
         {
-            return Err(LoadErrorKind::WrongDigest {
-                found: digest.to_string(),
-                accepted: Digest(pinned).to_string(),
-            });
+            return Err(LoadErrorKind::WrongDigest { found: digest.to_string(), accepted: Digest(pinned).to_string() });
         }
         inspect::is_component(&bytes)?;
         let component = self.component(&spec, &bytes, &digest)?;
@@ -101,8 +95,8 @@ impl Loader {
         if bytes.len() > SLOW_BYTES {
             tracing::info!(plugin = spec.name, bytes = bytes.len(), "compiling a large plugin, which takes seconds");
         }
-        let component = Component::from_binary(engine, bytes)
-            .map_err(|error| LoadErrorKind::Invalid(format!("{error:#}")))?;
+        let component =
+            Component::from_binary(engine, bytes).map_err(|error| LoadErrorKind::Invalid(format!("{error:#}")))?;
         tracing::debug!(plugin = spec.name, took_ms = began.elapsed().as_millis() as u64, "plugin compiled");
         if let Some(cache) = &self.cache {
             cache.keep(engine, digest, &component);
@@ -163,10 +157,9 @@ fn about(spec: &PluginSpec, digest: String, hooks: Vec<Hook>) -> About {
 
 fn start_error(error: CreateError) -> LoadErrorKind {
     match error {
-        CreateError::WrongSignature(wrong) => LoadErrorKind::WrongSignature {
-            function: wrong.function,
-            reason: wrong.reason,
-        },
+        CreateError::WrongSignature(wrong) => {
+            LoadErrorKind::WrongSignature { function: wrong.function, reason: wrong.reason }
+        }
         CreateError::Refused(text) => LoadErrorKind::Refused(text),
         CreateError::Failed(failure) => LoadErrorKind::Start(failure.to_string()),
     }
@@ -178,10 +171,7 @@ fn read(source: &PluginSource) -> Result<Cow<'_, [u8]>, LoadErrorKind> {
         PluginSource::File(path) => Cow::Owned(read_file(path)?),
     };
     if bytes.len() as u64 > COMPONENT_BYTES_MAX {
-        return Err(LoadErrorKind::TooLarge {
-            found: bytes.len() as u64,
-            accepted: COMPONENT_BYTES_MAX,
-        });
+        return Err(LoadErrorKind::TooLarge { found: bytes.len() as u64, accepted: COMPONENT_BYTES_MAX });
     }
     Ok(bytes)
 }
@@ -191,15 +181,10 @@ fn read_file(path: &PathBuf) -> Result<Vec<u8>, LoadErrorKind> {
     let file = std::fs::File::open(path).map_err(LoadErrorKind::Unreadable)?;
     let found = file.metadata().map_err(LoadErrorKind::Unreadable)?.len();
     if found > COMPONENT_BYTES_MAX {
-        return Err(LoadErrorKind::TooLarge {
-            found,
-            accepted: COMPONENT_BYTES_MAX,
-        });
+        return Err(LoadErrorKind::TooLarge { found, accepted: COMPONENT_BYTES_MAX });
     }
     let mut bytes = Vec::new();
-    file.take(COMPONENT_BYTES_MAX + 1)
-        .read_to_end(&mut bytes)
-        .map_err(LoadErrorKind::Unreadable)?;
+    file.take(COMPONENT_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(LoadErrorKind::Unreadable)?;
     Ok(bytes)
 }
 

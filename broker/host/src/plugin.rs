@@ -34,7 +34,8 @@ use self::metrics::HookMetrics;
 use self::pool::Nursery;
 use self::strikes::Strikes;
 use crate::contract::{
-    Action, Delivery, Event, Hook, HookStatus, ImportStatus, InboundMessage, Lane, OnError, Outcome, PluginLimits, PluginStatus,
+    Action, Delivery, Event, Hook, HookStatus, ImportStatus, InboundMessage, Lane, OnError, Outcome, PluginLimits,
+    PluginStatus,
 };
 use crate::error::{HookError, HookFailure};
 use crate::topics;
@@ -93,18 +94,8 @@ impl Generation {
             Pool::Waiting(lane) => lane.adopt(first),
         }
         let now = Instant::now();
-        let hooks = Hook::ALL.map(|_| HookState {
-            metrics: HookMetrics::default(),
-            breaker: Breaker::new(now),
-        });
-        Ok(Self {
-            about,
-            registration,
-            nursery,
-            pool,
-            hooks,
-            strikes: Strikes::default(),
-        })
+        let hooks = Hook::ALL.map(|_| HookState { metrics: HookMetrics::default(), breaker: Breaker::new(now) });
+        Ok(Self { about, registration, nursery, pool, hooks, strikes: Strikes::default() })
     }
 
     pub(crate) const fn name(&self) -> &Arc<str> {
@@ -157,12 +148,7 @@ impl Generation {
     /// The plugin could not answer. A refusal is an answer.
     pub(crate) async fn call<C: HookCall>(&self, call: &C) -> Result<C::Answer, HookError> {
         let state = &self.hooks[C::HOOK.index()];
-        let error = |failure, took| HookError {
-            plugin: Arc::clone(&self.about.name),
-            hook: C::HOOK,
-            failure,
-            took,
-        };
+        let error = |failure, took| HookError { plugin: Arc::clone(&self.about.name), hook: C::HOOK, failure, took };
         if self.strikes.bars(call.client()) || !state.breaker.admits() {
             state.metrics.failed(&HookFailure::BreakerOpen, Duration::ZERO);
             return Err(error(HookFailure::BreakerOpen, Duration::ZERO));

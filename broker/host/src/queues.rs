@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -21,11 +22,34 @@ use crate::plugin::Generation;
 pub(crate) struct Queues {
     sinks: Mutex<HashMap<Arc<str>, Arc<Sink>>>,
     events: Mutex<HashMap<Arc<str>, Arc<EventQueue>>>,
+    /// How often plugins were put behind the queues.
+    term: AtomicU64,
+}
+
+/// The queues of one set of plugins, from the moment these are behind them.
+pub(crate) struct Service {
+    term: u64,
+    pub(crate) sinks: Vec<(Arc<Generation>, Arc<Sink>)>,
+    pub(crate) observers: Vec<Arc<EventQueue>>,
 }
 
 impl Queues {
+    /// Puts these plugins behind the queues, and nobody else.
+    pub(crate) fn serve(&self, plugins: &[Arc<Generation>], runtime: &Handle) -> Service {
+        let of = |hook| plugins.iter().filter(move |plugin| plugin.has(hook));
+        let sinks = of(Hook::Sink).map(|plugin| (Arc::clone(plugin), self.sink(plugin, runtime))).collect();
+        let observers = of(Hook::Events).map(|plugin| self.observer(plugin, runtime)).collect();
+        self.keep_only(plugins, runtime);
+        Service { term: self.term.fetch_add(1, Ordering::Relaxed) + 1, sinks, observers }
+    }
+
+    /// Whether no other plugins were put behind the queues since.
+    pub(crate) fn are_of(&self, service: &Service) -> bool {
+        self.term.load(Ordering::Relaxed) == service.term
+    }
+
     /// The queue of a sink, with this generation behind it from now on.
-    pub(crate) fn sink(&self, plugin: &Arc<Generation>, runtime: &Handle) -> Arc<Sink> {
+    fn sink(&self, plugin: &Arc<Generation>, runtime: &Handle) -> Arc<Sink> {
         let deliver = Arc::clone(plugin) as Arc<dyn Deliver>;
         let mut sinks = self.sinks.lock();
         if let Some(sink) = sinks.get(plugin.name()) {
@@ -44,7 +68,7 @@ impl Queues {
     }
 
     /// The queue of an observer, with this generation behind it from now on.
-    pub(crate) fn events(&self, plugin: &Arc<Generation>, runtime: &Handle) -> Arc<EventQueue> {
+    fn observer(&self, plugin: &Arc<Generation>, runtime: &Handle) -> Arc<EventQueue> {
         let observe = Arc::clone(plugin) as Arc<dyn Observe>;
         let mut events = self.events.lock();
         if let Some(queue) = events.get(plugin.name()) {
@@ -62,13 +86,15 @@ impl Queues {
         queue
     }
 
-    /// The state of an observer's queue.
-    pub(crate) fn events_status(&self, plugin: &str) -> Option<QueueStatus> {
-        self.events.lock().get(plugin).map(|queue| queue.status())
+    /// The state of a plugin's queues.
+    pub(crate) fn status(&self, plugin: &str) -> Vec<QueueStatus> {
+        let sink = self.sinks.lock().get(plugin).map(|sink| sink.status());
+        let events = self.events.lock().get(plugin).map(|queue| queue.status());
+        sink.into_iter().chain(events).collect()
     }
 
     /// Ends the queues of plugins that are no longer there: what waits may still be delivered for a while.
-    pub(crate) fn keep_only(&self, plugins: &[Arc<Generation>], runtime: &Handle) {
+    fn keep_only(&self, plugins: &[Arc<Generation>], runtime: &Handle) {
         let stays = |name: &Arc<str>, hook| plugins.iter().any(|plugin| plugin.name() == name && plugin.has(hook));
         let sinks: Vec<_> = self.sinks.lock().extract_if(|name, _| !stays(name, Hook::Sink)).collect();
         let events: Vec<_> = self.events.lock().extract_if(|name, _| !stays(name, Hook::Events)).collect();
@@ -88,12 +114,12 @@ impl Queues {
 
     /// Ends all queues: what waits is delivered until the deadline.
     pub(crate) async fn shutdown(&self, deadline: Instant) {
-        let sinks: Vec<_> = self.sinks.lock().drain().collect();
-        let events: Vec<_> = self.events.lock().drain().collect();
-        for (_, sink) in sinks {
+        let sinks: Vec<_> = self.sinks.lock().values().cloned().collect();
+        let events: Vec<_> = self.events.lock().values().cloned().collect();
+        for sink in sinks {
             sink.shutdown(deadline).await;
         }
-        for (_, queue) in events {
+        for queue in events {
             queue.shutdown(deadline).await;
         }
     }

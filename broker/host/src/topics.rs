@@ -136,7 +136,8 @@ mod tests {
         for (filter, expected) in [("a/#", true), ("#/a", false), ("a+", false), ("", false), ("a/+/b", true)] {
             assert_eq!(is_filter(filter), expected, "{filter}");
         }
-        for (name, expected) in [("a/b", true), ("/", true), ("a/+", false), ("a#", false), ("", false), ("a\0", false)] {
+        for (name, expected) in [("a/b", true), ("/", true), ("a/+", false), ("a#", false), ("", false), ("a\0", false)]
+        {
             assert_eq!(is_name(name), expected, "{name}");
         }
     }

@@ -19,14 +19,8 @@ use crate::topics;
 /// What the whole authorization chain decided about one action; failures are never here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    Allow {
-        max_qos: QoS,
-    },
-    Deny {
-        code: u8,
-        reason: Option<String>,
-        plugin: Option<Arc<str>>,
-    },
+    Allow { max_qos: QoS },
+    Deny { code: u8, reason: Option<String>, plugin: Option<Arc<str>> },
 }
 
 /// What an answer is about, beside the topic or filter. Another QoS or RETAIN is another question.
@@ -101,14 +95,23 @@ impl Verdicts {
     }
 
     /// Keeps a verdict for as long, and for as many topics, as `reuse` and the operator allow.
-    pub(crate) fn keep(&self, who: &Identity, action: Action, asked: &str, reuse: &Reuse, verdict: Verdict, now: Instant) {
+    pub(crate) fn keep(
+        &self,
+        who: &Identity,
+        action: Action,
+        asked: &str,
+        reuse: &Reuse,
+        verdict: Verdict,
+        now: Instant,
+    ) {
         let ttl = reuse.ttl.min(self.ttl_max);
         if ttl.is_zero() {
             return;
         }
         let kept = Kept { verdict, until: now + ttl };
         // A filter that does not cover what was asked is the plugin's mistake: the answer holds for the question only.
-        let covers = reuse.covers.as_deref().filter(|covers| topics::is_filter(covers) && action.is_covered(covers, asked));
+        let covers =
+            reuse.covers.as_deref().filter(|covers| topics::is_filter(covers) && action.is_covered(covers, asked));
         let mut shard = self.shard(who.id()).lock();
         self.make_room(&mut shard, who.id());
         let entry = shard.entry(who.id()).or_insert_with(|| Entry::new(&who.principal));
@@ -183,12 +186,7 @@ impl Verdicts {
 
 impl Entry {
     fn new(principal: &str) -> Self {
-        Self {
-            principal: principal.to_owned(),
-            placed: None,
-            exact: HashMap::new(),
-            covering: Vec::new(),
-        }
+        Self { principal: principal.to_owned(), placed: None, exact: HashMap::new(), covering: Vec::new() }
     }
 
     fn size(&self) -> u64 {

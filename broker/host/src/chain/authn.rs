@@ -18,10 +18,7 @@ impl Chains {
             };
             match plugin.call(&call).await {
                 Ok(AuthnAnswer::Allow(grant)) => {
-                    return Authentication::Allowed {
-                        grant,
-                        plugin: Arc::clone(plugin.name()),
-                    };
+                    return Authentication::Allowed { grant, plugin: Arc::clone(plugin.name()) };
                 }
                 Ok(AuthnAnswer::Deny { code, reason }) => {
                     return Authentication::Denied(walk.refused(plugin, code, reason));

@@ -97,11 +97,7 @@ impl Chains {
             Some(_) => None,
             None => self.verdicts.find(who, action(question), &question.filter, now),
         };
-        Open {
-            question,
-            course: Course::default(),
-            ruling: known.map(remembered),
-        }
+        Open { question, course: Course::default(), ruling: known.map(remembered) }
     }
 
     fn keep_subscription(&self, who: &Identity, open: &Open<'_>, verdict: Verdict) {
@@ -169,29 +165,21 @@ impl Course {
         self.covers = answer.reuse.covers;
         match answer.vote {
             Vote::Allow { max_qos } => Some(Verdict::Allow { max_qos }),
-            Vote::Deny { code, reason } => Some(Verdict::Deny {
-                code,
-                reason,
-                plugin: Some(Arc::clone(plugin.name())),
-            }),
+            Vote::Deny { code, reason } => {
+                Some(Verdict::Deny { code, reason, plugin: Some(Arc::clone(plugin.name())) })
+            }
             Vote::Next => None,
         }
     }
 
     /// A failure that counts as `next`: whatever follows must not be reused.
     fn failed(&self) -> AuthzAnswer {
-        AuthzAnswer {
-            vote: Vote::Next,
-            reuse: NO_REUSE,
-        }
+        AuthzAnswer { vote: Vote::Next, reuse: NO_REUSE }
     }
 
     /// Filters of several plugins are not intersected: the verdict of two or more holds for its own topic.
     fn reuse(&self) -> Reuse {
-        Reuse {
-            ttl: self.ttl.unwrap_or_default(),
-            covers: self.covers.clone().filter(|_| self.asked == 1),
-        }
+        Reuse { ttl: self.ttl.unwrap_or_default(), covers: self.covers.clone().filter(|_| self.asked == 1) }
     }
 }
 
@@ -211,13 +199,9 @@ const fn natural(vote: Vote) -> AuthzAnswer {
 /// A yes up to a lower QoS than asked is a no.
 fn cap_publish(answer: AuthzAnswer, qos: QoS) -> AuthzAnswer {
     match answer.vote {
-        Vote::Allow { max_qos } if qos > max_qos => AuthzAnswer {
-            vote: Vote::Deny {
-                code: NOT_AUTHORIZED,
-                reason: None,
-            },
-            ..answer
-        },
+        Vote::Allow { max_qos } if qos > max_qos => {
+            AuthzAnswer { vote: Vote::Deny { code: NOT_AUTHORIZED, reason: None }, ..answer }
+        }
         _ => answer,
     }
 }
@@ -244,13 +228,7 @@ fn remembered(verdict: Verdict) -> Ruling {
 }
 
 const fn action(question: &SubscriptionQuestion) -> Action {
-    Action::Subscribe {
-        qos: question.qos,
-        no_local: question.no_local,
-    }
+    Action::Subscribe { qos: question.qos, no_local: question.no_local }
 }
 
-const NO_REUSE: Reuse = Reuse {
-    ttl: Duration::ZERO,
-    covers: None,
-};
+const NO_REUSE: Reuse = Reuse { ttl: Duration::ZERO, covers: None };

@@ -50,12 +50,7 @@ struct Fate {
 
 impl Fate {
     fn new(inbound: InboundMessage) -> Self {
-        Self {
-            messages: vec![inbound.message.clone()],
-            inbound,
-            changed: false,
-            refusal: None,
-        }
+        Self { messages: vec![inbound.message.clone()], inbound, changed: false, refusal: None }
     }
 
     /// One action for each message the plugin wanted, in order.
@@ -95,10 +90,7 @@ fn questions(fates: &[Fate], plugin: &Generation) -> Vec<(usize, InboundMessage)
     let mut asked = Vec::new();
     for (index, fate) in fates.iter().enumerate().filter(|(_, fate)| fate.refusal.is_none()) {
         for message in fate.messages.iter().filter(|message| plugin.wants(&message.topic)) {
-            let message = InboundMessage {
-                message: message.clone(),
-                ..fate.inbound.clone()
-            };
+            let message = InboundMessage { message: message.clone(), ..fate.inbound.clone() };
             asked.push((index, message));
         }
     }
@@ -107,7 +99,7 @@ fn questions(fates: &[Fate], plugin: &Generation) -> Vec<(usize, InboundMessage)
 
 /// A plugin that fails refuses, unless its `on_error` says to keep.
 fn failure(plugin: &Generation, error: &HookError, messages: usize) -> Vec<Action> {
-    tracing::warn!(%error, messages, "plugin could not decide about messages");
+    tracing::debug!(%error, messages, "plugin could not decide about messages");
     let action = match plugin.on_error() {
         OnError::Next => Action::Keep,
         OnError::Deny => Action::Refuse(Refusal {

@@ -25,10 +25,7 @@ impl Cache {
     /// Opens the directory, and makes it if need be. `None`, with a line in the log, if it cannot be trusted.
     pub(crate) fn open(directory: &Path) -> Option<Self> {
         match make_private(directory).and_then(|()| Owner::of_directory(directory)) {
-            Ok(owner) => Some(Self {
-                directory: directory.to_owned(),
-                owner,
-            }),
+            Ok(owner) => Some(Self { directory: directory.to_owned(), owner }),
             Err(error) => {
                 tracing::warn!(directory = %directory.display(), %error,
                     "compiled plugins are not cached: every start compiles them again");

@@ -43,11 +43,7 @@ pub(super) fn is_component(bytes: &[u8]) -> Result<(), LoadErrorKind> {
 /// Compares imports and exports with the contract.
 pub(super) fn inspect(component: &Component, wanted: Option<&[Hook]>) -> Result<Found, LoadErrorKind> {
     let (imports, lane) = imports(component)?;
-    Ok(Found {
-        hooks: hooks(component, wanted)?,
-        lane,
-        imports,
-    })
+    Ok(Found { hooks: hooks(component, wanted)?, lane, imports })
 }
 
 fn imports(component: &Component) -> Result<(Vec<String>, Lane), LoadErrorKind> {
@@ -74,10 +70,7 @@ fn imports(component: &Component) -> Result<(Vec<String>, Lane), LoadErrorKind> 
     if unknown.iter().any(|name| name.starts_with("wasi:")) {
         accepted.push_str(" and no WASI yet: build without it, or stub it at build time (see plugin-sdk/README.md)");
     }
-    Err(LoadErrorKind::UnknownImport {
-        found: unknown.join(", "),
-        accepted,
-    })
+    Err(LoadErrorKind::UnknownImport { found: unknown.join(", "), accepted })
 }
 
 fn hooks(component: &Component, wanted: Option<&[Hook]>) -> Result<Vec<Hook>, LoadErrorKind> {
@@ -110,14 +103,9 @@ fn own_interface<'a>(name: &'a str, known: &[&str]) -> Result<Option<&'a str>, L
     let Some((interface, version)) = name.strip_prefix("midge:plugin/").and_then(|name| name.split_once('@')) else {
         return Ok(None);
     };
-    let is_track = version
-        .strip_prefix(TRACK)
-        .is_some_and(|rest| rest.starts_with('.') && !rest.contains('-'));
+    let is_track = version.strip_prefix(TRACK).is_some_and(|rest| rest.starts_with('.') && !rest.contains('-'));
     if !is_track {
-        return Err(LoadErrorKind::OtherTrack {
-            found: name.to_owned(),
-            accepted: format!("midge:plugin@{TRACK}"),
-        });
+        return Err(LoadErrorKind::OtherTrack { found: name.to_owned(), accepted: format!("midge:plugin@{TRACK}") });
     }
     Ok(known.contains(&interface).then_some(interface))
 }

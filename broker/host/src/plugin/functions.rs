@@ -1,8 +1,6 @@
 //! The functions of the contract a component exports. Each is optional; an absent one is `None` and costs nothing.
 
-use wasmtime::component::{
-    Component, ComponentExportIndex, ComponentNamedList, Instance, Lift, Lower, TypedFunc,
-};
+use wasmtime::component::{Component, ComponentExportIndex, ComponentNamedList, Instance, Lift, Lower, TypedFunc};
 use wasmtime::{AsContextMut, StoreContextMut};
 
 use super::calls::{
@@ -25,7 +23,7 @@ impl Exports {
                 return None;
             }
             // Matches every 0.1.x: the lookup knows semantic versions.
-            component.get_export_index(None, &format!("midge:plugin/{hook}@0.1.0"))
+            component.get_export_index(None, format!("midge:plugin/{hook}@0.1.0"))
         });
         Self { interfaces }
     }
@@ -59,11 +57,7 @@ impl Functions {
         instance: &Instance,
         exports: &Exports,
     ) -> Result<Self, WrongSignature> {
-        let mut search = Search {
-            store: store.as_context_mut(),
-            instance,
-            exports,
-        };
+        let mut search = Search { store: store.as_context_mut(), instance, exports };
         Ok(Self {
             init: search.find::<Init>()?,
             health: search.find::<Health>()?,
@@ -103,18 +97,13 @@ impl<T: 'static> Search<'_, T> {
         let Some(interface) = &self.exports.interfaces[C::HOOK.index()] else {
             return Ok(None);
         };
-        let wrong = |reason: String| WrongSignature {
-            function: format!("{}.{}", C::HOOK, C::FUNCTION),
-            reason,
-        };
+        let wrong = |reason: String| WrongSignature { function: format!("{}.{}", C::HOOK, C::FUNCTION), reason };
         let index = self
             .instance
             .get_export_index(&mut self.store, Some(interface), C::FUNCTION)
             .ok_or_else(|| wrong("it is missing".into()))?;
-        let found = self
-            .instance
-            .get_typed_func(&mut self.store, &index)
-            .map_err(|error| wrong(format!("{error:#}")))?;
+        let found =
+            self.instance.get_typed_func(&mut self.store, index).map_err(|error| wrong(format!("{error:#}")))?;
         Ok(Some(found))
     }
 }

@@ -146,19 +146,11 @@ impl Instance {
     }
 
     async fn init(&mut self, blueprint: &Blueprint, number: u32) -> Result<Registration, CreateError> {
-        let init = Init {
-            environment: Environment {
-                instance: number,
-                ..blueprint.environment.clone()
-            },
-        };
+        let init = Init { environment: Environment { instance: number, ..blueprint.environment.clone() } };
         let deadline = Instant::now() + blueprint.limits.wait_of(Hook::Lifecycle);
         match self.call(&init, blueprint.limits.init_cpu, deadline).await {
             Ok(Some(registration)) => Ok(registration),
-            Ok(None) => Ok(Registration {
-                topics: Vec::new(),
-                wants_payload: true,
-            }),
+            Ok(None) => Ok(Registration { topics: Vec::new(), wants_payload: true }),
             Err(HookFailure::Backend(text)) => Err(CreateError::Refused(text)),
             Err(failure) => Err(CreateError::Failed(failure)),
         }

@@ -67,7 +67,8 @@ impl WaitingLane {
         if let Ok(permit) = self.room.try_acquire() {
             return Ok(permit);
         }
-        let overloaded = |what: &str| HookFailure::Overloaded(format!("{what} (`instances` is {})", self.instances_max));
+        let overloaded =
+            |what: &str| HookFailure::Overloaded(format!("{what} (`instances` is {})", self.instances_max));
         let Some(_place) = Place::take(&self.waiting, self.waiting_max) else {
             return Err(overloaded("all instances are busy and too many calls wait for one"));
         };

@@ -3,7 +3,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, MutexGuard};
 
@@ -19,9 +19,7 @@ pub(crate) struct InlineLane {
 
 impl InlineLane {
     pub(crate) fn new(workers: usize) -> Self {
-        Self {
-            slots: (0..workers.max(1)).map(|_| Mutex::new(None)).collect(),
-        }
+        Self { slots: (0..workers.max(1)).map(|_| Mutex::new(None)).collect() }
     }
 
     /// Puts an instance that is already there into a free slot.
@@ -38,7 +36,8 @@ impl InlineLane {
         call: &C,
         deadline: Instant,
     ) -> Result<Option<C::Answer>, HookFailure> {
-        let mut slot = self.free_slot(deadline)?;
+        let patience = nursery.blueprint.limits.cpu_of(C::HOOK) * 2;
+        let mut slot = self.free_slot(patience)?;
         let instance = slot.take();
         let called = at_once(nursery.call(instance, call, deadline));
         *slot = called.instance;
@@ -52,15 +51,15 @@ impl InlineLane {
         self.slots.iter().filter_map(|slot| slot.lock().take()).collect()
     }
 
-    fn free_slot(&self, deadline: Instant) -> Result<MutexGuard<'_, Option<Instance>>, HookFailure> {
+    fn free_slot(&self, patience: Duration) -> Result<MutexGuard<'_, Option<Instance>>, HookFailure> {
         let own = OWN_SLOT.with(|own| *own) as usize % self.slots.len();
         let (before, from) = self.slots.split_at(own);
         if let Some(slot) = from.iter().chain(before).find_map(Mutex::try_lock) {
             return Ok(slot);
         }
-        // More threads than workers are calling. A call is bounded by its processor time, so a wait here is short.
+        // More threads than workers are calling. A call is bounded by its processor time, so the wait is short.
         self.slots[own]
-            .try_lock_until(deadline)
+            .try_lock_for(patience)
             .ok_or_else(|| HookFailure::Overloaded(format!("all {} instances are busy", self.slots.len())))
     }
 }

@@ -13,10 +13,7 @@ pub(crate) struct Limiter {
 
 impl Limiter {
     pub(crate) const fn new(limits: &PluginLimits) -> Self {
-        Self {
-            memory_bytes: 0,
-            memory_bytes_max: limits.memory_bytes_max,
-        }
+        Self { memory_bytes: 0, memory_bytes_max: limits.memory_bytes_max }
     }
 
     /// All linear memories of the instance, in bytes. They never shrink.
@@ -67,10 +64,7 @@ mod tests {
 
     #[test]
     fn the_memories_of_an_instance_share_one_limit() {
-        let mut limiter = Limiter::new(&PluginLimits {
-            memory_bytes_max: 3 << 16,
-            ..PluginLimits::default()
-        });
+        let mut limiter = Limiter::new(&PluginLimits { memory_bytes_max: 3 << 16, ..PluginLimits::default() });
         assert!(limiter.memory_growing(0, 1 << 16, None).unwrap());
         assert!(limiter.memory_growing(0, 1 << 16, None).unwrap());
         assert!(limiter.memory_growing(1 << 16, 2 << 16, None).unwrap());

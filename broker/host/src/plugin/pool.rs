@@ -30,12 +30,7 @@ pub(crate) struct Counts {
 
 impl Nursery {
     pub(crate) fn new(blueprint: Blueprint) -> Self {
-        Self {
-            blueprint,
-            gone: GoneIdentities::default(),
-            counts: Arc::default(),
-            next_number: AtomicU32::new(0),
-        }
+        Self { blueprint, gone: GoneIdentities::default(), counts: Arc::default(), next_number: AtomicU32::new(0) }
     }
 
     /// Makes an instance. In the inline lane this never waits.
@@ -49,20 +44,11 @@ impl Nursery {
     }
 
     /// Makes a call in an instance, or in a new one if there is none.
-    pub(crate) async fn call<C: HookCall>(
-        &self,
-        instance: Option<Instance>,
-        call: &C,
-        deadline: Instant,
-    ) -> Called<C> {
+    pub(crate) async fn call<C: HookCall>(&self, instance: Option<Instance>, call: &C, deadline: Instant) -> Called<C> {
         let mut instance = match self.ready(instance, deadline).await {
             Ok(instance) => instance,
             Err(failure) => {
-                return Called {
-                    instance: None,
-                    orders: Vec::new(),
-                    answer: Err(failure),
-                };
+                return Called { instance: None, orders: Vec::new(), answer: Err(failure) };
             }
         };
         let cpu = self.blueprint.limits.cpu_of(C::HOOK);

@@ -4,22 +4,10 @@ use super::*;
 use crate::contract::Protocol;
 use crate::{Identities, IdentityFacts};
 
-const PUBLISH: Action = Action::Publish {
-    qos: QoS::AtMostOnce,
-    retain: false,
-};
-const SUBSCRIBE: Action = Action::Subscribe {
-    qos: QoS::AtMostOnce,
-    no_local: false,
-};
-const ALLOW: Verdict = Verdict::Allow {
-    max_qos: QoS::ExactlyOnce,
-};
-const DENY: Verdict = Verdict::Deny {
-    code: 0x87,
-    reason: None,
-    plugin: None,
-};
+const PUBLISH: Action = Action::Publish { qos: QoS::AtMostOnce, retain: false };
+const SUBSCRIBE: Action = Action::Subscribe { qos: QoS::AtMostOnce, no_local: false };
+const ALLOW: Verdict = Verdict::Allow { max_qos: QoS::ExactlyOnce };
+const DENY: Verdict = Verdict::Deny { code: 0x87, reason: None, plugin: None };
 
 fn identity(principal: &str) -> Arc<Identity> {
     // The table may go; the identity stays.
@@ -36,10 +24,7 @@ fn identity(principal: &str) -> Arc<Identity> {
 }
 
 fn reuse(seconds: u64, covers: Option<&str>) -> Reuse {
-    Reuse {
-        ttl: Duration::from_secs(seconds),
-        covers: covers.map(Into::into),
-    }
+    Reuse { ttl: Duration::from_secs(seconds), covers: covers.map(Into::into) }
 }
 
 fn cache() -> Verdicts {
@@ -61,10 +46,7 @@ fn an_answer_holds_for_its_identity_action_and_topic_until_its_time_is_over() {
     assert_eq!(cache.find(&who, PUBLISH, "a", now), Some(DENY));
     assert_eq!(cache.find(&who, PUBLISH, "b", now), None);
     assert_eq!(cache.find(&who, SUBSCRIBE, "a", now), None);
-    let retained = Action::Publish {
-        qos: QoS::AtMostOnce,
-        retain: true,
-    };
+    let retained = Action::Publish { qos: QoS::AtMostOnce, retain: true };
     assert_eq!(cache.find(&who, retained, "a", now), None);
     assert_eq!(cache.find(&identity("alice"), PUBLISH, "a", now), None);
     assert_eq!(cache.find(&who, PUBLISH, "a", now + Duration::from_secs(10)), None);

@@ -85,10 +85,9 @@ impl HookCall for Authenticate {
     fn lift(&self, (answer,): Self::Results) -> Result<AuthnAnswer, HookFailure> {
         Ok(match answer.map_err(HookFailure::Backend)?.verdict {
             wit_authn::Verdict::Allow(grant) => AuthnAnswer::Allow(Box::new(lift_grant(grant)?)),
-            wit_authn::Verdict::Deny(refusal) => AuthnAnswer::Deny {
-                code: refusal_code(refusal.code),
-                reason: refusal.reason,
-            },
+            wit_authn::Verdict::Deny(refusal) => {
+                AuthnAnswer::Deny { code: refusal_code(refusal.code), reason: refusal.reason }
+            }
             wit_authn::Verdict::Next => AuthnAnswer::Next,
         })
     }
@@ -223,19 +222,14 @@ impl HookCall for IdentityGone {
 
 fn lift_ruling(ruling: wit_authz::Ruling) -> AuthzAnswer {
     let vote = match ruling.verdict {
-        wit_authz::Verdict::Allow => Vote::Allow {
-            max_qos: lift_qos(ruling.max_qos),
-        },
+        wit_authz::Verdict::Allow => Vote::Allow { max_qos: lift_qos(ruling.max_qos) },
         wit_authz::Verdict::Deny => Vote::Deny {
             code: ruling.refusal.as_ref().map_or(0x87, |refusal| refusal_code(refusal.code)),
             reason: ruling.refusal.and_then(|refusal| refusal.reason),
         },
         wit_authz::Verdict::Next => Vote::Next,
     };
-    let reuse = Reuse {
-        ttl: Duration::from_millis(ruling.reuse.ttl_ms.into()),
-        covers: ruling.reuse.covers,
-    };
+    let reuse = Reuse { ttl: Duration::from_millis(ruling.reuse.ttl_ms.into()), covers: ruling.reuse.covers };
     AuthzAnswer { vote, reuse }
 }
 

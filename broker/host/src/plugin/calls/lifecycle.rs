@@ -51,10 +51,7 @@ impl HookCall for Init {
 
     fn lift(&self, (registration,): Self::Results) -> Result<Registration, HookFailure> {
         let registration = registration.map_err(HookFailure::Backend)?;
-        Ok(Registration {
-            topics: registration.topics,
-            wants_payload: registration.wants_payload,
-        })
+        Ok(Registration { topics: registration.topics, wants_payload: registration.wants_payload })
     }
 }
 
