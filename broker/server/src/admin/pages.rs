@@ -38,7 +38,9 @@ pub(super) async fn healthz(State(node): State<Arc<Node>>) -> Response {
 }
 
 pub(super) async fn readyz(State(node): State<Arc<Node>>) -> Response {
-    let readiness = Readiness::new(node.is_ready(), node.broker.statistics().connections, &node.host().plugins());
+    let host = Arc::clone(&node.host());
+    let unhealthy = host.unhealthy().await.into_iter().map(|error| error.to_string()).collect();
+    let readiness = Readiness::new(node.is_ready(), unhealthy, node.broker.statistics().connections, &host.plugins());
     let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(readiness)).into_response()
 }
@@ -54,7 +56,7 @@ struct Health {
 pub(super) struct Readiness {
     pub(super) ready: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) reason: Option<&'static str>,
+    pub(super) reason: Option<String>,
     connections: u64,
     plugins: Vec<PluginReadiness>,
 }
@@ -70,9 +72,14 @@ struct PluginReadiness {
 }
 
 impl Readiness {
-    /// Plugins are loaded before listeners open, so `serving` says both. A failing plugin is shown, but it does not
-    /// make the broker unready: to take every client away would turn one plugin's failure into everybody's.
-    pub(super) fn new(serving: bool, connections: u64, plugins: &[PluginStatus]) -> Self {
+    /// Plugins are loaded before listeners open, so `serving` says both. A plugin that calls itself unhealthy makes the
+    /// broker unready; one whose calls merely fail is shown, since its breaker tries it again within seconds.
+    pub(super) fn new(serving: bool, unhealthy: Vec<String>, connections: u64, plugins: &[PluginStatus]) -> Self {
+        let reason = match (serving, unhealthy.is_empty()) {
+            (false, _) => Some("the broker is starting or stopping: its listeners take no clients".to_owned()),
+            (true, false) => Some(unhealthy.join("; ")),
+            (true, true) => None,
+        };
         let plugin = |status: &PluginStatus| PluginReadiness {
             name: status.name.clone(),
             origin: status.origin.clone(),
@@ -84,11 +91,6 @@ impl Readiness {
                 .map(|hook| hook.hook.name())
                 .collect(),
         };
-        Self {
-            ready: serving,
-            reason: (!serving).then_some("the broker is starting or stopping: its listeners take no clients"),
-            connections,
-            plugins: plugins.iter().map(plugin).collect(),
-        }
+        Self { ready: reason.is_none(), reason, connections, plugins: plugins.iter().map(plugin).collect() }
     }
 }

@@ -99,8 +99,12 @@ impl Walk<'_> {
                     }
                 }
             }
-            _ if list => self.problem(value, path.into(), format!("expected a list of tables, each under [[{schema}]]")),
-            _ => self.problem(value, path.into(), format!("expected a table with {}", keys::names_in(schema).join(", "))),
+            _ if list => {
+                self.problem(value, path.into(), format!("expected a list of tables, each under [[{schema}]]"))
+            }
+            _ => {
+                self.problem(value, path.into(), format!("expected a table with {}", keys::names_in(schema).join(", ")))
+            }
         }
     }
 
@@ -136,7 +140,9 @@ fn unknown(table: &str, name: &str) -> String {
     let lower = name.to_lowercase();
     let near = known.iter().map(|known| (distance(&lower, known), known)).min();
     match near {
-        Some((distance, known)) if distance <= 1 + name.len() / 4 => format!("there is no such key; did you mean {known}?"),
+        Some((distance, known)) if distance <= 1 + name.len() / 4 => {
+            format!("there is no such key; did you mean {known}?")
+        }
         _ => format!("there is no such key; known here are {}", known.join(", ")),
     }
 }
@@ -166,9 +172,13 @@ mod tests {
 
     #[test]
     fn words_are_as_far_apart_as_their_edits() {
-        for (left, right, edits) in
-            [("adress", "address", 1), ("adderss", "address", 1), ("", "abc", 3), ("tls", "tls", 0), ("port", "path", 3)]
-        {
+        for (left, right, edits) in [
+            ("adress", "address", 1),
+            ("adderss", "address", 1),
+            ("", "abc", 3),
+            ("tls", "tls", 0),
+            ("port", "path", 3),
+        ] {
             assert_eq!(distance(left, right), edits, "{left} {right}");
         }
     }

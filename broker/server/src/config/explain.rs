@@ -2,10 +2,10 @@
 
 use toml::{Table, Value};
 
+use super::Config;
 use super::accepts::Accepts;
 use super::error::Origin;
 use super::keys::{self, KEYS};
-use super::Config;
 
 /// One line of `midge config explain`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +32,13 @@ impl Config {
             match effective.get(table) {
                 Some(Value::Array(entries)) => {
                     for (index, entry) in entries.iter().enumerate() {
-                        self.explain_table(&format!("[[{table}]]"), table, &format!("{table}[{index}]"), entry, &mut lines);
+                        self.explain_table(
+                            &format!("[[{table}]]"),
+                            table,
+                            &format!("{table}[{index}]"),
+                            entry,
+                            &mut lines,
+                        );
                     }
                 }
                 Some(entry) => self.explain_table(&format!("[{table}]"), table, table, entry, &mut lines),

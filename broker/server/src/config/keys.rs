@@ -32,7 +32,11 @@ pub(super) fn is_table(path: &str) -> bool {
 pub(super) fn names_in(path: &str) -> Vec<&'static str> {
     let mut names: Vec<&str> = Vec::new();
     for key in KEYS {
-        let below = if path.is_empty() { Some(key.path) } else { key.path.strip_prefix(path).and_then(|rest| rest.strip_prefix('.')) };
+        let below = if path.is_empty() {
+            Some(key.path)
+        } else {
+            key.path.strip_prefix(path).and_then(|rest| rest.strip_prefix('.'))
+        };
         if let Some(name) = below.and_then(|below| below.split('.').next())
             && !names.contains(&name)
         {

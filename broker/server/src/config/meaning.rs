@@ -16,8 +16,12 @@ pub(super) fn meaning(file: file::File, origins: Origins, base: &Path) -> Result
     let mut reader = Reader { origins: &origins, base, problems: Vec::new() };
     let plugins: Vec<Plugin> =
         file.plugin.into_iter().enumerate().filter_map(|(index, plugin)| reader.plugin(index, plugin)).collect();
-    let listeners: Vec<Listener> =
-        file.listener.into_iter().enumerate().filter_map(|(index, listener)| reader.listener(index, listener)).collect();
+    let listeners: Vec<Listener> = file
+        .listener
+        .into_iter()
+        .enumerate()
+        .filter_map(|(index, listener)| reader.listener(index, listener))
+        .collect();
     if reader.problems.is_empty() {
         reader.unique("plugin", "name", plugins.iter().map(|plugin| plugin.name.clone()));
         reader.unique("listener", "name", listeners.iter().map(|listener| listener.name.clone()));

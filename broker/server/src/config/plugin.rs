@@ -77,9 +77,11 @@ impl Plugin {
 
 fn find(bundled: Bundled, name: &str) -> Result<&'static [u8], String> {
     if bundled.is_empty() {
-        return Err("this midge was built without bundled plugins; `cargo xtask build` (or `cargo xtask run`) builds one \
+        return Err(
+            "this midge was built without bundled plugins; `cargo xtask build` (or `cargo xtask run`) builds one \
                     with them, or give the path of a .wasm file"
-            .into());
+                .into(),
+        );
     }
     bundled.iter().find(|(known, _)| *known == name).map(|(_, bytes)| *bytes).ok_or_else(|| {
         let known: Vec<&str> = bundled.iter().map(|(known, _)| *known).collect();

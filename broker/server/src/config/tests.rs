@@ -55,7 +55,10 @@ fn relative_paths_start_from_the_directory_of_the_file() {
                 tls = { certificate = \"a.pem\", key = \"/keys/a.key\" }\n[runtime]\ndata_dir = \"cache\"\n";
     let config = read(text).unwrap();
     let tls = config.listeners[0].tls.as_ref().unwrap();
-    assert_eq!((tls.certificate.as_path(), tls.key.as_path()), (Path::new("/etc/midge/a.pem"), Path::new("/keys/a.key")));
+    assert_eq!(
+        (tls.certificate.as_path(), tls.key.as_path()),
+        (Path::new("/etc/midge/a.pem"), Path::new("/keys/a.key"))
+    );
     assert_eq!(config.plugins[0].source, PluginSource::File(PathBuf::from("/etc/midge/auth.wasm")));
     assert_eq!(config.plugins[0].grants.files().next(), Some(("users", Path::new("/etc/midge/users"))));
     assert_eq!(config.runtime.data_dir, Path::new("/etc/midge/cache"));
@@ -107,7 +110,10 @@ fn every_key_is_explained_with_its_value_and_where_it_was_written() {
     let lines = read(text).unwrap().explain();
     let find = |table: &str, key: &str| lines.iter().find(|line| line.table == table && line.key == key).unwrap();
     let packet = find("[limits]", "packet_bytes_max");
-    assert_eq!((packet.value.as_str(), packet.origin.as_ref().unwrap().to_string()), ("\"2MiB\"", "midge.toml:2".into()));
+    assert_eq!(
+        (packet.value.as_str(), packet.origin.as_ref().unwrap().to_string()),
+        ("\"2MiB\"", "midge.toml:2".into())
+    );
     assert_eq!(find("[limits]", "keep_alive_max_s").origin, None);
     assert_eq!(find("[[listener]]", "tls.key").value, "-");
     assert_eq!(find("[[plugin]]", "limits.batch_max").value, "64");

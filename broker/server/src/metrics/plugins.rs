@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use midge_host::contract::{
-    BreakerState, CacheStatus, CustomMetric, CustomMetricKind, Hook, HookStatus, LATENCY_BOUNDS, LatencyHistogram,
-    PluginStatus, QueueStatus,
+    BreakerState, CacheStatus, CustomMetric, CustomMetricKind, Hook, HookStatus, ImportStatus, LATENCY_BOUNDS,
+    LatencyHistogram, PluginStatus, QueueStatus,
 };
 
 use super::text::{Histogram, Row, Text};
@@ -14,17 +14,23 @@ pub(super) fn write(plugins: &[PluginStatus], cache: &CacheStatus, text: &mut Te
     of_plugins(plugins, text)?;
     of_hooks(plugins, text)?;
     of_queues(plugins, text)?;
+    of_imports(plugins, text)?;
     text.counter("midge_ruling_cache_hits", "Questions answered from the verdict cache", cache.hits)?;
     text.counter("midge_ruling_cache_misses", "Questions that went to a plugin", cache.misses)?;
     text.gauge("midge_ruling_cache_entries", "Rulings in the verdict cache", cache.size as f64)?;
-    text.gauge("midge_ruling_cache_identities", "Identities with permissions or rulings at hand", cache.identities as f64)?;
+    text.gauge(
+        "midge_ruling_cache_identities",
+        "Identities with permissions or rulings at hand",
+        cache.identities as f64,
+    )?;
     custom(plugins, text)
 }
 
 fn of_plugins(plugins: &[PluginStatus], text: &mut Text<'_>) -> fmt::Result {
     let mut info: Vec<Row<'_, f64>> = Vec::new();
     for it in plugins {
-        let labels = vec![("plugin", it.name.as_str()), ("origin", &it.origin), ("digest", &it.digest), ("track", it.track)];
+        let labels =
+            vec![("plugin", it.name.as_str()), ("origin", &it.origin), ("digest", &it.digest), ("track", it.track)];
         info.push((labels, 1.0));
     }
     text.gauges("midge_plugin_info", "What is loaded", &info)?;
@@ -73,6 +79,32 @@ fn of_queues(plugins: &[PluginStatus], text: &mut Text<'_>) -> fmt::Result {
         }
     }
     text.counters("midge_plugin_queue_entries", "What became of the entries of a plugin's queue", &entries)
+}
+
+fn of_imports(plugins: &[PluginStatus], text: &mut Text<'_>) -> fmt::Result {
+    let mut uses = Vec::new();
+    for plugin in plugins {
+        for (what, count) in import_uses(&plugin.imports) {
+            uses.push((vec![("plugin", plugin.name.as_str()), ("what", what)], count));
+        }
+    }
+    text.counters("midge_plugin_imports", "What became of uses of the broker by a plugin, by what", &uses)?;
+    let kv: Vec<Row<'_, f64>> =
+        plugins.iter().map(|it| (vec![("plugin", it.name.as_str())], it.imports.kv_bytes as f64)).collect();
+    text.gauges("midge_plugin_kv_bytes", "Bytes in the stores that a plugin may use", &kv)
+}
+
+fn import_uses(imports: &ImportStatus) -> [(&'static str, u64); 8] {
+    [
+        ("http_answered", imports.http_exchanges),
+        ("http_failed", imports.http_failures),
+        ("not_granted", imports.denials),
+        ("order_refused", imports.orders_refused),
+        ("password_overloaded", imports.passwords_overloaded),
+        ("log_line_dropped", imports.log_lines_dropped),
+        ("metric_update_dropped", imports.metric_updates_dropped),
+        ("kv_entry_evicted", imports.kv_evicted),
+    ]
 }
 
 fn labels(plugin: &PluginStatus, hook: Hook) -> Vec<(&str, &str)> {

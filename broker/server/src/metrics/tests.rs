@@ -38,7 +38,15 @@ fn plugin() -> PluginStatus {
         instantiations: 3,
         retired: 1,
         memory_bytes_max: 65_536,
-        queues: vec![QueueStatus { hook: Hook::Events, depth: 4, capacity: 10, done: 1, retried: 0, rejected: 0, dropped: 6 }],
+        queues: vec![QueueStatus {
+            hook: Hook::Events,
+            depth: 4,
+            capacity: 10,
+            done: 1,
+            retried: 0,
+            rejected: 0,
+            dropped: 6,
+        }],
         imports: Default::default(),
         custom: vec![CustomMetric {
             name: "rules.loaded".into(),
@@ -49,7 +57,8 @@ fn plugin() -> PluginStatus {
 }
 
 fn page(metrics: &ServerMetrics) -> String {
-    let statistics = Statistics { connections: 3, dropped_queue_full: 9, messages_sent_qos1: 4, ..Statistics::default() };
+    let statistics =
+        Statistics { connections: 3, dropped_queue_full: 9, messages_sent_qos1: 4, ..Statistics::default() };
     let cache = CacheStatus { hits: 1, ..CacheStatus::default() };
     render(metrics, Snapshot { statistics, plugins: vec![plugin()], cache, uptime: Duration::from_secs(1) }).unwrap()
 }

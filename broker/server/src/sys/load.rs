@@ -43,7 +43,9 @@ impl Loads {
         COUNTERS
             .iter()
             .zip(&self.rates)
-            .flat_map(|((name, _), rates)| WINDOWS.iter().zip(rates).map(|((_, window), rate)| topic(name, window, *rate)))
+            .flat_map(|((name, _), rates)| {
+                WINDOWS.iter().zip(rates).map(|((_, window), rate)| topic(name, window, *rate))
+            })
             .collect()
     }
 }
@@ -58,7 +60,8 @@ mod tests {
         let mut rates = Vec::new();
         for minute in 0..=10 {
             let bytes_received = minute * 600;
-            rates = loads.update(&Sample { bytes_received, uptime: Duration::from_secs(minute * 60), ..Sample::default() });
+            rates =
+                loads.update(&Sample { bytes_received, uptime: Duration::from_secs(minute * 60), ..Sample::default() });
         }
         let rate = |window: &str| -> f64 {
             let topic = format!("load/bytes/received/{window}");

@@ -30,8 +30,13 @@ fn without_indexes(path: &str) -> String {
 
 #[test]
 fn the_example_as_it_stands_is_the_default() {
-    let effective = |config: &Config| config.explain().into_iter().map(|line| (line.table, line.key, line.value)).collect::<Vec<_>>();
-    assert_eq!(effective(&Config::read("example", EXAMPLE, Path::new(""), &[]).unwrap()), effective(&Config::default()));
+    let effective = |config: &Config| {
+        config.explain().into_iter().map(|line| (line.table, line.key, line.value)).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        effective(&Config::read("example", EXAMPLE, Path::new(""), &[]).unwrap()),
+        effective(&Config::default())
+    );
 }
 
 #[test]
@@ -49,7 +54,10 @@ fn what_the_example_says_of_plugins_is_the_default() {
     let said = file.plugin[0].limits.as_ref().unwrap();
     assert_eq!(*said, PluginLimits { cpu_ms: Some(50), wait_ms: Some(5000), ..PluginLimits::default() });
     assert_eq!(file.plugin[0].on_error, Some(OnError::default()));
-    assert!(read(&format!("[[plugin]]\npath = \"a\"\nallow = {}", Value::from(file.plugin[0].allow.clone().unwrap()))).is_ok());
+    assert!(
+        read(&format!("[[plugin]]\npath = \"a\"\nallow = {}", Value::from(file.plugin[0].allow.clone().unwrap())))
+            .is_ok()
+    );
 }
 
 /// Both directions: no type has a key that the table does not know, and no row of the table is without its type.
