@@ -1,1 +1,10 @@
-//! End-to-end tests.
+//! End-to-end tests: the real binary, and clients that it knows nothing about.
+
+mod house;
+mod interop;
+mod life;
+mod mqtt;
+mod plugins;
+mod support;
+mod tls;
+mod websocket;

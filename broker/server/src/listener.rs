@@ -45,6 +45,7 @@ impl Listener {
     }
 
     /// The address with the port that the operating system gave.
+    #[cfg(test)]
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
@@ -111,10 +112,7 @@ impl Listeners {
     /// # Errors
     /// The first file that cannot be used.
     pub(crate) fn check(config: &Config) -> Result<(), ListenError> {
-        config
-            .listeners
-            .iter()
-            .try_for_each(|settings| tls(settings).map(drop))
+        config.listeners.iter().try_for_each(|settings| tls(settings).map(drop))
     }
 
     /// Binds every listener of `config` with one socket for each of `shards` shards. Nothing is accepted yet, so that
@@ -122,11 +120,7 @@ impl Listeners {
     ///
     /// # Errors
     /// The first address or TLS file that cannot be used.
-    pub(crate) fn bind(
-        config: &Config,
-        shards: usize,
-        admission: &Admission,
-    ) -> Result<Self, ListenError> {
+    pub(crate) fn bind(config: &Config, shards: usize, admission: &Admission) -> Result<Self, ListenError> {
         let mut bound = Vec::new();
         for settings in &config.listeners {
             let tls = tls(settings)?;
@@ -157,12 +151,7 @@ impl Listeners {
     ///
     /// # Errors
     /// The operating system does not let the runtime watch a socket.
-    pub(crate) fn serve<S, F>(
-        self,
-        shards: &[Shard],
-        stop: &watch::Receiver<bool>,
-        serve: &S,
-    ) -> std::io::Result<()>
+    pub(crate) fn serve<S, F>(self, shards: &[Shard], stop: &watch::Receiver<bool>, serve: &S) -> std::io::Result<()>
     where
         S: Fn(Accepted) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = ()> + Send + 'static,
@@ -185,17 +174,12 @@ impl Listeners {
 
 fn tls(settings: &config::Listener) -> Result<Option<Tls>, ListenError> {
     let tls = settings.tls.clone().map(Tls::load).transpose();
-    tls.map_err(|error| ListenError::Tls {
-        listener: settings.name.clone(),
-        error,
-    })
+    tls.map_err(|error| ListenError::Tls { listener: settings.name.clone(), error })
 }
 
 /// A WebSocket message may hold several packets, so it may be larger than one; it is held in memory whole.
 fn message_bytes_max(packet_bytes_max: u64) -> usize {
-    usize::try_from(packet_bytes_max)
-        .unwrap_or(usize::MAX)
-        .saturating_add(MESSAGE_BYTES_MORE)
+    usize::try_from(packet_bytes_max).unwrap_or(usize::MAX).saturating_add(MESSAGE_BYTES_MORE)
 }
 
 const MESSAGE_BYTES_MORE: usize = 64 * 1024;

@@ -43,9 +43,7 @@ impl Runtimes {
     /// The operating system gives no more threads or descriptors.
     pub(crate) fn start(shards: usize, threads: usize) -> io::Result<Self> {
         let control = builder("midge-control", CONTROL_THREADS).build()?;
-        let shards = (0..shards.max(1))
-            .map(|index| start_shard(index, threads))
-            .collect::<io::Result<_>>()?;
+        let shards = (0..shards.max(1)).map(|index| start_shard(index, threads)).collect::<io::Result<_>>()?;
         Ok(Self { shards, control })
     }
 
@@ -77,11 +75,7 @@ fn start_shard(index: usize, threads: usize) -> io::Result<Shard> {
 
 fn builder(name: &str, threads: usize) -> Builder {
     let mut builder = Builder::new_multi_thread();
-    builder
-        .worker_threads(threads)
-        .thread_name(name)
-        .thread_stack_size(STACK_BYTES)
-        .enable_all();
+    builder.worker_threads(threads).thread_name(name).thread_stack_size(STACK_BYTES).enable_all();
     builder
 }
 
@@ -92,10 +86,7 @@ const STACK_BYTES: usize = 4 << 20;
 
 #[cfg(test)]
 mod tests {
-    #![allow(
-        clippy::unwrap_used,
-        reason = "a failed expectation is the test's result"
-    )]
+    #![allow(clippy::unwrap_used, reason = "a failed expectation is the test's result")]
 
     use super::*;
 
@@ -104,10 +95,7 @@ mod tests {
         let runtimes = Runtimes::start(2, 1).unwrap();
         let name = || std::thread::current().name().map(str::to_owned);
         for (index, shard) in runtimes.shards().iter().enumerate() {
-            let ran_on = runtimes
-                .control()
-                .block_on(shard.handle().spawn(async move { name() }))
-                .unwrap();
+            let ran_on = runtimes.control().block_on(shard.handle().spawn(async move { name() })).unwrap();
             assert_eq!(ran_on, Some(format!("midge-shard-{index}")));
         }
         runtimes.stop(Duration::from_secs(5));

@@ -90,10 +90,7 @@ pub(crate) async fn drain(
 
 #[cfg(test)]
 mod tests {
-    #![allow(
-        clippy::unwrap_used,
-        reason = "a failed expectation is the test's result"
-    )]
+    #![allow(clippy::unwrap_used, reason = "a failed expectation is the test's result")]
 
     use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -106,17 +103,11 @@ mod tests {
     async fn signals_arrive_as_what_they_mean_and_a_second_stop_is_at_once() {
         let mut signals = Signals::listen().unwrap();
         let send = |signal: &str| {
-            let status = std::process::Command::new("kill")
-                .args([signal, &std::process::id().to_string()])
-                .status()
-                .unwrap();
+            let status =
+                std::process::Command::new("kill").args([signal, &std::process::id().to_string()]).status().unwrap();
             assert!(status.success());
         };
-        for (name, meaning) in [
-            ("-HUP", Signal::Reload),
-            ("-TERM", Signal::Stop),
-            ("-INT", Signal::Stop),
-        ] {
+        for (name, meaning) in [("-HUP", Signal::Reload), ("-TERM", Signal::Stop), ("-INT", Signal::Stop)] {
             send(name);
             assert_eq!(timeout(LONG, signals.next()).await.unwrap(), meaning);
         }
@@ -142,10 +133,7 @@ mod tests {
             told.store(true, Ordering::Relaxed);
             open.lock().unwrap().clear();
         };
-        assert_eq!(
-            drain(&stop, disconnect_all, &admission, &mut signals, LONG).await,
-            Drained::Completely
-        );
+        assert_eq!(drain(&stop, disconnect_all, &admission, &mut signals, LONG).await, Drained::Completely);
         assert!(told.load(Ordering::Relaxed));
     }
 
@@ -155,14 +143,7 @@ mod tests {
         let admission = Admission::new(5);
         let _open = admission.one_place();
         let (stop, _stopped) = watch::channel(false);
-        let drained = drain(
-            &stop,
-            || {},
-            &admission,
-            &mut signals,
-            Duration::from_millis(20),
-        )
-        .await;
+        let drained = drain(&stop, || {}, &admission, &mut signals, Duration::from_millis(20)).await;
         assert_eq!(drained, Drained::TimedOut(1));
     }
 }

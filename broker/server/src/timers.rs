@@ -32,10 +32,7 @@ impl Timers {
     /// A wheel at second 1, so that 0 can say "never" where a second is stored.
     pub(crate) fn new() -> Arc<Self> {
         let slots = (0..SLOTS).map(|_| Mutex::default()).collect();
-        Arc::new(Self {
-            now: AtomicU32::new(1),
-            slots,
-        })
+        Arc::new(Self { now: AtomicU32::new(1), slots })
     }
 
     /// The wheel's second. Cheap enough for every packet.
@@ -84,10 +81,7 @@ const SLOTS: u32 = 128;
 
 #[cfg(test)]
 mod tests {
-    #![allow(
-        clippy::unwrap_used,
-        reason = "a failed expectation is the test's result"
-    )]
+    #![allow(clippy::unwrap_used, reason = "a failed expectation is the test's result")]
 
     use super::*;
 
@@ -200,8 +194,6 @@ mod tests {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(10), turned)
-            .await
-            .unwrap();
+        tokio::time::timeout(Duration::from_secs(10), turned).await.unwrap();
     }
 }

@@ -7,7 +7,7 @@
 //!
 //! Nothing here buffers for plain TCP; an idle connection costs the socket and 16 bytes.
 
-use std::io::{self, IoSlice};
+use std::io;
 use std::net::Shutdown;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -56,11 +56,7 @@ pub(crate) enum Owned {
 
 impl Owned {
     /// Reads what is there; nothing added to `buffer` is the end of the stream.
-    pub(crate) fn poll_read(
-        &mut self,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    pub(crate) fn poll_read(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Tcp(read) => Pin::new(read).poll_read(context, buffer),
             Self::Layered(stream) => Pin::new(stream).poll_read(context, buffer),
@@ -69,30 +65,10 @@ impl Owned {
 
     /// Writes some of `bytes`, waiting until the stream takes any. On TLS and WebSocket they may stay in the stream
     /// until [`Self::poll_flush`].
-    pub(crate) fn poll_write(
-        &mut self,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    pub(crate) fn poll_write(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match self {
-            Self::Tcp(read) => {
-                poll_socket(read.as_ref(), context, |socket| socket.try_write(bytes))
-            }
+            Self::Tcp(read) => poll_socket(read.as_ref(), context, |socket| socket.try_write(bytes)),
             Self::Layered(stream) => Pin::new(stream).poll_write(context, bytes),
-        }
-    }
-
-    /// As [`Self::poll_write`], from several pieces.
-    pub(crate) fn poll_write_vectored(
-        &mut self,
-        context: &mut Context<'_>,
-        pieces: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        match self {
-            Self::Tcp(read) => poll_socket(read.as_ref(), context, |socket| {
-                socket.try_write_vectored(pieces)
-            }),
-            Self::Layered(stream) => Pin::new(stream).poll_write_vectored(context, pieces),
         }
     }
 
@@ -144,8 +120,18 @@ fn poll_socket(
     }
 }
 
-/// The part of a stream that any task may try to write with. Dropping it closes the sending side.
+/// The part of a stream that any task may try to write with. Closing is the owner's business: a dropped writer leaves
+/// the stream as it is.
 pub(crate) struct Writer(Option<OwnedWriteHalf>);
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        if let Some(half) = self.0.take() {
+            // Unlike dropping it, this does not shut down the sending side, in which the owner may have last words.
+            half.forget();
+        }
+    }
+}
 
 impl Writer {
     /// Whether trying can succeed at all; false for TLS and WebSocket, where only the owner writes.
@@ -161,19 +147,8 @@ impl Writer {
         self.socket()?.try_write(bytes)
     }
 
-    /// As [`Self::try_write`], from several pieces.
-    ///
-    /// # Errors
-    /// As [`Self::try_write`].
-    pub(crate) fn try_write_vectored(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.socket()?.try_write_vectored(pieces)
-    }
-
     fn socket(&self) -> io::Result<&TcpStream> {
-        self.0
-            .as_ref()
-            .map(AsRef::as_ref)
-            .ok_or_else(|| io::ErrorKind::WouldBlock.into())
+        self.0.as_ref().map(AsRef::as_ref).ok_or_else(|| io::ErrorKind::WouldBlock.into())
     }
 }
 

@@ -63,37 +63,15 @@ where
         let timers = Arc::clone(&self.timers);
         if listener.tls.is_none() && settings.protocol == config::Transport::Mqtt {
             let transport = Transport::Tcp(stream);
-            let accepted = Accepted {
-                transport,
-                peer,
-                listener,
-                tls: None,
-                http: None,
-                deadline,
-                timers,
-                permit,
-            };
+            let accepted = Accepted { transport, peer, listener, tls: None, http: None, deadline, timers, permit };
             tokio::spawn((self.serve)(accepted));
             return;
         }
         let serve = self.serve.clone();
         tokio::spawn(async move {
             let problem = match timeout_at(deadline, shake_hands(stream, &listener)).await {
-                Ok(Ok(Shaken {
-                    transport,
-                    tls,
-                    http,
-                })) => {
-                    let accepted = Accepted {
-                        transport,
-                        peer,
-                        listener,
-                        tls,
-                        http,
-                        deadline,
-                        timers,
-                        permit,
-                    };
+                Ok(Ok(Shaken { transport, tls, http })) => {
+                    let accepted = Accepted { transport, peer, listener, tls, http, deadline, timers, permit };
                     // A task of its own: this one is as large as its handshakes.
                     tokio::spawn(serve(accepted));
                     return;
@@ -124,34 +102,18 @@ async fn shake_hands(stream: TcpStream, listener: &Listener) -> io::Result<Shake
     }
 }
 
-async fn upgrade<L: Layer + 'static>(
-    stream: L,
-    listener: &Listener,
-    tls: Option<Box<TlsFacts>>,
-) -> io::Result<Shaken> {
+async fn upgrade<L: Layer + 'static>(stream: L, listener: &Listener, tls: Option<Box<TlsFacts>>) -> io::Result<Shaken> {
     if listener.config.protocol == config::Transport::Mqtt {
-        return Ok(Shaken {
-            transport: Transport::Layered(Box::new(stream)),
-            tls,
-            http: None,
-        });
+        return Ok(Shaken { transport: Transport::Layered(Box::new(stream)), tls, http: None });
     }
-    let (stream, request) =
-        websocket::accept(stream, &listener.config.path, listener.message_bytes_max).await?;
-    Ok(Shaken {
-        transport: Transport::Layered(Box::new(stream)),
-        tls,
-        http: Some(Box::new(request)),
-    })
+    let (stream, request) = websocket::accept(stream, &listener.config.path, listener.message_bytes_max).await?;
+    Ok(Shaken { transport: Transport::Layered(Box::new(stream)), tls, http: Some(Box::new(request)) })
 }
 
 /// The client gave up before it was accepted.
 fn is_the_clients(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
-    matches!(
-        error.kind(),
-        ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted
-    )
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
 /// What goes wrong at the door, told at most once a second.
@@ -187,9 +149,7 @@ impl Troubles {
 
     fn may_tell(&mut self) -> bool {
         let now = Instant::now();
-        let may = self
-            .told
-            .is_none_or(|told| now.duration_since(told) >= Duration::from_secs(1));
+        let may = self.told.is_none_or(|told| now.duration_since(told) >= Duration::from_secs(1));
         if may {
             self.told = Some(now);
         }

@@ -39,7 +39,8 @@ fn advice(error: &io::Error) -> String {
             "another program listens there already; stop it or give the listener another `address`".to_owned()
         }
         io::ErrorKind::PermissionDenied => {
-            "this user may not (ports below 1024 need the capability CAP_NET_BIND_SERVICE); use a higher port".to_owned()
+            "this user may not (ports below 1024 need the capability CAP_NET_BIND_SERVICE); use a higher port"
+                .to_owned()
         }
         io::ErrorKind::AddrNotAvailable => {
             "this host has no such address; use one of its own, or 0.0.0.0 or [::] for all of them".to_owned()
@@ -50,11 +51,7 @@ fn advice(error: &io::Error) -> String {
 
 /// Binds `shards` sockets for `config` and lets them listen.
 pub(super) fn bind(config: &config::Listener, shards: usize) -> Result<Sockets, BindError> {
-    let fail = |source| BindError {
-        listener: config.name.clone(),
-        address: config.address,
-        source,
-    };
+    let fail = |source| BindError { listener: config.name.clone(), address: config.address, source };
     bind_all(config.address, shards.max(1)).map_err(fail)
 }
 
@@ -79,18 +76,11 @@ fn bind_all(address: SocketAddr, shards: usize) -> io::Result<Sockets> {
         sibling.listen(QUEUE)?;
         each.push(sibling.into());
     }
-    Ok(Sockets {
-        address: bound,
-        each,
-    })
+    Ok(Sockets { address: bound, each })
 }
 
 fn socket(address: SocketAddr) -> io::Result<Socket> {
-    let socket = Socket::new(
-        Domain::for_address(address),
-        Type::STREAM,
-        Some(Protocol::TCP),
-    )?;
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     // Connections of the last run that linger in TIME_WAIT are no reason not to start.
     socket.set_reuse_address(true)?;
     if address.is_ipv6() {

@@ -15,10 +15,7 @@ pub(super) struct Pace {
 impl Pace {
     /// At most `per_second` connections a second; 0 is no limit.
     pub(super) fn new(per_second: u32) -> Self {
-        Self {
-            per_second,
-            next: Mutex::new(Instant::now()),
-        }
+        Self { per_second, next: Mutex::new(Instant::now()) }
     }
 
     /// Waits until one more connection may be taken.
@@ -36,9 +33,7 @@ impl Pace {
     fn book(&self, now: Instant) -> Duration {
         let step = Duration::from_secs(1) / self.per_second;
         let mut next = self.next.lock();
-        let earliest = now
-            .checked_sub(Duration::from_secs(1))
-            .map_or(now, |start| start + step);
+        let earliest = now.checked_sub(Duration::from_secs(1)).map_or(now, |start| start + step);
         let place = (*next).max(earliest);
         *next = place + step;
         place.saturating_duration_since(now)
@@ -54,17 +49,10 @@ mod tests {
         let pace = Pace::new(10);
         let later = Instant::now() + Duration::from_secs(60);
         for place in 0..10 {
-            assert_eq!(
-                pace.book(later),
-                Duration::ZERO,
-                "place {place} of the burst"
-            );
+            assert_eq!(pace.book(later), Duration::ZERO, "place {place} of the burst");
         }
         assert_eq!(pace.book(later), Duration::from_millis(100));
         assert_eq!(pace.book(later), Duration::from_millis(200));
-        assert_eq!(
-            pace.book(later + Duration::from_millis(200)),
-            Duration::from_millis(100)
-        );
+        assert_eq!(pace.book(later + Duration::from_millis(200)), Duration::from_millis(100));
     }
 }

@@ -14,9 +14,7 @@ pub(crate) struct Admission {
 impl Admission {
     /// At most `max` connections.
     pub(crate) fn new(max: u32) -> Self {
-        Self {
-            total: Arc::new(Count::new(max)),
-        }
+        Self { total: Arc::new(Count::new(max)) }
     }
 
     /// Connections that are open now.
@@ -48,10 +46,7 @@ impl Admission {
 
     /// The places of a listener that may have `max` of them.
     pub(super) fn places(&self, max: u32) -> Arc<Places> {
-        Arc::new(Places {
-            own: Count::new(max),
-            total: Arc::clone(&self.total),
-        })
+        Arc::new(Places { own: Count::new(max), total: Arc::clone(&self.total) })
     }
 }
 
@@ -113,18 +108,12 @@ struct Count {
 
 impl Count {
     fn new(max: u32) -> Self {
-        Self {
-            max,
-            used: AtomicU32::new(0),
-            idle: Notify::new(),
-        }
+        Self { max, used: AtomicU32::new(0), idle: Notify::new() }
     }
 
     fn take(&self) -> bool {
         let more = |used: u32| (used < self.max).then_some(used + 1);
-        self.used
-            .fetch_update(Ordering::AcqRel, Ordering::Relaxed, more)
-            .is_ok()
+        self.used.fetch_update(Ordering::AcqRel, Ordering::Relaxed, more).is_ok()
     }
 
     fn give(&self) {
@@ -136,10 +125,7 @@ impl Count {
 
 #[cfg(test)]
 mod tests {
-    #![allow(
-        clippy::unwrap_used,
-        reason = "a failed expectation is the test's result"
-    )]
+    #![allow(clippy::unwrap_used, reason = "a failed expectation is the test's result")]
 
     use std::time::Duration;
 
@@ -156,10 +142,7 @@ mod tests {
         assert_eq!(far.take().err(), Some(Full::Broker));
         assert_eq!(admission.open(), 3);
         drop(first);
-        assert!(
-            far.take().is_ok(),
-            "a place refused by the total is not kept by the listener"
-        );
+        assert!(far.take().is_ok(), "a place refused by the total is not kept by the listener");
         assert!(near.take().is_ok());
     }
 
@@ -174,9 +157,6 @@ mod tests {
         tokio::task::yield_now().await;
         assert!(!waiting.is_finished());
         drop(permit);
-        tokio::time::timeout(Duration::from_secs(10), waiting)
-            .await
-            .unwrap()
-            .unwrap();
+        tokio::time::timeout(Duration::from_secs(10), waiting).await.unwrap().unwrap();
     }
 }

@@ -1,7 +1,4 @@
-#![allow(
-    clippy::unwrap_used,
-    reason = "a failed expectation is the test's result"
-)]
+#![allow(clippy::unwrap_used, reason = "a failed expectation is the test's result")]
 
 use std::future::poll_fn;
 use std::net::{Ipv4Addr, TcpListener as StdListener};
@@ -41,26 +38,15 @@ impl House {
         let runtimes = Runtimes::start(shards, 1).unwrap();
         let admission = Admission::new(config.limits.connections_max);
         let listeners = Listeners::bind(config, shards, &admission).unwrap();
-        let addresses = listeners
-            .each()
-            .map(|listener| listener.address())
-            .collect();
+        let addresses = listeners.each().map(|listener| listener.address()).collect();
         let (stop, stopped) = watch::channel(false);
         let (arrive, arrived) = mpsc::unbounded_channel();
         let serve = move |accepted| {
             let _ = arrive.send(accepted);
             std::future::ready(())
         };
-        listeners
-            .serve(runtimes.shards(), &stopped, &serve)
-            .unwrap();
-        Self {
-            runtimes,
-            admission,
-            addresses,
-            stop,
-            arrived,
-        }
+        listeners.serve(runtimes.shards(), &stopped, &serve).unwrap();
+        Self { runtimes, admission, addresses, stop, arrived }
     }
 
     /// Runs `future` beside the broker.
@@ -84,10 +70,7 @@ fn every_shard_accepts_on_the_one_port() {
         while wheels.len() < 4 {
             held.push(TcpStream::connect(house.addresses[0]).await.unwrap());
             let accepted = house.next().await;
-            if !wheels
-                .iter()
-                .any(|wheel| Arc::ptr_eq(wheel, &accepted.timers))
-            {
+            if !wheels.iter().any(|wheel| Arc::ptr_eq(wheel, &accepted.timers)) {
                 wheels.push(Arc::clone(&accepted.timers));
             }
         }
@@ -104,9 +87,7 @@ fn an_accepted_client_is_described_and_sends_without_delay() {
         assert_eq!(accepted.peer, client.local_addr().unwrap());
         assert!(accepted.tls.is_none() && accepted.http.is_none());
         assert!(accepted.deadline > Instant::now());
-        let Transport::Tcp(stream) = accepted.transport else {
-            panic!("plain TCP stays plain")
-        };
+        let Transport::Tcp(stream) = accepted.transport else { panic!("plain TCP stays plain") };
         assert!(stream.nodelay().unwrap());
     });
 }
@@ -117,18 +98,10 @@ fn a_busy_port_is_an_error_that_names_listener_and_address() {
     let mut settings = anywhere("front door");
     settings.address = taken.local_addr().unwrap();
     for shards in [1, 3] {
-        let error = Listeners::bind(&with(vec![settings.clone()]), shards, &Admission::new(1))
-            .err()
-            .unwrap();
+        let error = Listeners::bind(&with(vec![settings.clone()]), shards, &Admission::new(1)).err().unwrap();
         let text = error.to_string();
-        assert!(
-            text.contains("front door") && text.contains(&settings.address.to_string()),
-            "{text}"
-        );
-        assert!(
-            text.contains("another program listens there already"),
-            "{text}"
-        );
+        assert!(text.contains("front door") && text.contains(&settings.address.to_string()), "{text}");
+        assert!(text.contains("another program listens there already"), "{text}");
     }
 }
 
@@ -140,10 +113,7 @@ fn the_port_of_another_midge_is_busy_too() {
     settings.address = first.each().next().unwrap().address();
     for shards in [1, 3] {
         let second = Listeners::bind(&with(vec![settings.clone()]), shards, &admission);
-        assert!(
-            matches!(second, Err(ListenError::Bind(_))),
-            "{shards} shards"
-        );
+        assert!(matches!(second, Err(ListenError::Bind(_))), "{shards} shards");
     }
 }
 
@@ -151,20 +121,10 @@ fn the_port_of_another_midge_is_busy_too() {
 fn an_address_this_host_lacks_is_an_error_unless_it_is_optional() {
     let mut settings = anywhere("elsewhere");
     settings.address = "192.0.2.1:0".parse().unwrap();
-    let error = Listeners::bind(&with(vec![settings.clone()]), 1, &Admission::new(1))
-        .err()
-        .unwrap();
-    assert!(
-        error.to_string().contains("this host has no such address"),
-        "{error}"
-    );
+    let error = Listeners::bind(&with(vec![settings.clone()]), 1, &Admission::new(1)).err().unwrap();
+    assert!(error.to_string().contains("this host has no such address"), "{error}");
     settings.optional = true;
-    let bound = Listeners::bind(
-        &with(vec![settings, anywhere("here")]),
-        1,
-        &Admission::new(1),
-    )
-    .unwrap();
+    let bound = Listeners::bind(&with(vec![settings, anywhere("here")]), 1, &Admission::new(1)).unwrap();
     assert_eq!(bound.each().count(), 1);
 }
 
@@ -177,14 +137,8 @@ fn a_missing_certificate_names_listener_and_file() {
         client_ca: None,
         client_certificate: config::ClientCertificate::None,
     });
-    let error = Listeners::bind(&with(vec![settings]), 1, &Admission::new(1))
-        .err()
-        .unwrap()
-        .to_string();
-    assert!(
-        error.starts_with("listener secure: /nowhere/certificate.pem: cannot be read"),
-        "{error}"
-    );
+    let error = Listeners::bind(&with(vec![settings]), 1, &Admission::new(1)).err().unwrap().to_string();
+    assert!(error.starts_with("listener secure: /nowhere/certificate.pem: cannot be read"), "{error}");
 }
 
 #[test]
@@ -194,10 +148,7 @@ fn one_connection_too_many_is_closed_and_a_free_place_is_used() {
     let mut house = House::open(1, &with(vec![settings]));
     house.run(async |house| {
         let address = house.addresses[0];
-        let _held = [
-            TcpStream::connect(address).await.unwrap(),
-            TcpStream::connect(address).await.unwrap(),
-        ];
+        let _held = [TcpStream::connect(address).await.unwrap(), TcpStream::connect(address).await.unwrap()];
         let first = house.next().await;
         let _second = house.next().await;
         assert_eq!(house.admission.open(), 2);

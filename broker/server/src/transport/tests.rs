@@ -1,7 +1,4 @@
-#![allow(
-    clippy::unwrap_used,
-    reason = "a failed expectation is the test's result"
-)]
+#![allow(clippy::unwrap_used, reason = "a failed expectation is the test's result")]
 
 use std::future::poll_fn;
 use std::time::Duration;
@@ -55,18 +52,11 @@ async fn anyone_may_write_into_plain_tcp() {
         writer
     });
     let writer = shared.join().unwrap();
-    writer
-        .try_write_vectored(&[IoSlice::new(b"in "), IoSlice::new(b"pieces, ")])
-        .unwrap();
+    writer.try_write(b"in pieces, ").unwrap();
     write_all(&mut owned, b"by the owner").await.unwrap();
-    poll_fn(|context| owned.poll_shutdown(context))
-        .await
-        .unwrap();
+    poll_fn(|context| owned.poll_shutdown(context)).await.unwrap();
     let mut all = String::new();
-    timeout(PATIENCE, client.read_to_string(&mut all))
-        .await
-        .unwrap()
-        .unwrap();
+    timeout(PATIENCE, client.read_to_string(&mut all)).await.unwrap().unwrap();
     assert_eq!(all, "from a thread, in pieces, by the owner");
 }
 
@@ -87,16 +77,11 @@ async fn the_owner_continues_when_a_full_socket_has_room_again() {
     }
     let rest = tokio::spawn(async move {
         write_all(&mut owned, &block).await.unwrap();
-        poll_fn(|context| owned.poll_shutdown(context))
-            .await
-            .unwrap();
+        poll_fn(|context| owned.poll_shutdown(context)).await.unwrap();
         block.len()
     });
     let mut received = Vec::new();
-    timeout(PATIENCE, client.read_to_end(&mut received))
-        .await
-        .unwrap()
-        .unwrap();
+    timeout(PATIENCE, client.read_to_end(&mut received)).await.unwrap().unwrap();
     assert_eq!(received.len(), sent + rest.await.unwrap());
 }
 
@@ -105,10 +90,7 @@ async fn only_the_owner_writes_into_a_layered_stream() {
     let (server, mut client) = tokio::io::duplex(64);
     let (mut owned, writer) = Transport::Layered(Box::new(server)).split();
     assert!(!writer.inline_capable());
-    assert_eq!(
-        writer.try_write(b"no").unwrap_err().kind(),
-        io::ErrorKind::WouldBlock
-    );
+    assert_eq!(writer.try_write(b"no").unwrap_err().kind(), io::ErrorKind::WouldBlock);
     write_all(&mut owned, b"yes").await.unwrap();
     client.write_all(b"back").await.unwrap();
     assert_eq!(read(&mut owned).await.unwrap(), b"back");
@@ -118,20 +100,16 @@ async fn only_the_owner_writes_into_a_layered_stream() {
 async fn the_last_words_survive_unread_input() {
     let (server, mut client) = pair().await;
     let (mut owned, writer) = Transport::Tcp(server).split();
+    drop(writer);
     client.write_all(&[0; 100_000]).await.unwrap();
     write_all(&mut owned, b"goodbye").await.unwrap();
-    poll_fn(|context| owned.poll_shutdown(context))
-        .await
-        .unwrap();
+    poll_fn(|context| owned.poll_shutdown(context)).await.unwrap();
     let closing = tokio::spawn(async move {
         poll_fn(|context| owned.poll_discard(context)).await;
-        drop((owned, writer));
+        drop(owned);
     });
     let mut last = String::new();
-    timeout(PATIENCE, client.read_to_string(&mut last))
-        .await
-        .unwrap()
-        .unwrap();
+    timeout(PATIENCE, client.read_to_string(&mut last)).await.unwrap().unwrap();
     assert_eq!(last, "goodbye");
     drop(client);
     timeout(PATIENCE, closing).await.unwrap().unwrap();

@@ -18,7 +18,7 @@ use crate::config::{self, ClientCertificate};
 mod facts;
 mod pem;
 
-pub(crate) use facts::{ClientFacts, TlsFacts};
+pub(crate) use facts::TlsFacts;
 pub(crate) use pem::{TlsError, TlsProblem};
 
 /// The TLS side of a listener.
@@ -50,13 +50,8 @@ impl Tls {
     ///
     /// # Errors
     /// What the client did wrong, or that it went away.
-    pub(crate) async fn accept(
-        &self,
-        stream: TcpStream,
-    ) -> io::Result<(TlsStream<TcpStream>, TlsFacts)> {
-        let stream = TlsAcceptor::from(self.current.load_full())
-            .accept(stream)
-            .await?;
+    pub(crate) async fn accept(&self, stream: TcpStream) -> io::Result<(TlsStream<TcpStream>, TlsFacts)> {
+        let stream = TlsAcceptor::from(self.current.load_full()).accept(stream).await?;
         let connection: &ServerConnection = stream.get_ref().1;
         let facts = TlsFacts::of(connection);
         Ok((stream, facts))
@@ -74,15 +69,12 @@ fn server_config(settings: &config::Tls) -> Result<ServerConfig, TlsError> {
         Some(verifier) => builder.with_client_cert_verifier(verifier),
         None => builder.with_no_client_auth(),
     };
-    let mut config = builder
-        .with_single_cert(chain, key)
-        .map_err(|error| match error {
-            rustls::Error::InconsistentKeys(_) => TlsError::new(
-                &settings.key,
-                TlsProblem::NotTheKeyOf(settings.certificate.clone()),
-            ),
-            error => TlsError::new(&settings.key, TlsProblem::Unusable(error)),
-        })?;
+    let mut config = builder.with_single_cert(chain, key).map_err(|error| match error {
+        rustls::Error::InconsistentKeys(_) => {
+            TlsError::new(&settings.key, TlsProblem::NotTheKeyOf(settings.certificate.clone()))
+        }
+        error => TlsError::new(&settings.key, TlsProblem::Unusable(error)),
+    })?;
     // A device that comes back saves a round trip and both signatures. A reload makes new ticket keys, so that no
     // ticket outlives the authorities it was issued under.
     if let Ok(ticketer) = ring::Ticketer::new() {
@@ -100,22 +92,15 @@ fn client_verifier(
         return Ok(None);
     }
     let Some(file) = &settings.client_ca else {
-        return Err(TlsError::new(
-            &settings.certificate,
-            TlsProblem::NoAuthority,
-        ));
+        return Err(TlsError::new(&settings.certificate, TlsProblem::NoAuthority));
     };
-    let builder =
-        WebPkiClientVerifier::builder_with_provider(authorities(file)?, Arc::clone(provider));
+    let builder = WebPkiClientVerifier::builder_with_provider(authorities(file)?, Arc::clone(provider));
     let builder = match settings.client_certificate {
         ClientCertificate::Required => builder,
         ClientCertificate::None | ClientCertificate::Optional => builder.allow_unauthenticated(),
     };
     let unusable = |error: rustls::server::VerifierBuilderError| {
-        TlsError::new(
-            file,
-            TlsProblem::Unusable(rustls::Error::General(error.to_string())),
-        )
+        TlsError::new(file, TlsProblem::Unusable(rustls::Error::General(error.to_string())))
     };
     builder.build().map(Some).map_err(unusable)
 }
@@ -123,9 +108,7 @@ fn client_verifier(
 fn authorities(file: &Path) -> Result<Arc<RootCertStore>, TlsError> {
     let mut roots = RootCertStore::empty();
     for certificate in pem::certificates(file)? {
-        roots
-            .add(certificate)
-            .map_err(|error| TlsError::new(file, TlsProblem::Unusable(error)))?;
+        roots.add(certificate).map_err(|error| TlsError::new(file, TlsProblem::Unusable(error)))?;
     }
     Ok(Arc::new(roots))
 }

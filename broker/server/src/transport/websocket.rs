@@ -32,18 +32,8 @@ pub(crate) async fn accept<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let (inner, request) = upgrade::accept(stream, path, configuration(message_bytes_max))
-        .await
-        .map_err(in_io)?;
-    Ok((
-        WebSocket {
-            inner,
-            received: Bytes::new(),
-            written: Vec::new(),
-            refusal: Refusal::None,
-        },
-        request,
-    ))
+    let (inner, request) = upgrade::accept(stream, path, configuration(message_bytes_max)).await.map_err(in_io)?;
+    Ok((WebSocket { inner, received: Bytes::new(), written: Vec::new(), refusal: Refusal::None }, request))
 }
 
 /// Small buffers: most connections are idle, and messages are coalesced here anyway.
@@ -81,25 +71,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         while self.received.is_empty() {
             if let Refusal::Sending(_) = self.refusal {
                 ready!(Pin::new(&mut self.inner).poll_flush(context)).map_err(in_io)?;
-                if let Refusal::Sending(error) = std::mem::replace(&mut self.refusal, Refusal::Sent)
-                {
+                if let Refusal::Sending(error) = std::mem::replace(&mut self.refusal, Refusal::Sent) {
                     return Poll::Ready(Err(error));
                 }
             }
             match ready!(Pin::new(&mut self.inner).poll_next(context)) {
-                Some(Ok(Message::Binary(_) | Message::Text(_)))
-                    if matches!(self.refusal, Refusal::Sent) => {}
+                Some(Ok(Message::Binary(_) | Message::Text(_))) if matches!(self.refusal, Refusal::Sent) => {}
                 Some(Ok(Message::Binary(bytes))) => self.received = bytes,
                 Some(Ok(Message::Text(_))) => self.refuse(CloseCode::Unsupported, not_binary())?,
                 // The library answers a Ping or a Close with the next read or write.
-                Some(Ok(
-                    Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_),
-                )) => {}
+                Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_))) => {}
                 Some(Err(Error::Capacity(error))) => {
-                    self.refuse(
-                        CloseCode::Size,
-                        io::Error::new(io::ErrorKind::InvalidData, error),
-                    )?;
+                    self.refuse(CloseCode::Size, io::Error::new(io::ErrorKind::InvalidData, error))?;
                 }
                 Some(Err(error)) => return Poll::Ready(Err(in_io(error))),
                 None => return Poll::Ready(Ok(false)),
@@ -110,13 +93,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
 
     /// Queues a close frame with `code`; the reader is told `error` when it is sent.
     fn refuse(&mut self, code: CloseCode, error: io::Error) -> io::Result<()> {
-        let close = CloseFrame {
-            code,
-            reason: "MQTT is in binary frames of bounded size".into(),
-        };
-        Pin::new(&mut self.inner)
-            .start_send(Message::Close(Some(close)))
-            .map_err(in_io)?;
+        let close = CloseFrame { code, reason: "MQTT is in binary frames of bounded size".into() };
+        Pin::new(&mut self.inner).start_send(Message::Close(Some(close))).map_err(in_io)?;
         self.refusal = Refusal::Sending(error);
         Ok(())
     }
@@ -133,11 +111,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for WebSocket<S> {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if ready!(this.poll_message(context))? {
             let length = this.received.len().min(buffer.remaining());
@@ -149,11 +123,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for WebSocket<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for WebSocket<S> {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         if this.written.len() >= FRAME_BYTES_MAX {
             ready!(this.poll_frame(context))?;
@@ -179,10 +149,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for WebSocket<S> {
 
 /// [MQTT-6.0.0-1]: any other frame than binary closes the Network Connection.
 fn not_binary() -> io::Error {
-    io::Error::new(
-        io::ErrorKind::InvalidData,
-        "a text frame arrived, MQTT is in binary frames [MQTT-6.0.0-1]",
-    )
+    io::Error::new(io::ErrorKind::InvalidData, "a text frame arrived, MQTT is in binary frames [MQTT-6.0.0-1]")
 }
 
 fn in_io(error: Error) -> io::Error {

@@ -34,14 +34,7 @@ impl TlsFacts {
             client: connection
                 .peer_certificates()
                 .filter(|chain| !chain.is_empty())
-                .map(|chain| {
-                    ClientFacts::of(
-                        chain
-                            .iter()
-                            .map(|certificate| certificate.to_vec())
-                            .collect(),
-                    )
-                }),
+                .map(|chain| ClientFacts::of(chain.iter().map(|certificate| certificate.to_vec()).collect())),
         }
     }
 }
@@ -49,10 +42,7 @@ impl TlsFacts {
 impl ClientFacts {
     /// Names that cannot be read are left out: the certificate is verified, its names are only what they say.
     fn of(chain: Vec<Vec<u8>>) -> Self {
-        let leaf = chain
-            .first()
-            .and_then(|leaf| X509Certificate::from_der(leaf).ok())
-            .map(|(_, leaf)| leaf);
+        let leaf = chain.first().and_then(|leaf| X509Certificate::from_der(leaf).ok()).map(|(_, leaf)| leaf);
         let common_name = leaf.as_ref().and_then(|leaf| {
             let last = leaf.subject().iter_common_name().last()?;
             last.as_str().ok().map(str::to_owned)
@@ -60,20 +50,9 @@ impl ClientFacts {
         let alternative_names = leaf
             .as_ref()
             .and_then(|leaf| leaf.subject_alternative_name().ok().flatten())
-            .map(|extension| {
-                extension
-                    .value
-                    .general_names
-                    .iter()
-                    .filter_map(in_words)
-                    .collect()
-            })
+            .map(|extension| extension.value.general_names.iter().filter_map(in_words).collect())
             .unwrap_or_default();
-        Self {
-            common_name,
-            alternative_names,
-            chain,
-        }
+        Self { common_name, alternative_names, chain }
     }
 }
 
@@ -83,12 +62,8 @@ fn in_words(name: &GeneralName<'_>) -> Option<String> {
         GeneralName::URI(uri) => Some(format!("URI:{uri}")),
         GeneralName::RFC822Name(address) => Some(format!("email:{address}")),
         GeneralName::IPAddress(bytes) => match bytes.len() {
-            4 => <[u8; 4]>::try_from(*bytes)
-                .ok()
-                .map(|bytes| format!("IP:{}", Ipv4Addr::from(bytes))),
-            _ => <[u8; 16]>::try_from(*bytes)
-                .ok()
-                .map(|bytes| format!("IP:{}", Ipv6Addr::from(bytes))),
+            4 => <[u8; 4]>::try_from(*bytes).ok().map(|bytes| format!("IP:{}", Ipv4Addr::from(bytes))),
+            _ => <[u8; 16]>::try_from(*bytes).ok().map(|bytes| format!("IP:{}", Ipv6Addr::from(bytes))),
         },
         _ => None,
     }

@@ -17,10 +17,7 @@ pub(crate) struct TlsError {
 
 impl TlsError {
     pub(super) fn new(file: &Path, problem: TlsProblem) -> Self {
-        Self {
-            file: file.to_owned(),
-            problem,
-        }
+        Self { file: file.to_owned(), problem }
     }
 
     /// What is wrong with the file.
@@ -43,22 +40,16 @@ pub(crate) enum TlsProblem {
     #[error("has no certificate; a section -----BEGIN CERTIFICATE----- is expected")]
     NoCertificate,
     /// It has no private key.
-    #[error(
-        "has no private key; a section -----BEGIN PRIVATE KEY----- (or RSA or EC PRIVATE KEY) is expected"
-    )]
+    #[error("has no private key; a section -----BEGIN PRIVATE KEY----- (or RSA or EC PRIVATE KEY) is expected")]
     NoKey,
     /// Its private key needs a passphrase.
-    #[error(
-        "has an encrypted private key, which cannot be used; decrypt it with: openssl pkey -in FILE -out NEW_FILE"
-    )]
+    #[error("has an encrypted private key, which cannot be used; decrypt it with: openssl pkey -in FILE -out NEW_FILE")]
     EncryptedKey,
     /// The key and the certificate do not belong together.
     #[error("is not the private key of the certificate in {}", .0.display())]
     NotTheKeyOf(PathBuf),
     /// Client certificates are asked for, and nobody may sign them.
-    #[error(
-        "client_certificate is \"optional\" or \"required\", but there is no client_ca file with the authorities"
-    )]
+    #[error("client_certificate is \"optional\" or \"required\", but there is no client_ca file with the authorities")]
     NoAuthority,
     /// The TLS library does not accept it.
     #[error("cannot be used: {0}")]
@@ -82,9 +73,7 @@ pub(super) fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, TlsErro
     let text = read(file)?;
     PrivateKeyDer::from_pem_slice(&text).map_err(|error| {
         let problem = match error {
-            PemError::NoItemsFound if contains(&text, b"BEGIN ENCRYPTED PRIVATE KEY") => {
-                TlsProblem::EncryptedKey
-            }
+            PemError::NoItemsFound if contains(&text, b"BEGIN ENCRYPTED PRIVATE KEY") => TlsProblem::EncryptedKey,
             PemError::NoItemsFound => TlsProblem::NoKey,
             error => TlsProblem::NotPem(error),
         };

@@ -1,7 +1,4 @@
-#![allow(
-    clippy::unwrap_used,
-    reason = "a failed expectation is the test's result"
-)]
+#![allow(clippy::unwrap_used, reason = "a failed expectation is the test's result")]
 
 use std::fs;
 
@@ -28,10 +25,7 @@ impl Pki {
         let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
         let directory = TempDir::new().unwrap();
         fs::write(directory.path().join("ca.pem"), authority.pem()).unwrap();
-        let pki = Self {
-            directory,
-            authority,
-        };
+        let pki = Self { directory, authority };
         pki.issue_server();
         pki
     }
@@ -43,8 +37,7 @@ impl Pki {
 
     /// Writes a new server certificate and returns its DER.
     fn issue_server(&self) -> Vec<u8> {
-        let (certificate, key) =
-            self.issue(&CertificateParams::new(vec!["localhost".into()]).unwrap());
+        let (certificate, key) = self.issue(&CertificateParams::new(vec!["localhost".into()]).unwrap());
         self.write("server.pem", &certificate.pem());
         self.write("server.key", &key.serialize_pem());
         certificate.der().to_vec()
@@ -75,9 +68,7 @@ impl Pki {
             None => builder.with_no_client_auth(),
             Some((certificate, key)) => {
                 let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-                builder
-                    .with_client_auth_cert(vec![certificate.der().clone()], key)
-                    .unwrap()
+                builder.with_client_auth_cert(vec![certificate.der().clone()], key).unwrap()
             }
         };
         TlsConnector::from(Arc::new(config))
@@ -108,15 +99,9 @@ async fn shake(tls: &Tls, client: TlsConnector) -> io::Result<(TlsFacts, Certifi
 
 fn device() -> CertificateParams {
     let mut params = CertificateParams::new(vec!["device.example".into()]).unwrap();
-    params
-        .distinguished_name
-        .push(DnType::CommonName, "device-7");
-    params
-        .subject_alt_names
-        .push(SanType::IpAddress("192.0.2.7".parse().unwrap()));
-    params
-        .subject_alt_names
-        .push(SanType::URI("urn:dev:7".try_into().unwrap()));
+    params.distinguished_name.push(DnType::CommonName, "device-7");
+    params.subject_alt_names.push(SanType::IpAddress("192.0.2.7".parse().unwrap()));
+    params.subject_alt_names.push(SanType::URI("urn:dev:7".try_into().unwrap()));
     params
 }
 
@@ -125,13 +110,7 @@ async fn a_client_without_certificate_is_known_by_the_name_it_asked_for() {
     let pki = Pki::new();
     let tls = Tls::load(pki.settings(ClientCertificate::None)).unwrap();
     let (facts, _) = shake(&tls, pki.client(None)).await.unwrap();
-    assert_eq!(
-        facts,
-        TlsFacts {
-            server_name: Some("localhost".into()),
-            client: None
-        }
-    );
+    assert_eq!(facts, TlsFacts { server_name: Some("localhost".into()), client: None });
 }
 
 #[tokio::test]
@@ -143,10 +122,7 @@ async fn a_verified_certificate_gives_its_names_and_its_chain() {
     let (facts, _) = shake(&tls, pki.client(Some(identity))).await.unwrap();
     let client = facts.client.unwrap();
     assert_eq!(client.common_name.as_deref(), Some("device-7"));
-    assert_eq!(
-        client.alternative_names,
-        ["DNS:device.example", "IP:192.0.2.7", "URI:urn:dev:7"]
-    );
+    assert_eq!(client.alternative_names, ["DNS:device.example", "IP:192.0.2.7", "URI:urn:dev:7"]);
     assert_eq!(client.chain, [der]);
 }
 
@@ -156,21 +132,14 @@ async fn who_must_show_a_certificate_and_does_not_is_refused() {
     let required = Tls::load(pki.settings(ClientCertificate::Required)).unwrap();
     assert!(shake(&required, pki.client(None)).await.is_err());
     let optional = Tls::load(pki.settings(ClientCertificate::Optional)).unwrap();
-    assert_eq!(
-        shake(&optional, pki.client(None)).await.unwrap().0.client,
-        None
-    );
+    assert_eq!(shake(&optional, pki.client(None)).await.unwrap().0.client, None);
 }
 
 #[tokio::test]
 async fn a_certificate_of_another_authority_is_refused_even_if_optional() {
     let (pki, stranger) = (Pki::new(), Pki::new());
     let optional = Tls::load(pki.settings(ClientCertificate::Optional)).unwrap();
-    assert!(
-        shake(&optional, pki.client(Some(stranger.issue(&device()))))
-            .await
-            .is_err()
-    );
+    assert!(shake(&optional, pki.client(Some(stranger.issue(&device())))).await.is_err());
 }
 
 #[tokio::test]
@@ -182,10 +151,7 @@ async fn a_reload_shows_the_new_certificate_and_a_failed_one_keeps_the_old() {
     let (_, seen) = shake(&tls, pki.client(None)).await.unwrap();
     assert_eq!(seen.to_vec(), renewed);
     pki.write("server.pem", "garbage");
-    assert!(matches!(
-        tls.reload().unwrap_err().problem(),
-        TlsProblem::NoCertificate
-    ));
+    assert!(matches!(tls.reload().unwrap_err().problem(), TlsProblem::NoCertificate));
     let (_, seen) = shake(&tls, pki.client(None)).await.unwrap();
     assert_eq!(seen.to_vec(), renewed);
 }
@@ -195,25 +161,17 @@ fn a_bad_file_is_named_with_what_is_wrong_with_it() {
     let check = |spoil: fn(&Pki), file: &str, words: &str| {
         let pki = Pki::new();
         spoil(&pki);
-        let text = Tls::load(pki.settings(ClientCertificate::Required))
-            .err()
-            .unwrap()
-            .to_string();
+        let text = Tls::load(pki.settings(ClientCertificate::Required)).err().unwrap().to_string();
         assert!(text.contains(file) && text.contains(words), "{text}");
     };
-    check(
-        |pki| fs::remove_file(pki.directory.path().join("server.key")).unwrap(),
-        "server.key",
-        "cannot be read",
-    );
-    check(
-        |pki| pki.write("server.key", ""),
-        "server.key",
-        "has no private key",
-    );
+    check(|pki| fs::remove_file(pki.directory.path().join("server.key")).unwrap(), "server.key", "cannot be read");
+    check(|pki| pki.write("server.key", ""), "server.key", "has no private key");
     check(
         |pki| {
-            pki.write("server.key", "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n")
+            pki.write(
+                "server.key",
+                "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n",
+            )
         },
         "server.key",
         "openssl pkey",
@@ -223,14 +181,6 @@ fn a_bad_file_is_named_with_what_is_wrong_with_it() {
         "server.key",
         "is not the private key of the certificate in",
     );
-    check(
-        |pki| pki.write("server.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n"),
-        "server.pem",
-        "not valid PEM",
-    );
-    check(
-        |pki| pki.write("ca.pem", "nothing"),
-        "ca.pem",
-        "has no certificate",
-    );
+    check(|pki| pki.write("server.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n"), "server.pem", "not valid PEM");
+    check(|pki| pki.write("ca.pem", "nothing"), "ca.pem", "has no certificate");
 }

@@ -1,7 +1,4 @@
-#![allow(
-    clippy::unwrap_used,
-    reason = "a failed expectation is the test's result"
-)]
+#![allow(clippy::unwrap_used, reason = "a failed expectation is the test's result")]
 
 use std::time::Duration;
 
@@ -20,20 +17,12 @@ type Client = WebSocketStream<DuplexStream>;
 async fn shake(
     path: &str,
     subprotocols: Option<&'static str>,
-) -> (
-    io::Result<(WebSocket<DuplexStream>, HttpRequest)>,
-    Result<(Client, Response<Option<Vec<u8>>>), Error>,
-) {
+) -> (io::Result<(WebSocket<DuplexStream>, HttpRequest)>, Result<(Client, Response<Option<Vec<u8>>>), Error>) {
     let (near, far) = duplex(1 << 16);
     let mut request = format!("ws://broker{path}").into_client_request().unwrap();
-    request
-        .headers_mut()
-        .insert("x-token", HeaderValue::from_static("secret"));
+    request.headers_mut().insert("x-token", HeaderValue::from_static("secret"));
     if let Some(subprotocols) = subprotocols {
-        request.headers_mut().insert(
-            "sec-websocket-protocol",
-            HeaderValue::from_static(subprotocols),
-        );
+        request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static(subprotocols));
     }
     let both = async { tokio::join!(accept(near, "/mqtt", 1000), client_async(request, far)) };
     timeout(Duration::from_secs(10), both).await.unwrap()
@@ -55,11 +44,7 @@ fn status(refused: Result<(Client, Response<Option<Vec<u8>>>), Error>) -> u16 {
 async fn the_subprotocol_is_echoed_and_the_headers_are_kept() {
     let (server, client) = shake("/mqtt?tenant=a", Some("other, mqttv3.1, mqtt")).await;
     let (_, request) = server.unwrap();
-    assert!(
-        request
-            .headers
-            .contains(&("x-token".into(), "secret".into()))
-    );
+    assert!(request.headers.contains(&("x-token".into(), "secret".into())));
     let (_, response) = client.unwrap();
     assert_eq!(response.headers()["sec-websocket-protocol"], "mqtt");
 }
@@ -68,10 +53,7 @@ async fn the_subprotocol_is_echoed_and_the_headers_are_kept() {
 async fn a_client_of_3_1_may_use_its_own_name() {
     let (server, client) = shake("/mqtt", Some("mqttv3.1")).await;
     assert!(server.is_ok());
-    assert_eq!(
-        client.unwrap().1.headers()["sec-websocket-protocol"],
-        "mqttv3.1"
-    );
+    assert_eq!(client.unwrap().1.headers()["sec-websocket-protocol"], "mqttv3.1");
 }
 
 #[tokio::test]
@@ -90,10 +72,7 @@ async fn another_path_is_not_found_and_a_missing_subprotocol_is_a_bad_request() 
 async fn packets_may_span_frames_and_frames_may_hold_several() {
     let (mut server, mut client) = connected().await;
     for part in [&b"ab"[..], b"", b"cdef"] {
-        client
-            .send(Message::Binary(part.to_vec().into()))
-            .await
-            .unwrap();
+        client.send(Message::Binary(part.to_vec().into())).await.unwrap();
     }
     let mut all = [0; 6];
     server.read_exact(&mut all).await.unwrap();
@@ -106,10 +85,7 @@ async fn what_is_written_between_two_flushes_is_one_frame() {
     server.write_all(b"one ").await.unwrap();
     server.write_all(b"frame").await.unwrap();
     server.flush().await.unwrap();
-    assert_eq!(
-        client.next().await.unwrap().unwrap(),
-        Message::Binary(Bytes::from_static(b"one frame"))
-    );
+    assert_eq!(client.next().await.unwrap().unwrap(), Message::Binary(Bytes::from_static(b"one frame")));
 }
 
 #[tokio::test]
@@ -134,19 +110,10 @@ async fn much_written_is_many_frames_of_bounded_size() {
 #[tokio::test]
 async fn a_ping_is_answered_while_reading() {
     let (mut server, mut client) = connected().await;
-    client
-        .send(Message::Ping(Bytes::from_static(b"there?")))
-        .await
-        .unwrap();
+    client.send(Message::Ping(Bytes::from_static(b"there?"))).await.unwrap();
     let reading = tokio::spawn(async move { server.read_u8().await });
-    assert_eq!(
-        client.next().await.unwrap().unwrap(),
-        Message::Pong(Bytes::from_static(b"there?"))
-    );
-    client
-        .send(Message::Binary(Bytes::from_static(&[9])))
-        .await
-        .unwrap();
+    assert_eq!(client.next().await.unwrap().unwrap(), Message::Pong(Bytes::from_static(b"there?")));
+    client.send(Message::Binary(Bytes::from_static(&[9]))).await.unwrap();
     assert_eq!(reading.await.unwrap().unwrap(), 9);
 }
 
@@ -163,10 +130,7 @@ async fn mqtt_6_0_0_1_a_text_frame_closes_with_1003() {
 #[tokio::test]
 async fn a_message_larger_than_allowed_closes_with_1009() {
     let (mut server, mut client) = connected().await;
-    client
-        .send(Message::Binary(vec![0; 1001].into()))
-        .await
-        .unwrap();
+    client.send(Message::Binary(vec![0; 1001].into())).await.unwrap();
     assert!(server.read_u8().await.is_err());
     assert_eq!(close_code(&mut client).await, CloseCode::Size);
 }
@@ -176,10 +140,7 @@ async fn both_sides_close_by_the_book() {
     let (mut server, mut client) = connected().await;
     server.write_all(b"bye").await.unwrap();
     server.shutdown().await.unwrap();
-    assert_eq!(
-        client.next().await.unwrap().unwrap(),
-        Message::Binary(Bytes::from_static(b"bye"))
-    );
+    assert_eq!(client.next().await.unwrap().unwrap(), Message::Binary(Bytes::from_static(b"bye")));
     assert!(matches!(client.next().await, Some(Ok(Message::Close(_)))));
     let closing = async {
         assert_eq!(server.read(&mut [0]).await.unwrap(), 0);
@@ -194,10 +155,7 @@ async fn both_sides_close_by_the_book() {
 }
 
 async fn close_code(client: &mut Client) -> CloseCode {
-    match timeout(Duration::from_secs(10), client.next())
-        .await
-        .unwrap()
-    {
+    match timeout(Duration::from_secs(10), client.next()).await.unwrap() {
         Some(Ok(Message::Close(Some(frame)))) => frame.code,
         other => panic!("no close frame: {other:?}"),
     }

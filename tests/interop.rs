@@ -1,0 +1,151 @@
+//! Clients that nobody here wrote: mosquitto's, paho-mqtt for Python, MQTT.js for Node.
+//!
+//! Each connects over TCP, TLS and, where it can, WebSocket, with MQTT 3.1.1 and 5: every QoS, retained messages, a
+//! Will, a shared subscription, and a session that is resumed. The libraries are installed below `target/`.
+
+#![allow(clippy::unwrap_used, reason = "a failed expectation is the test's result")]
+
+mod mosquitto;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::support::Server;
+use crate::support::pki::Pki;
+
+/// A broker that can be reached in every way.
+struct House {
+    server: Server,
+}
+
+impl House {
+    fn open() -> Self {
+        let directory = TempDir::new().unwrap();
+        let _pki = Pki::in_directory(&directory);
+        let tls = "tls = { certificate = \"server.pem\", key = \"server.key\" }";
+        let listener = |name: &str, protocol: &str, tls: &str| {
+            format!(
+                "[[listener]]\nname = \"{name}\"\naddress = \"127.0.0.1:0\"\nprotocol = \"{protocol}\"\nanonymous = true\n{tls}\n"
+            )
+        };
+        let config = [
+            listener("tcp", "mqtt", ""),
+            listener("tls", "mqtt", tls),
+            listener("ws", "ws", ""),
+            listener("wss", "ws", tls),
+        ];
+        Self { server: Server::beside(directory, &config.concat()) }
+    }
+
+    fn port(&self, listener: &str) -> String {
+        self.server.address_of(listener).port().to_string()
+    }
+
+    fn authority(&self) -> PathBuf {
+        self.server.directory().join("ca.pem")
+    }
+
+    /// Runs a script that takes the authority, and then a listener's name and port for each way to connect.
+    fn run(&self, command: &mut Command) {
+        command.arg(self.authority());
+        for listener in ["tcp", "tls", "ws", "wss"] {
+            command.args([listener, &self.port(listener)]);
+        }
+        finish(command, SCRIPT_MAX);
+    }
+}
+
+#[test]
+fn paho_mqtt_works() {
+    let python = paho();
+    House::open().run(Command::new(python).arg("-u").arg(script("paho_mqtt.py")));
+}
+
+#[test]
+fn mqtt_js_works() {
+    let modules = mqtt_js();
+    House::open().run(Command::new("node").arg(script("mqtt_js.cjs")).env("NODE_PATH", modules));
+}
+
+/// A Python with paho-mqtt.
+fn paho() -> PathBuf {
+    let home = installed("paho", |home| {
+        finish(Command::new("python3").args(["-m", "venv"]).arg(home), INSTALL_MAX);
+        let mut pip = Command::new(home.join("bin/pip"));
+        finish(pip.args(["install", "--quiet", "--disable-pip-version-check", PAHO]), INSTALL_MAX);
+    });
+    home.join("bin/python")
+}
+
+/// The `node_modules` with MQTT.js.
+fn mqtt_js() -> PathBuf {
+    let home = installed("mqtt_js", |home| {
+        fs::create_dir_all(home).unwrap();
+        let mut npm = Command::new("npm");
+        npm.args(["install", "--silent", "--no-audit", "--no-fund", "--prefix"]).arg(home).arg(MQTT_JS);
+        finish(&mut npm, INSTALL_MAX);
+    });
+    home.join("node_modules")
+}
+
+/// A directory below `target/` that `install` filled, now or in an earlier run.
+fn installed(name: &str, install: impl FnOnce(&Path)) -> PathBuf {
+    let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("interop").join(name);
+    let done = home.join("installed");
+    if !done.exists() {
+        let _ = fs::remove_dir_all(&home);
+        install(&home);
+        fs::write(done, "").unwrap();
+    }
+    home
+}
+
+fn script(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop").join(name)
+}
+
+/// Runs `command` to a successful end within `at_most`; otherwise says what it printed.
+fn finish(command: &mut Command, at_most: Duration) -> String {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap_or_else(|error| {
+        panic!("{command:?}: {error}; on Debian: apt-get install mosquitto-clients python3-venv nodejs npm")
+    });
+    let deadline = Instant::now() + at_most;
+    let mut late = false;
+    let pid = rustix::process::Pid::from_child(&child);
+    let (done, ended) = std::sync::mpsc::channel::<()>();
+    std::thread::scope(|scope| {
+        let guard = scope.spawn(move || {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let late = ended.recv_timeout(left).is_err_and(|error| error == std::sync::mpsc::RecvTimeoutError::Timeout);
+            if late {
+                let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+            }
+            late
+        });
+        let (out, error) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+        let read = |pipe: Box<dyn std::io::Read + Send>| {
+            scope.spawn(move || std::io::read_to_string(pipe).unwrap_or_default())
+        };
+        let (out, error) = (read(Box::new(out)), read(Box::new(error)));
+        let status = child.wait().unwrap();
+        drop(done);
+        late |= guard.join().unwrap();
+        let said = format!("{}{}", out.join().unwrap(), error.join().unwrap());
+        assert!(
+            status.success() && !late,
+            "{command:?} ended with {status}{}:\n{said}",
+            if late { ", too late" } else { "" }
+        );
+        said
+    })
+}
+
+const PAHO: &str = "paho-mqtt==2.1.0";
+const MQTT_JS: &str = "mqtt@5.16.0";
+const SCRIPT_MAX: Duration = Duration::from_secs(180);
+const INSTALL_MAX: Duration = Duration::from_secs(300);

@@ -1,0 +1,13 @@
+//! The protocol as a client sees it.
+
+mod delivery;
+mod keep_alive;
+mod limits;
+mod malformed;
+mod order;
+mod retained;
+mod sessions;
+mod shared;
+mod subscriptions;
+mod take_over;
+mod wills;

@@ -1,0 +1,237 @@
+//! The real binary, on ports of the operating system's choice.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use super::PATIENCE;
+
+/// A running broker; killed when dropped.
+pub(crate) struct Server {
+    child: Child,
+    said: Arc<Said>,
+    listeners: Vec<(String, String)>,
+    admin: Option<String>,
+    directory: TempDir,
+}
+
+impl Server {
+    /// A broker with one plain listener and every default.
+    pub(crate) fn start() -> Self {
+        Self::with("")
+    }
+
+    /// A broker with this configuration. Where it names no listener, there is a plain one; where it does not speak of
+    /// the admin port, it is on a free one.
+    pub(crate) fn with(config: &str) -> Self {
+        Self::beside(TempDir::new().unwrap(), config)
+    }
+
+    /// As [`Self::with`], with a directory of files that the configuration names.
+    pub(crate) fn beside(directory: TempDir, config: &str) -> Self {
+        let file = directory.path().join("midge.toml");
+        std::fs::write(&file, complete(config, directory.path())).unwrap();
+        let mut child = command().arg("run").arg("--config").arg(&file).spawn().unwrap();
+        let said = Arc::new(Said::default());
+        listen_to(child.stdout.take().unwrap(), &said, true);
+        listen_to(child.stderr.take().unwrap(), &said, false);
+        let mut server = Self { child, said, listeners: Vec::new(), admin: None, directory };
+        server.wait_until_ready();
+        server
+    }
+
+    /// Runs the binary to its end, which must come soon.
+    pub(crate) fn output(arguments: &[&str]) -> Output {
+        Self::output_with_input(arguments, "")
+    }
+
+    /// As [`Self::output`], with a line on its standard input.
+    pub(crate) fn output_with_input(arguments: &[&str], line: &str) -> Output {
+        let mut child = command().args(arguments).stdin(Stdio::piped()).spawn().unwrap();
+        // One that ends without reading is no error.
+        let _ = writeln!(child.stdin.take().unwrap(), "{line}");
+        let pid = Pid::from_child(&child);
+        let (done, finished) = std::sync::mpsc::channel::<()>();
+        let guard = std::thread::spawn(move || {
+            if finished.recv_timeout(PATIENCE).is_err() {
+                let _ = kill_process(pid, Signal::KILL);
+            }
+        });
+        let output = child.wait_with_output().unwrap();
+        let _ = done.send(());
+        guard.join().unwrap();
+        output
+    }
+
+    fn wait_until_ready(&mut self) {
+        let deadline = Instant::now() + PATIENCE * 2;
+        while !self.said.banner().lines().any(|line| line == "ready") {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                panic!("the broker ended with {status}:\n{}", self.log());
+            }
+            assert!(Instant::now() < deadline, "the broker is not ready:\n{}", self.log());
+            self.said.wait(Duration::from_millis(100));
+        }
+        for line in self.said.banner().lines() {
+            if let Some((url, rest)) =
+                line.strip_prefix("listening on ").and_then(|rest| rest.split_once(" (listener "))
+            {
+                let name = rest.split_once(')').unwrap().0;
+                self.listeners.push((name.to_owned(), url.to_owned()));
+            }
+            if let Some(rest) = line.strip_prefix("admin on ") {
+                self.admin = rest.split_whitespace().next().map(str::to_owned);
+            }
+        }
+    }
+
+    /// The URL of the first listener, as the banner prints it.
+    pub(crate) fn url(&self) -> &str {
+        &self.listeners.first().expect("the banner names a listener").1
+    }
+
+    /// The address of the first listener.
+    pub(crate) fn address(&self) -> SocketAddr {
+        address_in(self.url())
+    }
+
+    /// The address of a listener by name.
+    pub(crate) fn address_of(&self, name: &str) -> SocketAddr {
+        let listener = self.listeners.iter().find(|(known, _)| known == name);
+        address_in(&listener.unwrap_or_else(|| panic!("no listener {name} in:\n{}", self.said.banner())).1)
+    }
+
+    /// The address of the admin port.
+    pub(crate) fn admin(&self) -> SocketAddr {
+        address_in(self.admin.as_deref().expect("the banner names the admin port"))
+    }
+
+    /// Where its configuration is.
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Everything it printed and logged so far.
+    pub(crate) fn log(&self) -> String {
+        let said = self.said.text.lock().unwrap();
+        format!("{}{}", said.banner, said.log)
+    }
+
+    /// Waits until a line of the log has all `parts`, and returns it.
+    pub(crate) fn logged(&self, parts: &[&str]) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let log = self.log();
+            if let Some(line) = log.lines().find(|line| parts.iter().all(|part| line.contains(part))) {
+                return line.to_owned();
+            }
+            assert!(Instant::now() < deadline, "no line with {parts:?} in the log:\n{log}");
+            self.said.wait(Duration::from_millis(100));
+        }
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Waits until it has ended.
+    pub(crate) fn ended(&mut self) -> ExitStatus {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "the broker does not end:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            let log = self.log();
+            let tail: Vec<&str> = log.lines().rev().take(40).collect();
+            for line in tail.iter().rev() {
+                eprintln!("broker: {line}");
+            }
+        }
+    }
+}
+
+fn command() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_midge"));
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).env("NO_COLOR", "1");
+    command
+}
+
+fn complete(config: &str, directory: &Path) -> String {
+    let mut text = config.to_owned();
+    let mut table = |name: &str, body: &str| {
+        if !config.contains(name) {
+            text.push_str(&format!("\n{name}\n{body}\n"));
+        }
+    };
+    table("[[listener]]", "name = \"tcp\"\naddress = \"127.0.0.1:0\"");
+    table("[admin]", "address = \"127.0.0.1:0\"");
+    table("[sys]", "interval_s = 0");
+    table("[log]", "filter = \"info\"");
+    table("[runtime]", &format!("data_dir = {:?}", directory.join("data")));
+    text
+}
+
+fn address_in(url: &str) -> SocketAddr {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.split('/').next().unwrap().parse().unwrap_or_else(|_| panic!("no address in {url}"))
+}
+
+/// What a broker has said; the newest half of it if that is much.
+#[derive(Default)]
+struct Said {
+    text: Mutex<Text>,
+    more: Condvar,
+}
+
+#[derive(Default)]
+struct Text {
+    banner: String,
+    log: String,
+}
+
+impl Said {
+    fn banner(&self) -> String {
+        self.text.lock().unwrap().banner.clone()
+    }
+
+    fn wait(&self, at_most: Duration) {
+        let text = self.text.lock().unwrap();
+        drop(self.more.wait_timeout(text, at_most).unwrap());
+    }
+}
+
+fn listen_to(pipe: impl Read + Send + 'static, said: &Arc<Said>, banner: bool) {
+    let said = Arc::clone(said);
+    std::thread::spawn(move || {
+        for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+            let mut text = said.text.lock().unwrap();
+            let text = if banner { &mut text.banner } else { &mut text.log };
+            if text.len() > LOG_BYTES_MAX {
+                *text = text.lines().skip(text.lines().count() / 2).map(|line| format!("{line}\n")).collect();
+            }
+            text.push_str(&line);
+            text.push('\n');
+            said.more.notify_all();
+        }
+    });
+}
+
+const LOG_BYTES_MAX: usize = 1 << 20;
