@@ -5,6 +5,7 @@ mod interop;
 mod life;
 mod mqtt;
 mod plugins;
+mod readme;
 mod support;
 mod tls;
 mod websocket;

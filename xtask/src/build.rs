@@ -31,7 +31,9 @@ pub(crate) fn guests_natively(root: &Path) -> Command {
 pub(crate) fn broker(root: &Path, release: bool) -> Result<PathBuf, Failure> {
     plugins::build(root, &plugins::Selection::Bundled)?;
     let mut command = cargo(root);
-    command.args(["build", "--package", "midge"]);
+    // The whole workspace chooses the features of dependencies, as it does for `cargo test --workspace`: otherwise
+    // wasmtime would be compiled once for each command.
+    command.args(["build", "--workspace", "--bin", "midge"]);
     if release {
         command.arg("--release");
     }

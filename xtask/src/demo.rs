@@ -9,6 +9,9 @@ use std::thread;
 
 use crate::Failure;
 
+/// Where the demo listens unless told otherwise: the port every MQTT client tries by itself.
+pub(crate) const PORT: u16 = 1883;
+
 /// The users of the demo and their passwords. Known to everybody, which is why the demo listens on loopback only.
 pub(crate) const USERS: &[(&str, &str)] = &[("alice", "wonderland"), ("bob", "builder")];
 
@@ -66,13 +69,13 @@ fn set_password(broker: &Path, file: &Path, user: &str, password: &str) -> Resul
 fn text(directory: &Path, port: u16, sink: SocketAddr) -> String {
     let file = |name: &str| format!("{:?}", directory.join(name).display().to_string());
     format!(
-        r#"# Written by `cargo xtask run` at every start; copy it before you edit it, and run yours with
+        r##"# Written by `cargo xtask run` at every start; copy it before you edit it, and run yours with
 # `cargo xtask run --config FILE`. Every key is documented in broker/midge.example.toml.
 
 [[listener]]
 address = "127.0.0.1:{port}"
 
-[[plugin]]
+{admin}[[plugin]]
 name = "password-file"
 path = "bundled:password-file"
 config = {{ file = {passwords} }}
@@ -90,9 +93,11 @@ path = "bundled:http-forward"
 topics = ["#"]
 config = {{ url = "http://{sink}/messages" }}
 allow = {{ http = ["http://{sink}"] }}
-"#,
+"##,
         passwords = file("passwords"),
         rules = file("rules.acl"),
+        // Beside the standard demo another one may run.
+        admin = if port == PORT { "" } else { "[admin]\naddress = \"127.0.0.1:0\"\n\n" },
     )
 }
 

@@ -21,9 +21,15 @@ pub(crate) struct Options {
     /// Optimise for speed: takes minutes longer to build
     #[arg(long)]
     release: bool,
-    /// Port of the demo's listener on 127.0.0.1
-    #[arg(long, default_value_t = 1883)]
+    /// Port of the demo's listener on 127.0.0.1; with another one than 1883, the admin port is any free one
+    #[arg(long, default_value_t = demo::PORT)]
     port: u16,
+    /// Start this broker instead of building one
+    #[arg(long, value_name = "FILE", conflicts_with = "release")]
+    broker: Option<PathBuf>,
+    /// Where the demo's files are written
+    #[arg(long, value_name = "DIRECTORY")]
+    demo: Option<PathBuf>,
 }
 
 /// Builds, starts the broker and waits until it ends.
@@ -31,12 +37,15 @@ pub(crate) struct Options {
 /// # Errors
 /// When something is missing, does not build, or the broker ends with an error.
 pub(crate) fn run(root: &Path, options: &Options) -> Result<(), Failure> {
-    let broker = build::broker(root, options.release)?;
+    let broker = match &options.broker {
+        Some(broker) => broker.clone(),
+        None => build::broker(root, options.release)?,
+    };
     let (config, demo_address) = match &options.config {
         Some(config) => (config.clone(), None),
         None => {
             let sink = demo::start_sink()?;
-            let directory = build::target_directory(root).join("demo");
+            let directory = options.demo.clone().unwrap_or_else(|| build::target_directory(root).join("demo"));
             let config = demo::write(&directory, &broker, options.port, sink)?;
             (config, Some(SocketAddr::from(([127, 0, 0, 1], options.port))))
         }
@@ -76,7 +85,7 @@ fn say_what_next(child: &mut Child, address: SocketAddr, config: &Path) {
         thread::sleep(Duration::from_millis(50));
     }
     let port = match address.port() {
-        1883 => String::new(),
+        demo::PORT => String::new(),
         port => format!(" -p {port}"),
     };
     println!(
