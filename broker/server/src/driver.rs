@@ -1,0 +1,204 @@
+//! The conductor: one task for each Network Connection, from CONNACK to its end.
+//!
+//! Everything that happens to a connection happens in [`Driver::poll`], in this order: what waits in the outbox is
+//! written; a plugin's answer is taken, if one was awaited; then bytes are read and their packets carried out. A packet
+//! that has to wait for a plugin stays at the head of what is unread, and nothing behind it is looked at, so the
+//! client's order is kept and a slow plugin slows only the client that asked.
+
+mod farewell;
+mod link;
+mod pace;
+mod packets;
+mod scratch;
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use midge_core::{Chunk, Connection, Work};
+use midge_protocol::{Decoder, QoS, ReasonCode};
+use tokio::io::ReadBuf;
+use tokio::time::Sleep;
+
+pub(crate) use farewell::close;
+pub(crate) use link::Link;
+pub(crate) use pace::Pace;
+pub(crate) use scratch::{Scratch, with_scratch};
+
+use crate::ending::ConnectionEnd;
+use crate::hooks::{Client, PublishVerdict};
+use crate::listener::Permit;
+use crate::node::Node;
+use crate::timers::Timers;
+use crate::transport::Owned;
+
+/// Owns a connection whose CONNECT was accepted.
+pub(crate) struct Driver {
+    pub(crate) node: Arc<Node>,
+    pub(crate) owned: Owned,
+    pub(crate) link: Arc<Link>,
+    pub(crate) timers: Arc<Timers>,
+    pub(crate) connection: Connection,
+    pub(crate) client: Arc<Client>,
+    pub(crate) decoder: Decoder,
+    /// None where no rate is limited.
+    pub(crate) pace: Option<Box<Pace>>,
+    /// What was read and not carried out: the start of a packet, or packets behind one that waits. It holds no memory
+    /// while it is empty.
+    pub(crate) unread: Vec<u8>,
+    /// A chunk that the socket does not take at the moment.
+    pub(crate) unsent: Option<Chunk>,
+    /// Why the client is not read at the moment.
+    pub(crate) waiting: Option<Waiting>,
+    /// Its place among the connections that may be open.
+    pub(crate) _permit: Permit,
+}
+
+/// Why a client is not read.
+pub(crate) enum Waiting {
+    /// The PUBLISH at the head of `unread` waits for plugins.
+    Publish {
+        /// The Topic Name that the packet's alias stands for.
+        alias: Option<Arc<str>>,
+        verdict: Pin<Box<dyn Future<Output = PublishVerdict> + Send>>,
+    },
+    /// The SUBSCRIBE at the head of `unread` waits for plugins.
+    Subscribe(Pin<Box<dyn Future<Output = Vec<Result<QoS, ReasonCode>>> + Send>>),
+    /// It published faster than its rate, or than its subscribers can take.
+    Pause(Pin<Box<Sleep>>),
+}
+
+/// What plugins said about the packet at the head of `unread`.
+enum Answer {
+    Publish { alias: Option<Arc<str>>, verdict: PublishVerdict },
+    Subscribe(Vec<Result<QoS, ReasonCode>>),
+}
+
+impl Driver {
+    /// Drives the connection to its end.
+    pub(crate) async fn run(mut self) {
+        // What came behind CONNECT in the same read is carried out first.
+        let end = match self.carry_out(&[], None) {
+            Ok(()) => poll_fn(|context| self.poll(context)).await,
+            Err(end) => end,
+        };
+        // In a box, so that what a connection needs once, at its end, does not make every idle one larger.
+        Box::pin(self.finish(end)).await;
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<ConnectionEnd> {
+        for _ in 0..READS_PER_POLL {
+            if let Poll::Ready(end) = self.poll_send(context) {
+                return Poll::Ready(end);
+            }
+            let step = if self.waiting.is_some() {
+                ready!(self.poll_wait(context))
+            } else if self.is_overfull() {
+                return Poll::Pending;
+            } else {
+                ready!(self.poll_receive(context))
+            };
+            if let Err(end) = step {
+                return Poll::Ready(end);
+            }
+        }
+        // The other clients of this worker have their turn.
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Writes until the outbox is empty or the socket is full; ready only when the connection is to be closed.
+    fn poll_send(&mut self, context: &mut Context<'_>) -> Poll<ConnectionEnd> {
+        let number = self.connection.number();
+        loop {
+            if let Some(chunk) = self.unsent.take() {
+                let Poll::Ready(written) = self.owned.poll_write(context, &chunk) else {
+                    self.unsent = Some(chunk);
+                    return self.poll_stalled(context);
+                };
+                let written = match written {
+                    Ok(written) => written,
+                    Err(error) => return Poll::Ready(error.into()),
+                };
+                self.link.progressed();
+                self.node.metrics.sent(written);
+                self.connection.session().give_back(number, chunk, written);
+            }
+            match self.connection.session().poll_output(number, context) {
+                Poll::Ready(Work::Write(chunk)) => self.unsent = Some(chunk),
+                Poll::Ready(Work::Drained) => self.fill_outbox(),
+                Poll::Ready(Work::Close(reason)) => return Poll::Ready(reason.into()),
+                Poll::Pending => return self.poll_flush(context),
+            }
+        }
+    }
+
+    /// The socket takes nothing. Its owner is woken when it does, or when the connection is to be closed all the same.
+    fn poll_stalled(&mut self, context: &mut Context<'_>) -> Poll<ConnectionEnd> {
+        self.link.stalled(self.timers.now());
+        let (session, number) = (self.connection.session(), self.connection.number());
+        if let Poll::Ready(Work::Close(reason)) = session.poll_output(number, context) {
+            return Poll::Ready(reason.into());
+        }
+        session.close_requested(number).map_or(Poll::Pending, |reason| Poll::Ready(reason.into()))
+    }
+
+    /// TLS and WebSocket may hold back what was written to them.
+    fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<ConnectionEnd> {
+        match self.owned.poll_flush(context) {
+            Poll::Ready(Err(error)) => Poll::Ready(error.into()),
+            Poll::Ready(Ok(())) | Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// The outbox is empty: more of a retained replay or of the queue goes in.
+    fn fill_outbox(&mut self) {
+        let now = self.node.clock.now();
+        with_scratch(|scratch| {
+            self.node.broker.drained(&mut self.connection, now, &mut scratch.effects);
+            self.node.conclude(&mut scratch.effects, now);
+        });
+    }
+
+    /// A client that does not read its acknowledgements is not read either.
+    fn is_overfull(&self) -> bool {
+        self.unsent.is_some()
+            && self.connection.session().output_bytes(self.connection.number())
+                > self.node.broker.limits().outbox_bytes_max
+    }
+
+    fn poll_wait(&mut self, context: &mut Context<'_>) -> Poll<Result<(), ConnectionEnd>> {
+        let answer = match &mut self.waiting {
+            Some(Waiting::Publish { alias, verdict }) => {
+                let verdict = ready!(verdict.as_mut().poll(context));
+                Some(Answer::Publish { alias: alias.take(), verdict })
+            }
+            Some(Waiting::Subscribe(rulings)) => Some(Answer::Subscribe(ready!(rulings.as_mut().poll(context)))),
+            Some(Waiting::Pause(sleep)) => {
+                ready!(sleep.as_mut().poll(context));
+                None
+            }
+            None => None,
+        };
+        self.waiting = None;
+        Poll::Ready(self.carry_out(&[], answer))
+    }
+
+    fn poll_receive(&mut self, context: &mut Context<'_>) -> Poll<Result<(), ConnectionEnd>> {
+        with_scratch(|Scratch { space, effects }| {
+            let mut buffer = ReadBuf::new(space);
+            match ready!(self.owned.poll_read(context, &mut buffer)) {
+                Err(error) => Poll::Ready(Err(error.into())),
+                Ok(()) if buffer.filled().is_empty() => Poll::Ready(Err(ConnectionEnd::Closed)),
+                Ok(()) => {
+                    self.node.metrics.received(buffer.filled().len());
+                    Poll::Ready(self.carry_out_with(buffer.filled(), None, effects))
+                }
+            }
+        })
+    }
+}
+
+/// So many reads of one client, each up to the scratch's size, and the others have their turn.
+const READS_PER_POLL: usize = 8;

@@ -1,0 +1,61 @@
+//! The end of a connection: what it leaves behind, what its client is told, and the one line in the log.
+
+use std::future::poll_fn;
+use std::time::Duration;
+
+use midge_protocol::{Disconnect, ProtocolVersion, ReasonCode};
+use tokio::time::timeout;
+
+use super::{Driver, with_scratch};
+use crate::ending::ConnectionEnd;
+use crate::transport::Owned;
+
+impl Driver {
+    /// Decides Will and session, tells the client why, closes, and logs. The Will goes first: it must not wait for a
+    /// client that does not read its farewell.
+    pub(super) async fn finish(self, end: ConnectionEnd) {
+        let Self { node, mut owned, link, connection, client, unsent, _permit, .. } = self;
+        let (version, session, number) = (connection.version(), connection.session().clone(), connection.number());
+        // Behind a piece of a packet nothing can be said any more.
+        let is_cut_off = unsent.is_some() || session.is_cut_off(number);
+        let now = node.clock.now();
+        with_scratch(|scratch| {
+            node.broker.close(connection, end.ending(), now, &mut scratch.effects);
+            node.conclude(&mut scratch.effects, now);
+        });
+        node.connection_ended(&client, version, &end, now);
+        drop((link, session));
+        let farewell = match end.reason_code() {
+            Some(reason) if version.is_v5() && !is_cut_off => disconnect(reason),
+            _ => Vec::new(),
+        };
+        close(&mut owned, &farewell).await;
+    }
+}
+
+fn disconnect(reason: ReasonCode) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let encoded = Disconnect::new(reason).encode(ProtocolVersion::V5, &mut bytes);
+    debug_assert!(encoded.is_ok(), "a DISCONNECT without properties has three bytes");
+    bytes
+}
+
+/// Writes what is left to say, closes our side, and waits for the client's, but not for long.
+pub(crate) async fn close(owned: &mut Owned, farewell: &[u8]) {
+    let goodbye = async {
+        let mut rest = farewell;
+        while !rest.is_empty() {
+            match poll_fn(|context| owned.poll_write(context, rest)).await {
+                Ok(written) if written > 0 => rest = rest.get(written..).unwrap_or_default(),
+                Ok(_) | Err(_) => return,
+            }
+        }
+        if poll_fn(|context| owned.poll_shutdown(context)).await.is_ok() {
+            poll_fn(|context| owned.poll_discard(context)).await;
+        }
+    };
+    // A client that neither reads nor closes is left to the operating system.
+    let _ = timeout(FAREWELL_MAX, goodbye).await;
+}
+
+const FAREWELL_MAX: Duration = Duration::from_secs(2);

@@ -1,0 +1,138 @@
+//! What other tasks know of a connection: how to write to it, and when it was last heard.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use midge_core::{CloseReason, ConnectionNumber, Peer, Session};
+
+use crate::timers::Expires;
+use crate::transport::Writer;
+
+/// The shared half of a connection. A publisher writes to its subscribers' sockets through it, and the timer wheel
+/// looks at its clocks; everything else belongs to the driver.
+pub(crate) struct Link {
+    writer: Writer,
+    clocks: Clocks,
+    /// Set once, when CONNECT has been accepted.
+    session: std::sync::OnceLock<(Arc<Session>, ConnectionNumber)>,
+}
+
+/// Seconds of the shard's coarse clock; 0 where there is nothing to watch.
+struct Clocks {
+    /// When a packet of the client arrived last.
+    last_received: AtomicU32,
+    /// Since when bytes wait for a socket that takes none.
+    stalled_since: AtomicU32,
+    /// One and a half times the Keep Alive [MQTT-3.1.2-22].
+    silence_max: AtomicU32,
+    /// When the identity's time is over.
+    expires_at: AtomicU32,
+}
+
+impl Link {
+    pub(crate) fn new(writer: Writer) -> Self {
+        let zero = || AtomicU32::new(0);
+        let clocks = Clocks { last_received: zero(), stalled_since: zero(), silence_max: zero(), expires_at: zero() };
+        Self { writer, clocks, session: std::sync::OnceLock::new() }
+    }
+
+    /// CONNECT was accepted: from now on the wheel may close the connection. Returns when to look first.
+    pub(crate) fn open(
+        &self,
+        session: &Arc<Session>,
+        number: ConnectionNumber,
+        keep_alive: u16,
+        expires_at: Option<u32>,
+        now: u32,
+    ) -> u32 {
+        let silence_max = u32::from(keep_alive).saturating_mul(3).div_ceil(2);
+        self.clocks.last_received.store(now, Ordering::Relaxed);
+        self.clocks.silence_max.store(silence_max, Ordering::Relaxed);
+        self.clocks.expires_at.store(expires_at.unwrap_or(0), Ordering::Relaxed);
+        let first = self.session.set((Arc::clone(session), number)).is_ok();
+        debug_assert!(first, "a connection is opened once");
+        self.next_look(now)
+    }
+
+    /// A packet arrived.
+    pub(crate) fn received(&self, now: u32) {
+        self.clocks.last_received.store(now, Ordering::Relaxed);
+    }
+
+    /// The socket takes nothing though bytes wait.
+    pub(crate) fn stalled(&self, now: u32) {
+        let _ = self.clocks.stalled_since.compare_exchange(0, now.max(1), Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// The socket took something.
+    pub(crate) fn progressed(&self) {
+        if self.clocks.stalled_since.load(Ordering::Relaxed) != 0 {
+            self.clocks.stalled_since.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Why the connection is over, if it is.
+    fn overdue(&self, now: u32) -> Option<CloseReason> {
+        let Clocks { last_received, stalled_since, silence_max, expires_at } = &self.clocks;
+        let silence_max = silence_max.load(Ordering::Relaxed);
+        let expires_at = expires_at.load(Ordering::Relaxed);
+        let stalled_since = stalled_since.load(Ordering::Relaxed);
+        // The clock counts whole seconds: only what is later than the limit by one is certainly late.
+        if silence_max > 0 && now > last_received.load(Ordering::Relaxed).saturating_add(silence_max) {
+            Some(CloseReason::KeepAlive)
+        } else if expires_at > 0 && now >= expires_at {
+            Some(CloseReason::IdentityExpired)
+        } else if stalled_since > 0 && now > stalled_since.saturating_add(STALL_MAX_S) {
+            Some(CloseReason::SlowConsumer)
+        } else {
+            None
+        }
+    }
+
+    /// The earliest second at which the connection could be overdue; a stall that begins meanwhile is seen in time.
+    fn next_look(&self, now: u32) -> u32 {
+        let silence_max = self.clocks.silence_max.load(Ordering::Relaxed);
+        let expires_at = self.clocks.expires_at.load(Ordering::Relaxed);
+        let mut next = now.saturating_add(STALL_MAX_S);
+        if silence_max > 0 {
+            let due = self.clocks.last_received.load(Ordering::Relaxed).saturating_add(silence_max);
+            next = next.min(due.saturating_add(1));
+        }
+        if expires_at > 0 {
+            next = next.min(expires_at);
+        }
+        next.max(now.saturating_add(1))
+    }
+}
+
+impl Peer for Link {
+    fn flush(&self, session: &Arc<Session>, number: ConnectionNumber) {
+        if !self.writer.inline_capable() {
+            session.wake(number);
+            return;
+        }
+        while let Some(chunk) = session.take_output(number) {
+            // An error here is the owner's to see: it is woken for what is left, and its own write fails.
+            let written = self.writer.try_write(&chunk).unwrap_or(0);
+            if !session.give_back(number, chunk, written) {
+                break;
+            }
+        }
+    }
+}
+
+impl Expires for Link {
+    fn fire(&self, now: u32) -> Option<u32> {
+        let (session, number) = self.session.get()?;
+        match self.overdue(now) {
+            Some(reason) => {
+                session.request_close(*number, reason);
+                None
+            }
+            None => Some(self.next_look(now)),
+        }
+    }
+}
+
+/// A client whose socket takes nothing for so many seconds while bytes wait is disconnected; its session stays.
+const STALL_MAX_S: u32 = 20;

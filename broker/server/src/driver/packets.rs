@@ -1,0 +1,217 @@
+//! Carrying out packets: decode, check, ask, tell the broker.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use midge_core::{Decision, Effects, Inbound, Received, Time, Topic};
+use midge_host::Host;
+use midge_host::contract::Answer as Asked;
+use midge_protocol::{Decoded, Packet, QoS, ReasonCode, Subscribe};
+use tokio::time::sleep;
+
+use super::{Answer, Driver, Waiting, with_scratch};
+use crate::ending::ConnectionEnd;
+use crate::hooks::PublishVerdict;
+
+/// What the packets of one read have in common.
+struct Batch<'a> {
+    effects: &'a mut Effects,
+    host: &'a Arc<Host>,
+    now: Time,
+    packets: u64,
+    publishes: u64,
+}
+
+/// What one packet leads to.
+enum Flow {
+    /// The next packet.
+    Next,
+    /// Waiting, and this packet is carried out after it.
+    Wait(Waiting),
+}
+
+impl Driver {
+    /// As [`Self::carry_out_with`], with this thread's effects.
+    pub(super) fn carry_out(&mut self, arrived: &[u8], answer: Option<Answer>) -> Result<(), ConnectionEnd> {
+        with_scratch(|scratch| self.carry_out_with(arrived, answer, &mut scratch.effects))
+    }
+
+    /// Carries out every whole packet of what is unread and has arrived, up to one that has to wait. `answer` is for the
+    /// first of them.
+    pub(super) fn carry_out_with(
+        &mut self,
+        arrived: &[u8],
+        answer: Option<Answer>,
+        effects: &mut Effects,
+    ) -> Result<(), ConnectionEnd> {
+        let host = self.node.host();
+        let now = self.node.clock.now();
+        let mut batch = Batch { effects, host: &host, now, packets: 0, publishes: 0 };
+        let (consumed, result) = if self.unread.is_empty() {
+            let (consumed, result) = self.packets(arrived, answer, &mut batch);
+            self.unread.extend_from_slice(arrived.get(consumed..).unwrap_or_default());
+            (consumed, result)
+        } else {
+            self.unread.extend_from_slice(arrived);
+            let mut unread = std::mem::take(&mut self.unread);
+            let (consumed, result) = self.packets(&unread, answer, &mut batch);
+            // An idle connection keeps no buffer.
+            if consumed < unread.len() {
+                unread.drain(..consumed);
+                self.unread = unread;
+            }
+            (consumed, result)
+        };
+        let Batch { packets, publishes, .. } = batch;
+        if packets > 0 {
+            self.link.received(self.timers.now());
+            self.node.metrics.received_packets(packets);
+        }
+        let congested = effects.congested();
+        self.node.conclude(effects, now);
+        self.slow_down(congested, publishes, consumed, now);
+        result
+    }
+
+    /// Says how many bytes of whole packets were carried out, and why the connection ends, if it does.
+    fn packets(
+        &mut self,
+        bytes: &[u8],
+        mut answer: Option<Answer>,
+        batch: &mut Batch<'_>,
+    ) -> (usize, Result<(), ConnectionEnd>) {
+        let mut consumed = 0;
+        while self.waiting.is_none() {
+            let (packet, length) = match self.decoder.decode(bytes.get(consumed..).unwrap_or_default()) {
+                Ok(Decoded::Packet { packet, length }) => (packet, length),
+                Ok(Decoded::Incomplete { .. }) => break,
+                Err(malformed) => return (consumed, Err(malformed.into())),
+            };
+            let flow = match answer.take() {
+                Some(answer) => Ok(self.resume(packet, answer, batch)),
+                None => self.receive(packet, batch),
+            };
+            match flow {
+                Ok(Flow::Next) => {
+                    consumed += length;
+                    batch.packets += 1;
+                }
+                Ok(Flow::Wait(waiting)) => self.waiting = Some(waiting),
+                Err(end) => return (consumed, Err(end)),
+            }
+        }
+        (consumed, Ok(()))
+    }
+
+    fn receive(&mut self, packet: Packet<'_>, batch: &mut Batch<'_>) -> Result<Flow, ConnectionEnd> {
+        let broker = &self.node.broker;
+        match self.connection.receive(packet)? {
+            Received::Publish(inbound) => return Ok(self.publish(&inbound, batch)),
+            Received::Acknowledgement(acknowledgement) => {
+                broker.acknowledge(&mut self.connection, acknowledgement, batch.now, batch.effects)?;
+            }
+            Received::Subscribe(subscribe) => return Ok(self.subscribe(&subscribe, batch)),
+            Received::Unsubscribe(unsubscribe) => {
+                broker.unsubscribe(&mut self.connection, &unsubscribe, batch.now, batch.effects);
+            }
+            Received::Ping => broker.pong(&mut self.connection, batch.effects),
+            // CONNECT was accepted, so no plugin serves the method it may have named: see the handshake.
+            Received::Authenticate(_) => return Err(ConnectionEnd::AuthenticationMethod),
+            Received::Disconnect(disconnect) => {
+                let (reason, session_expiry) = (disconnect.reason, disconnect.session_expiry);
+                return Err(ConnectionEnd::Disconnected { reason, session_expiry });
+            }
+        }
+        Ok(Flow::Next)
+    }
+
+    /// A packet that waited for plugins goes on where it stopped. Its connection has judged it already.
+    fn resume(&mut self, packet: Packet<'_>, answer: Answer, batch: &mut Batch<'_>) -> Flow {
+        match (packet, answer) {
+            (Packet::Publish(publish), Answer::Publish { alias, verdict }) => {
+                let topic = alias.map_or(Topic::Borrowed(publish.topic), Topic::Alias);
+                self.conclude_publish(&Inbound::from_publish(topic, publish), verdict, batch);
+            }
+            (Packet::Subscribe(subscribe), Answer::Subscribe(rulings)) => {
+                self.conclude_subscribe(&subscribe, &rulings, batch);
+            }
+            (packet, _) => debug_assert!(false, "an answer for {} that did not ask", packet.kind()),
+        }
+        Flow::Next
+    }
+
+    fn publish(&mut self, inbound: &Inbound<'_>, batch: &mut Batch<'_>) -> Flow {
+        // Acknowledged again, and neither asked about nor routed [MQTT-4.3.3-10].
+        if inbound.repeated {
+            self.conclude_publish(inbound, PublishVerdict::Accept, batch);
+            return Flow::Next;
+        }
+        match self.client.ask_publish(batch.host, self.connection.permissions(), inbound, batch.now) {
+            Asked::Ready(verdict) => {
+                self.conclude_publish(inbound, verdict, batch);
+                Flow::Next
+            }
+            Asked::Later(verdict) => {
+                let alias = match &inbound.topic {
+                    Topic::Alias(topic) => Some(Arc::clone(topic)),
+                    Topic::Borrowed(_) => None,
+                };
+                Flow::Wait(Waiting::Publish { alias, verdict })
+            }
+        }
+    }
+
+    fn conclude_publish(&mut self, inbound: &Inbound<'_>, verdict: PublishVerdict, batch: &mut Batch<'_>) {
+        batch.publishes += 1;
+        let Self { node, connection, client, .. } = self;
+        let decision = match &verdict {
+            PublishVerdict::Accept => Decision::Accept,
+            PublishVerdict::Replace(messages) => Decision::Replace(messages),
+            PublishVerdict::Refuse(denial) => {
+                node.publish_denied(client, &inbound.topic, denial);
+                let reason = crate::ending::refusal_code(denial.code);
+                Decision::Refuse { reason, text: denial.reason.as_deref() }
+            }
+        };
+        node.broker.publish(connection, inbound, decision, batch.now, batch.effects);
+        match &verdict {
+            PublishVerdict::Accept if !inbound.repeated => client.deliver(batch.host, inbound, batch.now),
+            PublishVerdict::Accept | PublishVerdict::Refuse(_) => {}
+            PublishVerdict::Replace(messages) => {
+                messages.iter().for_each(|message| client.deliver_message(batch.host, message, batch.now));
+            }
+        }
+    }
+
+    fn subscribe(&mut self, subscribe: &Subscribe<'_>, batch: &mut Batch<'_>) -> Flow {
+        match self.client.ask_subscribe(&self.node, batch.host, self.connection.permissions(), subscribe) {
+            Asked::Ready(rulings) => {
+                self.conclude_subscribe(subscribe, &rulings, batch);
+                Flow::Next
+            }
+            Asked::Later(rulings) => Flow::Wait(Waiting::Subscribe(rulings)),
+        }
+    }
+
+    fn conclude_subscribe(
+        &mut self,
+        subscribe: &Subscribe<'_>,
+        rulings: &[Result<QoS, ReasonCode>],
+        batch: &mut Batch<'_>,
+    ) {
+        self.node.broker.subscribe(&mut self.connection, subscribe, rulings, batch.now, batch.effects);
+    }
+
+    /// A client that is faster than its rate, or than its subscribers, is not read for a moment.
+    fn slow_down(&mut self, congested: bool, publishes: u64, bytes: usize, now: Time) {
+        if self.waiting.is_some() {
+            return;
+        }
+        let owed = self.pace.as_mut().and_then(|pace| pace.spend(publishes, bytes as u64, now));
+        let pause = owed.max(congested.then_some(CONGESTION_PAUSE));
+        self.waiting = pause.map(|pause| Waiting::Pause(Box::pin(sleep(pause))));
+    }
+}
+
+/// How long a publisher is not read after a batch that nearly filled a subscriber's outbox or queue.
+const CONGESTION_PAUSE: Duration = Duration::from_millis(2);

@@ -1,0 +1,62 @@
+//! Why a broker does not start.
+
+use std::io;
+
+use midge_host::{EngineError, LoadError};
+
+use crate::config::ConfigError;
+use crate::listener::ListenError;
+use crate::transport::tls::TlsError;
+
+/// Why the broker ended, other than by being asked to.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct RunError(#[from] Cause);
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Cause {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Plugin(#[from] LoadError),
+    #[error("{0}")]
+    Listen(#[from] ListenError),
+    #[error("listener {listener}: {error}")]
+    Certificate { listener: String, error: TlsError },
+    #[error(
+        "listener {listener}: with this configuration `anonymous` would no longer be {anonymous}; restart the broker, or \
+         say anonymous = {anonymous} in its [[listener]]"
+    )]
+    AnonymityChanged { listener: String, anonymous: bool },
+    #[error("the plugin engine cannot start: {0}")]
+    Engine(#[from] EngineError),
+    #[error(
+        "the admin port {address} cannot be listened on: {error}; choose another one in [admin], or enabled = false"
+    )]
+    Admin { address: std::net::SocketAddr, error: io::Error },
+    #[error("the operating system refuses {what}: {error}")]
+    System { what: &'static str, error: io::Error },
+}
+
+impl RunError {
+    /// What the process ends with: 2 where the operator can mend the configuration, 1 otherwise.
+    #[must_use]
+    pub const fn exit_code(&self) -> u8 {
+        match self.0 {
+            Cause::Config(_)
+            | Cause::Plugin(_)
+            | Cause::Listen(_)
+            | Cause::Admin { .. }
+            | Cause::Certificate { .. }
+            | Cause::AnonymityChanged { .. } => 2,
+            Cause::Engine(_) | Cause::System { .. } => 1,
+        }
+    }
+}
+
+impl Cause {
+    /// For `map_err` on what the operating system did not do.
+    pub(crate) fn system(what: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |error| Self::System { what, error }
+    }
+}

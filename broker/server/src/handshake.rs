@@ -1,0 +1,205 @@
+//! From CONNECT to CONNACK.
+
+use std::future::poll_fn;
+use std::io;
+use std::sync::{Arc, Weak};
+use std::task::ready;
+
+use midge_core::{ConnectRequest, Opening};
+use midge_protocol::{Cause, Connack, Decoded, Decoder, Malformed, ProtocolVersion, ReasonCode};
+use tokio::io::ReadBuf;
+use tokio::time::timeout_at;
+
+use crate::config::ProtocolName;
+use crate::driver::{Driver, Link, Scratch, close, with_scratch};
+use crate::ending::{ConnectionEnd, refusal_code};
+use crate::hooks::{Admitted, Arrival, admit};
+use crate::listener::Accepted;
+use crate::node::Node;
+use crate::timers::Expires;
+use crate::transport::Owned;
+
+/// Serves one client from its first byte to its last.
+pub(crate) async fn serve(node: Arc<Node>, accepted: Accepted) {
+    // In a box, so that what a handshake needs does not make every idle connection larger.
+    if let Some(driver) = Box::pin(open(node, accepted)).await {
+        driver.run().await;
+    }
+}
+
+/// A client that has not been let in.
+struct Candidate {
+    owned: Owned,
+    decoder: Decoder,
+    /// What was read and not carried out.
+    unread: Vec<u8>,
+    client_id: Option<String>,
+}
+
+/// None for a client that was not let in: it has been told, and the log has its line.
+async fn open(node: Arc<Node>, accepted: Accepted) -> Option<Driver> {
+    let Accepted { transport, peer, listener, tls, http, deadline, timers, permit } = accepted;
+    let arrival = Arrival { listener: &listener, peer, tls: tls.as_deref(), http: http.as_deref() };
+    let (owned, writer) = transport.split();
+    let decoder = Decoder::server(node.broker.limits().packet_bytes_max);
+    let mut candidate = Candidate { owned, decoder, unread: Vec::new(), client_id: None };
+    let admitted = match timeout_at(deadline, candidate.introduce(&node, &arrival)).await {
+        Ok(admitted) => admitted,
+        Err(_) => Err(ConnectionEnd::ConnectTimeout),
+    };
+    let link = Arc::new(Link::new(writer));
+    let connected = admitted.and_then(|(request, admitted)| {
+        let packet_size = request.overrides.packet_size;
+        let now = node.clock.now();
+        let peer = Arc::clone(&link);
+        let connection = with_scratch(|Scratch { effects, .. }| {
+            let connection = node.broker.connect(request, peer, now, effects);
+            node.conclude(effects, now);
+            connection
+        });
+        connection.map(|connection| (connection, admitted, packet_size)).map_err(ConnectionEnd::Refused)
+    });
+    let (connection, admitted, packet_size) = match connected {
+        Ok(connected) => connected,
+        Err(end) => {
+            candidate.refuse(&node, &arrival, &end).await;
+            return None;
+        }
+    };
+
+    let Admitted { client, expires_at } = admitted;
+    let Candidate { owned, mut decoder, unread, .. } = candidate;
+    if let Some(bytes) = packet_size {
+        decoder.set_maximum_packet_size(bytes.min(node.broker.limits().packet_bytes_max));
+    }
+    let now = node.clock.now();
+    let seconds_left = expires_at.map(|at| u32::try_from(at.saturating_sub(now.0 / 1000)).unwrap_or(u32::MAX));
+    let expires_at = seconds_left.map(|seconds| timers.now().saturating_add(seconds.max(1)));
+    let look_at =
+        link.open(connection.session(), connection.number(), connection.keep_alive(), expires_at, timers.now());
+    let watched: Weak<dyn Expires> = Arc::downgrade(&(Arc::clone(&link) as Arc<dyn Expires>));
+    timers.watch(look_at, watched);
+    node.connection_opened(&client, connection.version(), connection.session_present(), now);
+    let pace = node.pace(&client, now);
+    Some(Driver {
+        node,
+        owned,
+        link,
+        timers,
+        connection,
+        client,
+        decoder,
+        pace,
+        unread,
+        unsent: None,
+        waiting: None,
+        _permit: permit,
+    })
+}
+
+impl Candidate {
+    /// Reads CONNECT and asks who the client is.
+    async fn introduce(
+        &mut self,
+        node: &Arc<Node>,
+        arrival: &Arrival<'_>,
+    ) -> Result<(ConnectRequest, Admitted), ConnectionEnd> {
+        let mut request = self.connect(node).await?;
+        self.client_id = Some(request.client_id.clone());
+        if !arrival.listener.config().versions.contains(&name(request.version)) {
+            return Err(ConnectionEnd::VersionNotAccepted);
+        }
+        if request.authentication_method.is_some() {
+            return Err(ConnectionEnd::AuthenticationMethod);
+        }
+        let host = Arc::clone(&node.host());
+        let admitted = admit(node, &host, arrival, &mut request).await.map_err(ConnectionEnd::Denied)?;
+        Ok((request, admitted))
+    }
+
+    /// The first packet, which is CONNECT.
+    async fn connect(&mut self, node: &Node) -> Result<ConnectRequest, ConnectionEnd> {
+        loop {
+            if let Decoded::Packet { packet, length } = self.decoder.decode(&self.unread)? {
+                let request = Opening::receive(packet, &node.broker)?;
+                self.unread.drain(..length);
+                node.metrics.received_packets(1);
+                return Ok(request);
+            }
+            let read = read(&mut self.owned, &mut self.unread).await?;
+            node.metrics.received(read);
+            if read == 0 {
+                return Err(ConnectionEnd::Closed);
+            }
+        }
+    }
+
+    /// Tells the client why it is not let in, as far as its version has words for it, closes, and logs.
+    async fn refuse(mut self, node: &Node, arrival: &Arrival<'_>, end: &ConnectionEnd) {
+        let listener = &arrival.listener.config().name;
+        node.connection_refused(&arrival.peer.to_string(), listener, self.client_id.as_deref(), end);
+        let farewell = connack(end, self.decoder.version());
+        node.metrics.sent(farewell.len());
+        close(&mut self.owned, &farewell).await;
+    }
+}
+
+async fn read(owned: &mut Owned, unread: &mut Vec<u8>) -> io::Result<usize> {
+    poll_fn(|context| {
+        with_scratch(|Scratch { space, .. }| {
+            let mut buffer = ReadBuf::new(space);
+            ready!(owned.poll_read(context, &mut buffer))?;
+            unread.extend_from_slice(buffer.filled());
+            std::task::Poll::Ready(Ok(buffer.filled().len()))
+        })
+    })
+    .await
+}
+
+/// The CONNACK of a refusal; empty where nothing is to be said.
+fn connack(end: &ConnectionEnd, version: Option<ProtocolVersion>) -> Vec<u8> {
+    let (Some(reason), Some(version)) = (end.reason_code(), version.or_else(|| asked_version(end))) else {
+        return Vec::new();
+    };
+    let reason = match end {
+        // To version 3 a denial is "not authorized", whether the name or the password was wrong: a stranger need not know.
+        ConnectionEnd::Denied(denial) if !version.is_v5() => match refusal_code(denial.code) {
+            unavailable if unavailable.connack_v3() == Some(3) => unavailable,
+            _ => ReasonCode::NotAuthorized,
+        },
+        _ => reason,
+    };
+    // Version 3 closes without a word where it has no return code for the reason [v3.1.1 MQTT-3.2.2-6].
+    if !version.is_v5() && reason.connack_v3().is_none() {
+        return Vec::new();
+    }
+    let mut connack = Connack::new(reason);
+    if let ConnectionEnd::Denied(denial) = end {
+        connack.properties.reason.reason_string = denial.reason.as_deref();
+    }
+    let mut bytes = Vec::new();
+    if connack.encode(version, &mut bytes).is_err() {
+        // A reason longer than MQTT can express is left out.
+        let encoded = Connack::new(reason).encode(version, &mut bytes);
+        debug_assert!(encoded.is_ok(), "a CONNACK without properties has five bytes at most");
+    }
+    bytes
+}
+
+/// In which version to refuse a version that does not exist: 3.1.1 says 0x01 and 5 says 0x84 [MQTT-3.1.2-2].
+fn asked_version(end: &ConnectionEnd) -> Option<ProtocolVersion> {
+    let ConnectionEnd::Malformed(malformed) = end else { return None };
+    match Malformed::cause(*malformed) {
+        Cause::ProtocolVersion(level) if level < 5 => Some(ProtocolVersion::V311),
+        Cause::ProtocolVersion(_) => Some(ProtocolVersion::V5),
+        _ => None,
+    }
+}
+
+fn name(version: ProtocolVersion) -> ProtocolName {
+    match version {
+        ProtocolVersion::V31 => ProtocolName::V31,
+        ProtocolVersion::V311 => ProtocolName::V311,
+        ProtocolVersion::V5 => ProtocolName::V5,
+    }
+}

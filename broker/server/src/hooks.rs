@@ -1,0 +1,43 @@
+//! Where MQTT meets the plugins: what is asked, what is told, and what a failure to answer means.
+//!
+//! Everything here fails closed. An allow comes from permissions or from a plugin that said so; whatever else happens,
+//! a trap, a deadline, no plugin at all where one is needed, is a denial with its cause.
+
+mod authenticate;
+pub(crate) mod convert;
+mod notice;
+mod question;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use midge_core::Message;
+use midge_host::Identity;
+use midge_host::contract::{Denial, GrantLimits};
+
+pub(crate) use authenticate::{Admitted, Arrival, admit};
+pub(crate) use notice::{core_event, deliver_own, event};
+
+/// What the broker knows of a client beyond its session: who it is, and by whose word.
+pub(crate) struct Client {
+    /// What plugins know it by.
+    pub(crate) identity: Arc<Identity>,
+    /// The plugin whose permissions the broker evaluates itself; denials are in its name.
+    pub(crate) permissions_from: Option<Arc<str>>,
+    /// What authentication allowed it, where that differs from the broker's limits.
+    pub(crate) limits: GrantLimits,
+    /// The second of its last logged denial in the upper half, denials since then in the lower: a client that is
+    /// denied ten thousand times a second gets one line for it.
+    pub(crate) denials: AtomicU64,
+}
+
+/// What became of the question whether a PUBLISH may happen.
+#[derive(Debug)]
+pub(crate) enum PublishVerdict {
+    /// As it is.
+    Accept,
+    /// These instead, none to many.
+    Replace(Vec<Arc<Message>>),
+    /// Not at all.
+    Refuse(Box<Denial>),
+}

@@ -1,0 +1,179 @@
+//! CONNECT: who is it, and what may it do?
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use midge_core::{ConnectRequest, Permissions, SessionOverrides, Subject, Will};
+use midge_host::contract::{
+    Authentication, ConnectFacts, Credentials, Denial, DenialCause, Grant, Hook, Permission, WillFacts,
+};
+use midge_host::{Host, IdentityFacts};
+use midge_protocol::ReasonCode;
+
+use super::Client;
+use super::convert::{permission_from_host, qos_to_host, version_to_host};
+use crate::listener::Listener;
+use crate::node::Node;
+use crate::transport::tls::TlsFacts;
+use crate::transport::websocket::HttpRequest;
+
+/// A client that may come in.
+pub(crate) struct Admitted {
+    pub(crate) client: Arc<Client>,
+    /// Unix seconds at which its time is over.
+    pub(crate) expires_at: Option<u64>,
+}
+
+/// How a client came here.
+pub(crate) struct Arrival<'a> {
+    pub(crate) listener: &'a Arc<Listener>,
+    pub(crate) peer: SocketAddr,
+    pub(crate) tls: Option<&'a TlsFacts>,
+    pub(crate) http: Option<&'a HttpRequest>,
+}
+
+/// Authenticates a client, gives it an identity, and fills in what its grant says about permissions and limits. Its Will
+/// is authorized here too, because later nobody can be asked.
+///
+/// # Errors
+/// Who said no, and why.
+pub(crate) async fn admit(
+    node: &Node,
+    host: &Arc<Host>,
+    arrival: &Arrival<'_>,
+    request: &mut ConnectRequest,
+) -> Result<Admitted, Denial> {
+    let (grant, authenticator) = authenticate(host, arrival, request).await?;
+    if let Some(client_id) = grant.client_id {
+        request.client_id = client_id;
+    }
+    let identity = node.identities.register(IdentityFacts {
+        client_id: request.client_id.clone(),
+        principal: grant.principal,
+        tenant: grant.tenant,
+        attributes: grant.attributes,
+        listener: arrival.listener.config().name.as_str().into(),
+        peer: arrival.peer.to_string(),
+        protocol: version_to_host(request.version),
+    });
+    let limits = grant.limits.unwrap_or_default();
+    request.overrides = SessionOverrides {
+        inflight: limits.inflight,
+        queued_messages: limits.queued_messages,
+        session_expiry: limits.session_expiry,
+        packet_size: limits.packet_size,
+    };
+    request.connack_user_properties = grant.user_properties;
+    let (permissions, permissions_from) = match grant.permissions {
+        Some(permissions) => (Some(permissions), authenticator),
+        None if host.has(Hook::Authz) => (host.permissions(&identity).await?, None),
+        None => (None, None),
+    };
+    if let Some(permissions) = permissions {
+        let subject = Subject {
+            client_id: &identity.client_id,
+            principal: &identity.principal,
+            tenant: identity.tenant.as_deref(),
+        };
+        request.permissions = Some(compile(permissions, &subject, permissions_from.clone())?);
+    }
+    let client = Arc::new(Client { identity, permissions_from, limits, denials: AtomicU64::new(0) });
+    if let Some(will) = &request.will {
+        authorize_will(host, &client, request.permissions.as_deref(), will).await?;
+    }
+    Ok(Admitted { client, expires_at: grant.expires_at })
+}
+
+/// A client without any credentials may stay anonymous where the listener says so; everybody else is asked about.
+async fn authenticate(
+    host: &Arc<Host>,
+    arrival: &Arrival<'_>,
+    request: &ConnectRequest,
+) -> Result<(Grant, Option<Arc<str>>), Denial> {
+    let certificate = arrival.tls.and_then(|tls| tls.client.as_ref());
+    let has_credentials = request.username.is_some() || request.password.is_some() || certificate.is_some();
+    let is_asked = host.has(Hook::Authn) && (has_credentials || !arrival.listener.config().anonymous);
+    if is_asked {
+        return match host.authenticate(credentials(arrival, request), facts(arrival, request)).await {
+            Authentication::Allowed { grant, plugin } => Ok((*grant, Some(plugin))),
+            Authentication::Denied(denial) => Err(denial),
+        };
+    }
+    if arrival.listener.config().anonymous {
+        return Ok((Grant { principal: ANONYMOUS.to_owned(), ..Grant::default() }, None));
+    }
+    Err(Denial {
+        code: ReasonCode::NotAuthorized.value(),
+        reason: None,
+        plugin: None,
+        hook: Hook::Authn,
+        took: Duration::ZERO,
+        cause: DenialCause::NobodyAllowed,
+    })
+}
+
+fn credentials(arrival: &Arrival<'_>, request: &ConnectRequest) -> Credentials {
+    let certificate = arrival.tls.and_then(|tls| tls.client.as_ref());
+    Credentials {
+        client_id: request.client_id.clone(),
+        username: request.username.clone(),
+        password: request.password.clone(),
+        certificate_cn: certificate.and_then(|client| client.common_name.clone()),
+        listener: arrival.listener.config().name.as_str().into(),
+        peer: arrival.peer.to_string(),
+        protocol: version_to_host(request.version),
+        tls: arrival.tls.is_some(),
+    }
+}
+
+fn facts(arrival: &Arrival<'_>, request: &ConnectRequest) -> ConnectFacts {
+    let certificate = arrival.tls.and_then(|tls| tls.client.as_ref());
+    ConnectFacts {
+        clean_start: request.clean_start,
+        keep_alive: request.keep_alive,
+        session_expiry: request.session_expiry,
+        will: request.will.as_ref().map(|will| WillFacts {
+            topic: will.message.topic().to_owned(),
+            qos: qos_to_host(will.message.qos()),
+            retain: will.message.retain(),
+            payload: will.message.payload().clone(),
+        }),
+        user_properties: request.user_properties.clone(),
+        server_name: arrival.tls.and_then(|tls| tls.server_name.clone()),
+        certificates: certificate.map(|client| client.chain.clone()).unwrap_or_default(),
+        alternative_names: certificate.map(|client| client.alternative_names.clone()).unwrap_or_default(),
+        http_headers: arrival.http.map(|http| http.headers.clone()).unwrap_or_default(),
+    }
+}
+
+fn compile(
+    permissions: Vec<Permission>,
+    subject: &Subject<'_>,
+    plugin: Option<Arc<str>>,
+) -> Result<Arc<Permissions>, Denial> {
+    let permissions = permissions.into_iter().map(permission_from_host).collect();
+    Permissions::new(permissions, subject).map(Arc::new).map_err(|error| Denial {
+        code: ReasonCode::ServerUnavailable.value(),
+        reason: None,
+        plugin,
+        hook: Hook::Authz,
+        took: Duration::ZERO,
+        cause: DenialCause::BadAnswer(error.to_string()),
+    })
+}
+
+async fn authorize_will(
+    host: &Arc<Host>,
+    client: &Client,
+    permissions: Option<&Permissions>,
+    will: &Will,
+) -> Result<(), Denial> {
+    let Will { message, .. } = will;
+    let ruling = client.authorize_publish(host, permissions, message.topic(), message.qos(), message.retain());
+    ruling.resolve().await.map_err(|denial| *denial)
+}
+
+/// The principal of a client that nobody vouched for. What it calls itself is not its name.
+const ANONYMOUS: &str = "anonymous";

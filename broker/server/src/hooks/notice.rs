@@ -1,0 +1,89 @@
+//! Notices: what plugins are told and nobody waits for.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use midge_core::{Event as CoreEvent, Inbound, Message, SessionEnd, Time};
+use midge_host::Host;
+use midge_host::contract::{Event, InboundMessage};
+
+use super::Client;
+use super::convert::message_to_host;
+
+impl Client {
+    /// Hands a routed message to the sinks that want its topic.
+    pub(crate) fn deliver(&self, host: &Host, inbound: &Inbound<'_>, now: Time) {
+        if host.wants_delivery(&inbound.topic) {
+            host.deliver(self.inbound_message(inbound, now));
+        }
+    }
+
+    /// Hands a message that a plugin made of the client's to the sinks that want its topic.
+    pub(crate) fn deliver_message(&self, host: &Host, message: &Message, now: Time) {
+        if host.wants_delivery(message.topic()) {
+            let who = Some(Arc::clone(&self.identity));
+            host.deliver(InboundMessage { who, received_at: now.0, message: message_to_host(message, now) });
+        }
+    }
+
+    /// An event about this client.
+    pub(crate) fn event(&self, kind: &'static str, now: Time) -> Event {
+        Event {
+            client_id: Some(self.identity.client_id.clone()),
+            principal: Some(self.identity.principal.clone()),
+            ..event(kind, now)
+        }
+    }
+}
+
+/// Hands a message the broker itself published, such as a Will, to the sinks that want its topic.
+pub(crate) fn deliver_own(host: &Host, message: &Message, now: Time) {
+    if host.wants_delivery(message.topic()) {
+        host.deliver(InboundMessage { who: None, received_at: now.0, message: message_to_host(message, now) });
+    }
+}
+
+/// An event about nobody yet.
+pub(crate) fn event(kind: impl Into<Cow<'static, str>>, now: Time) -> Event {
+    Event {
+        kind: kind.into(),
+        at_ms: now.0,
+        client_id: None,
+        principal: None,
+        topic: None,
+        reason_code: None,
+        count: 1,
+        detail: String::new(),
+    }
+}
+
+/// What the core reports, in the words of the contract.
+pub(crate) fn core_event(core: &CoreEvent, now: Time) -> Event {
+    let about = |kind: &'static str, client_id: &Arc<str>| Event {
+        client_id: Some(client_id.as_ref().to_owned()),
+        ..event(kind, now)
+    };
+    match core {
+        CoreEvent::SessionCreated { client_id } => about("session.created", client_id),
+        CoreEvent::SessionResumed { client_id } => about("session.resumed", client_id),
+        CoreEvent::SessionEnded { client_id, cause } => {
+            let cause = match cause {
+                SessionEnd::Closed => "closed",
+                SessionEnd::Expired => "expired",
+                SessionEnd::CleanStart => "clean_start",
+                SessionEnd::Administrative => "administrative",
+            };
+            Event { detail: serde_json::json!({ "cause": cause }).to_string(), ..about("session.ended", client_id) }
+        }
+        CoreEvent::TakenOver { client_id } => about("session.taken_over", client_id),
+        CoreEvent::MessageDropped { client_id, topic, reason, count } => Event {
+            topic: Some(topic.to_string()),
+            count: u32::try_from(*count).unwrap_or(u32::MAX),
+            detail: serde_json::json!({ "reason": reason.name() }).to_string(),
+            ..about("message.dropped", client_id)
+        },
+        CoreEvent::WillPublished { client_id, topic } => {
+            Event { topic: Some(topic.to_string()), ..about("will.published", client_id) }
+        }
+    }
+}

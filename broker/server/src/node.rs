@@ -1,0 +1,271 @@
+//! One running broker: what all its connections share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arc_swap::{ArcSwap, Guard};
+use midge_core::{Broker, Effects, Event as CoreEvent, Time};
+use midge_host::contract::{Denial, DenialCause, Event};
+use midge_host::{Host, Identities};
+use midge_protocol::{ProtocolVersion, ReasonCode};
+use tracing::{debug, info, warn};
+
+use crate::clock::Clock;
+use crate::driver::Pace;
+use crate::drops::Drops;
+use crate::ending::ConnectionEnd;
+use crate::hooks::{Client, core_event, deliver_own, event};
+use crate::metrics::ServerMetrics;
+
+/// The core, the plugins, and what is counted.
+pub(crate) struct Node {
+    pub(crate) broker: Broker,
+    pub(crate) identities: Arc<Identities>,
+    pub(crate) metrics: ServerMetrics,
+    pub(crate) clock: Clock,
+    pub(crate) drops: Drops,
+    pub(crate) rates: Rates,
+    /// A reload puts another one here; who is asking keeps the one it asked.
+    host: ArcSwap<Host>,
+    ready: AtomicBool,
+}
+
+/// What one client may publish in a second, unless its grant says otherwise; 0: no limit.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rates {
+    pub(crate) messages_per_second: u32,
+    pub(crate) bytes_per_second: u64,
+}
+
+impl Node {
+    pub(crate) fn new(
+        broker: Broker,
+        host: Arc<Host>,
+        identities: Arc<Identities>,
+        clock: Clock,
+        rates: Rates,
+    ) -> Self {
+        let (metrics, drops) = (ServerMetrics::new(), Drops::default());
+        Self {
+            broker,
+            identities,
+            metrics,
+            clock,
+            drops,
+            rates,
+            host: ArcSwap::new(host),
+            ready: AtomicBool::new(false),
+        }
+    }
+
+    /// The plugins in force.
+    pub(crate) fn host(&self) -> Guard<Arc<Host>> {
+        self.host.load()
+    }
+
+    /// Puts other plugins in force, and returns those that were.
+    pub(crate) fn swap_host(&self, host: Arc<Host>) -> Arc<Host> {
+        self.host.swap(host)
+    }
+
+    /// Whether clients are accepted: from the start's end to the stop's beginning.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_ready(&self, ready: bool) {
+        self.ready.store(ready, Ordering::Relaxed);
+    }
+
+    /// What a principal was granted holds no longer: its clients are disconnected and authenticate anew.
+    pub(crate) fn revoke(&self, principal: &str) {
+        for identity in self.identities.of_principal(principal) {
+            self.broker.disconnect(&identity.client_id, ReasonCode::NotAuthorized);
+        }
+    }
+
+    /// How fast a client may publish; none where it is not limited.
+    pub(crate) fn pace(&self, client: &Client, now: Time) -> Option<Box<Pace>> {
+        let messages = client.limits.publish_per_second.unwrap_or(self.rates.messages_per_second);
+        let bytes = client.limits.bytes_per_second.map_or(self.rates.bytes_per_second, u64::from);
+        Pace::new(messages, bytes, now)
+    }
+
+    /// Ends a batch: what was routed is written, what was answered leaves, and what happened is told.
+    pub(crate) fn conclude(&self, effects: &mut Effects, now: Time) {
+        effects.flush(&self.broker);
+        for event in effects.drain_events() {
+            self.happened(&event, now);
+        }
+        for will in effects.take_published() {
+            deliver_own(&self.host(), &will, now);
+        }
+    }
+
+    /// A client was let in.
+    pub(crate) fn connection_opened(
+        &self,
+        client: &Client,
+        version: ProtocolVersion,
+        session_present: bool,
+        now: Time,
+    ) {
+        let identity = &client.identity;
+        self.metrics.connection_opened(&identity.listener);
+        info!(
+            client_id = %identity.client_id,
+            principal = %identity.principal,
+            peer = %identity.peer,
+            listener = %identity.listener,
+            mqtt = %version,
+            session_present,
+            "client connected"
+        );
+        self.notify(|| client.event("client.connected", now));
+    }
+
+    /// The one line about the end of a connection that had been let in.
+    pub(crate) fn connection_ended(&self, client: &Client, version: ProtocolVersion, end: &ConnectionEnd, now: Time) {
+        let identity = &client.identity;
+        self.metrics.connection_closed(&identity.listener, end.name());
+        macro_rules! line {
+            ($level:ident) => {
+                $level!(
+                    client_id = %identity.client_id,
+                    principal = %identity.principal,
+                    peer = %identity.peer,
+                    listener = %identity.listener,
+                    mqtt = %version,
+                    end = end.name(),
+                    reason = %end,
+                    "client disconnected"
+                )
+            };
+        }
+        if end.is_warning() {
+            line!(warn)
+        } else {
+            line!(info)
+        }
+        self.notify(|| Event {
+            reason_code: end.reason_code().map(|reason| reason.value()),
+            detail: serde_json::json!({ "end": end.name(), "reason": end.to_string() }).to_string(),
+            ..client.event("client.disconnected", now)
+        });
+        self.host().identity_gone(identity);
+    }
+
+    /// The one line about a connection that ended before it was let in.
+    pub(crate) fn connection_refused(&self, peer: &str, listener: &str, client_id: Option<&str>, end: &ConnectionEnd) {
+        self.metrics.connect_refused(end.name());
+        let client_id = client_id.unwrap_or("");
+        if let ConnectionEnd::Denied(denial) = end {
+            self.count_denial(denial);
+            let (plugin, took) = (denial.plugin.as_deref().unwrap_or("-"), denial.took);
+            let reason = denial.reason.as_deref().unwrap_or("");
+            warn!(
+                client_id, peer, listener, plugin, hook = %denial.hook, ?took, cause = %denial.cause,
+                code = format_args!("0x{:02X}", denial.code), reason, "connection denied"
+            );
+            self.notify(|| Event {
+                client_id: Some(client_id.to_owned()),
+                reason_code: Some(denial.code),
+                detail: serde_json::json!({ "plugin": plugin, "cause": denial.cause.to_string() }).to_string(),
+                ..event("authn.denied", self.clock.now())
+            });
+        } else if end.is_warning() {
+            warn!(client_id, peer, listener, end = end.name(), reason = %end, "connection refused");
+        } else {
+            info!(client_id, peer, listener, end = end.name(), reason = %end, "connection ended before CONNECT");
+        }
+    }
+
+    /// A PUBLISH was refused.
+    pub(crate) fn publish_denied(&self, client: &Client, topic: &str, denial: &Denial) {
+        self.denied(client, "publish", topic, denial);
+    }
+
+    /// A filter of a SUBSCRIBE was refused.
+    pub(crate) fn subscribe_denied(&self, client: &Client, filter: &str, denial: &Denial) {
+        self.denied(client, "subscribe", filter, denial);
+    }
+
+    fn denied(&self, client: &Client, action: &'static str, topic: &str, denial: &Denial) {
+        self.count_denial(denial);
+        let now = self.clock.now();
+        self.notify(|| Event {
+            topic: Some(topic.to_owned()),
+            reason_code: Some(denial.code),
+            detail: serde_json::json!({ "action": action, "plugin": denial.plugin.as_deref() }).to_string(),
+            ..client.event("authz.denied", now)
+        });
+        let Some(suppressed) = due_line(client, now) else { return };
+        let (plugin, took) = (denial.plugin.as_deref().unwrap_or("-"), denial.took);
+        let reason = denial.reason.as_deref().unwrap_or("");
+        warn!(
+            client_id = %client.identity.client_id,
+            principal = %client.identity.principal,
+            action, topic, plugin, hook = %denial.hook, ?took, cause = %denial.cause,
+            code = format_args!("0x{:02X}", denial.code), reason, suppressed, "denied"
+        );
+    }
+
+    fn count_denial(&self, denial: &Denial) {
+        self.metrics.denied(denial.plugin.as_deref(), denial.hook.name(), cause_name(&denial.cause));
+    }
+
+    /// Tells plugins, and builds the event only where one wants it.
+    fn notify(&self, event: impl FnOnce() -> Event) {
+        let host = self.host();
+        if host.wants_events() {
+            host.notify(event());
+        }
+    }
+
+    fn happened(&self, core: &CoreEvent, now: Time) {
+        match core {
+            CoreEvent::MessageDropped { client_id, topic, reason, count } => {
+                self.drops.add(client_id, topic, *reason, *count);
+            }
+            other => debug!(event = ?other, "session"),
+        }
+        self.notify(|| core_event(core, now));
+    }
+}
+
+/// Whether a denial of this client gets a line, and how many before it got none: one a second is enough to see.
+fn due_line(client: &Client, now: Time) -> Option<u64> {
+    let second = now.0 / 1000;
+    let mut suppressed = None;
+    let update = |seen: u64| {
+        let (last, count) = (seen >> COUNT_BITS, seen & COUNT_MASK);
+        if last == second & (u64::MAX >> COUNT_BITS) {
+            suppressed = None;
+            Some((seen & !COUNT_MASK) | (count + 1).min(COUNT_MASK))
+        } else {
+            suppressed = Some(count);
+            Some(second << COUNT_BITS)
+        }
+    };
+    // The closure never declines, so the update never fails.
+    let _ = client.denials.fetch_update(Ordering::Relaxed, Ordering::Relaxed, update);
+    suppressed
+}
+
+/// The label of a cause; its text may be anything a plugin said.
+fn cause_name(cause: &DenialCause) -> &'static str {
+    match cause {
+        DenialCause::Refused => "refused",
+        DenialCause::NobodyAllowed => "nobody_allowed",
+        DenialCause::Backend(_) => "backend",
+        DenialCause::Trapped(_) => "trapped",
+        DenialCause::Deadline => "deadline",
+        DenialCause::WaitTimeout => "wait_timeout",
+        DenialCause::Overloaded(_) => "overloaded",
+        DenialCause::BreakerOpen => "breaker_open",
+        DenialCause::BadAnswer(_) => "bad_answer",
+    }
+}
+
+const COUNT_BITS: u32 = 24;
+const COUNT_MASK: u64 = (1 << COUNT_BITS) - 1;

@@ -1,0 +1,80 @@
+//! SIGHUP: configuration, certificates and plugins are read again. Either all of it is in force afterwards, or nothing
+//! has changed.
+
+use std::sync::Arc;
+
+use midge_host::contract::Hook;
+use tracing::{error, info, warn};
+
+use crate::config::{Config, ConfigError};
+use crate::error::Cause;
+use crate::listener::Listener;
+use crate::node::Node;
+use crate::start::Plugins;
+
+/// What a reload needs to know of the running broker.
+pub(crate) struct Reload {
+    pub(crate) read_again: Box<dyn Fn() -> Result<Config, ConfigError> + Send + Sync>,
+    pub(crate) plugins: Plugins,
+    pub(crate) node: Arc<Node>,
+    pub(crate) listeners: Vec<Arc<Listener>>,
+    /// What is in force.
+    pub(crate) config: Config,
+}
+
+impl Reload {
+    /// Reloads, and says in the log how it went. No client is disconnected.
+    pub(crate) async fn perform(&mut self) {
+        match self.attempt().await {
+            Ok(()) => info!("reloaded: plugins and certificates are the new ones"),
+            Err(problem) => error!("reload failed, everything stays as it was: {problem}"),
+        }
+    }
+
+    async fn attempt(&mut self) -> Result<(), Cause> {
+        let mut config = (self.read_again)()?;
+        let host = self.plugins.load(&config).await?;
+        config.settle(host.has(Hook::Authn))?;
+        self.keep_anonymity(&config)?;
+        for listener in &self.listeners {
+            listener
+                .reload()
+                .map_err(|error| Cause::Certificate { listener: listener.config().name.clone(), error })?;
+        }
+        self.name_what_waits(&config);
+        let old = self.node.swap_host(host);
+        let limit = config.shutdown.drain;
+        // Connections that are being asked about hold on to the old plugins until they have their answer.
+        tokio::spawn(async move { old.shutdown(limit).await });
+        self.config.plugins = config.plugins;
+        self.config.shutdown = config.shutdown;
+        Ok(())
+    }
+
+    /// Who may be anonymous is part of an open listener. It must not stay open because its plugin came later.
+    fn keep_anonymity(&self, config: &Config) -> Result<(), Cause> {
+        for listener in &self.listeners {
+            let (name, before) = (&listener.config().name, listener.config().anonymous);
+            let after = config.listeners.iter().find(|wanted| wanted.name == *name).map(|wanted| wanted.anonymous);
+            if after.is_some_and(|after| after != before) {
+                return Err(Cause::AnonymityChanged { listener: name.clone(), anonymous: before });
+            }
+        }
+        Ok(())
+    }
+
+    /// Some keys are only read at start; an operator who changed one should know.
+    fn name_what_waits(&self, config: &Config) {
+        let waits = [
+            ("[[listener]]", self.config.listeners != config.listeners),
+            ("[limits]", self.config.limits != config.limits),
+            ("[admin]", self.config.admin != config.admin),
+            ("[log]", self.config.log != config.log),
+            ("[runtime]", self.config.runtime != config.runtime),
+            ("[sys]", self.config.sys != config.sys),
+        ];
+        for (table, _) in waits.iter().filter(|(_, changed)| *changed) {
+            warn!(table, "what changed here takes effect when the broker is restarted");
+        }
+    }
+}

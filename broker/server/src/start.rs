@@ -1,0 +1,184 @@
+//! The life of a broker: start, serve, stop.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use midge_core::{Broker, Effects, MemoryStore};
+use midge_host::contract::{Hook, Outside};
+use midge_host::{EngineSettings, Host, HostSettings, Identities, PluginEngine};
+use midge_protocol::ReasonCode;
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval};
+use tracing::{info, warn};
+
+use crate::admin;
+use crate::banner::Banner;
+use crate::clock::Clock;
+use crate::config::{Bundled, Config, ConfigError};
+use crate::error::{Cause, RunError};
+use crate::handshake;
+use crate::listener::{Admission, Listeners};
+use crate::node::{Node, Rates};
+use crate::outside::Orders;
+use crate::reload::Reload;
+use crate::runtime::Runtimes;
+use crate::shutdown::{Drained, Signal, Signals, drain};
+use crate::sys;
+
+/// What a broker starts from.
+pub struct Start {
+    /// What the operator asked for.
+    pub config: Config,
+    /// Reads the configuration again, when a reload is asked for.
+    pub read_again: Box<dyn Fn() -> Result<Config, ConfigError> + Send + Sync>,
+    /// The plugins that are part of this binary.
+    pub bundled: Bundled,
+}
+
+/// Runs a broker until a signal ends it.
+///
+/// # Errors
+/// Whatever keeps it from starting: configuration, plugins, addresses, the operating system.
+pub fn run(start: Start) -> Result<(), RunError> {
+    let runtimes = runtimes(&start.config)?;
+    let control = runtimes.control().clone();
+    let result = control.block_on(serve(start, &runtimes));
+    runtimes.stop(STOP_MAX);
+    Ok(result?)
+}
+
+/// Loads what [`run`] would load, prints what it would print, and starts nothing.
+///
+/// # Errors
+/// As [`run`], but for addresses that are in use.
+pub fn check(mut config: Config, bundled: Bundled) -> Result<(), RunError> {
+    let runtimes = runtimes(&config)?;
+    let control = runtimes.control().clone();
+    let result = control.block_on(async {
+        let host = Plugins::new(bundled)?.load(&config).await?;
+        config.settle(host.has(Hook::Authn)).map_err(Cause::from)?;
+        Listeners::check(&config).map_err(Cause::from)?;
+        let mut banner = Banner::to_stdout();
+        banner.plugins(&host.plugins());
+        banner.would_listen(&config);
+        host.shutdown(config.shutdown.drain).await;
+        Ok::<_, Cause>(())
+    });
+    runtimes.stop(STOP_MAX);
+    Ok(result?)
+}
+
+fn runtimes(config: &Config) -> Result<Runtimes, Cause> {
+    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let (shards, threads) = config.runtime.layout(processors);
+    Runtimes::start(shards, threads).map_err(Cause::system("threads"))
+}
+
+async fn serve(start: Start, runtimes: &Runtimes) -> Result<(), Cause> {
+    let Start { mut config, read_again, bundled } = start;
+    let mut signals = Signals::listen().map_err(Cause::system("signal handlers"))?;
+    let plugins = Plugins::new(bundled)?;
+    let host = plugins.load(&config).await?;
+    config.settle(host.has(Hook::Authn))?;
+
+    let node = Arc::new(node(&config, host, &plugins));
+    plugins.orders.connect(&node);
+    let admission = Admission::new(config.limits.connections_max);
+    let listeners = Listeners::bind(&config, runtimes.shards().len(), &admission)?;
+
+    let mut banner = Banner::to_stdout();
+    banner.plugins(&node.host().plugins());
+    for wanted in &config.listeners {
+        match listeners.each().find(|listener| listener.config().name == wanted.name) {
+            Some(listener) => banner.listener(listener),
+            None => banner.skipped(&wanted.name, wanted.address),
+        }
+    }
+    if let Some(address) = admin::start(&config.admin, &node).await? {
+        banner.admin(address);
+    }
+    let control = runtimes.control();
+    control.spawn(turn(Arc::clone(&node)));
+    control.spawn(sys::publish(Arc::clone(&node), config.sys.interval));
+
+    let open: Vec<_> = listeners.each().cloned().collect();
+    let mut reload = Reload { read_again, plugins, node: Arc::clone(&node), listeners: open, config };
+    let (stop, stopping) = watch::channel(false);
+    let served = Arc::clone(&node);
+    let serve = move |accepted| handshake::serve(Arc::clone(&served), accepted);
+    listeners.serve(runtimes.shards(), &stopping, &serve).map_err(Cause::system("to watch sockets"))?;
+    node.set_ready(true);
+    banner.ready();
+
+    while signals.next().await == Signal::Reload {
+        reload.perform().await;
+    }
+    node.set_ready(false);
+    info!("stopping");
+    let limit = reload.config.shutdown.drain;
+    let disconnect = || node.broker.disconnect_all(ReasonCode::ServerShuttingDown);
+    match drain(&stop, disconnect, &admission, &mut signals, limit).await {
+        Drained::Completely => info!("every client has left"),
+        Drained::TimedOut(open) => warn!(open, "clients did not leave within drain_ms"),
+        Drained::CutShort(open) => warn!(open, "cut short by a second signal"),
+    }
+    let host = Arc::clone(&node.host());
+    host.shutdown(limit).await;
+    Ok(())
+}
+
+fn node(config: &Config, host: Arc<Host>, plugins: &Plugins) -> Node {
+    let seed = RandomState::new().build_hasher().finish();
+    let broker = Broker::new(config.limits.core(), Box::new(MemoryStore::default()), seed);
+    let rates = Rates {
+        messages_per_second: config.limits.messages_per_second,
+        bytes_per_second: config.limits.bytes_per_second,
+    };
+    Node::new(broker, host, Arc::clone(&plugins.identities), Clock::start(), rates)
+}
+
+/// The broker's clock, a turn a second: deadlines of sessions, Wills and retained messages, and the report of drops.
+async fn turn(node: Arc<Node>) {
+    let mut seconds = interval(Duration::from_secs(1));
+    seconds.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut effects = Effects::new();
+    loop {
+        seconds.tick().await;
+        let now = node.clock.now();
+        node.broker.tick(now, &mut effects);
+        node.conclude(&mut effects, now);
+        node.drops.report();
+    }
+}
+
+/// What every generation of plugins is loaded with.
+pub(crate) struct Plugins {
+    engine: Arc<PluginEngine>,
+    pub(crate) identities: Arc<Identities>,
+    orders: Arc<Orders>,
+    bundled: Bundled,
+}
+
+impl Plugins {
+    fn new(bundled: Bundled) -> Result<Self, Cause> {
+        let engine = Arc::new(PluginEngine::new(EngineSettings::default())?);
+        Ok(Self { engine, identities: Arc::default(), orders: Arc::default(), bundled })
+    }
+
+    /// Loads the plugins of a configuration beside those that are in force.
+    pub(crate) async fn load(&self, config: &Config) -> Result<Arc<Host>, Cause> {
+        let specs = config.plugin_specs(self.bundled)?;
+        let outside: Arc<dyn Outside> = Arc::clone(&self.orders) as _;
+        let settings = HostSettings::new(Arc::clone(&self.engine), cache_directory(config));
+        Ok(Host::load(settings, specs, outside, Arc::clone(&self.identities)).await?)
+    }
+}
+
+fn cache_directory(config: &Config) -> PathBuf {
+    config.runtime.data_dir.join("cwasm")
+}
+
+/// How long the threads get to end once every client and plugin has.
+const STOP_MAX: Duration = Duration::from_secs(1);
