@@ -1,6 +1,8 @@
 //! Embeds the bundled plugins: every `NAME.wasm` in the directory that `MIDGE_BUNDLED_PLUGINS` names. Without it (a
 //! plain `cargo build`) the broker has none and says so when one is asked for; no guest toolchain is needed.
 
+#![allow(clippy::print_stdout, reason = "cargo reads what a build script prints")]
+
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 

@@ -64,12 +64,12 @@ fn what_the_example_says_of_plugins_is_the_default() {
 #[test]
 fn the_table_of_keys_and_the_types_are_equal() {
     let digest = "00".repeat(32);
-    let mut config = Config::default();
-    config.plugins = read(&format!(
+    let plugins = read(&format!(
         "[[plugin]]\npath = \"a\"\nsha256 = \"{digest}\"\nhooks = [\"sink\"]\ntopics = []\nlimits = {{ cpu_ms = 1, wait_ms = 1 }}"
     ))
     .unwrap()
     .plugins;
+    let mut config = Config { plugins, ..Config::default() };
     let pem = PathBuf::from("x.pem");
     config.listeners[0].tls = Some(Tls {
         certificate: pem.clone(),
