@@ -1,7 +1,5 @@
 //! The rules of the house: who may know whom, how long a file may be, what lies at the top.
 
-#![allow(clippy::unwrap_used, reason = "a failed expectation is the test's result")]
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -3,8 +3,6 @@
 //! Each connects over TCP, TLS and, where it can, WebSocket, with MQTT 3.1.1 and 5: every QoS, retained messages, a
 //! Will, a shared subscription, and a session that is resumed. The libraries are installed below `target/`.
 
-#![allow(clippy::unwrap_used, reason = "a failed expectation is the test's result")]
-
 mod mosquitto;
 
 use std::fs;

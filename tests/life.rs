@@ -1,7 +1,5 @@
 //! How the broker starts, and how it stops.
 
-#![allow(clippy::unwrap_used, reason = "a failed expectation is the test's result")]
-
 use std::io::{Read, Write};
 use std::time::Duration;
 

@@ -1,5 +1,7 @@
 //! End-to-end tests: the real binary, and clients that it knows nothing about.
 
+#![allow(clippy::unwrap_used, reason = "a failed expectation is the test's result")]
+
 mod house;
 mod interop;
 mod life;

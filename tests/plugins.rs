@@ -1,7 +1,5 @@
 //! The bundled plugins in the broker: who may connect, who may do what, and where messages go besides subscribers.
 
-#![allow(clippy::unwrap_used, reason = "a failed expectation is the test's result")]
-
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -1,7 +1,5 @@
 //! What every end-to-end test stands on: the real broker on a free port, and scripted clients with deadlines.
 
-#![allow(clippy::unwrap_used, reason = "a failed expectation is the test's result")]
-
 use std::time::Duration;
 
 pub(crate) mod client;

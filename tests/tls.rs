@@ -1,7 +1,5 @@
 //! TLS, as clients see it.
 
-#![allow(clippy::unwrap_used, reason = "a failed expectation is the test's result")]
-
 use std::sync::Arc;
 
 use midge_protocol::{ProtocolVersion, QoS};

@@ -1,7 +1,5 @@
 //! MQTT over WebSocket, chapter 6.
 
-#![allow(clippy::unwrap_used, reason = "a failed expectation is the test's result")]
-
 use midge_protocol::{ProtocolVersion, QoS};
 use tempfile::TempDir;
 

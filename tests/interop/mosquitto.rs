@@ -1,7 +1,5 @@
 //! `mosquitto_pub` and `mosquitto_sub`.
 
-#![allow(clippy::unwrap_used, reason = "a failed expectation is the test's result")]
-
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 

@@ -1,7 +1,5 @@
 //! The flows of QoS 0, 1 and 2.
 
-#![allow(clippy::unwrap_used, reason = "a failed expectation is the test's result")]
-
 use std::num::NonZeroU16;
 
 use midge_protocol::{Ack, Packet, PacketId, ProtocolVersion, Publish, QoS, ReasonCode};

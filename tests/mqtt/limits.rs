@@ -1,7 +1,5 @@
 //! Limits: of connections, of packet sizes, of queues, of rates.
 
-#![allow(clippy::unwrap_used, reason = "a failed expectation is the test's result")]
-
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 

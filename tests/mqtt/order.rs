@@ -1,7 +1,5 @@
 //! Packets at the wrong time, or in the wrong direction.
 
-#![allow(clippy::unwrap_used, reason = "a failed expectation is the test's result")]
-
 use midge_protocol::{
     Ack, Auth, Connack, Packet, PacketId, ProtocolVersion, QoS, ReasonCode, ReasonProperties, Suback,
 };

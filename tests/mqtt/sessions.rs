@@ -1,7 +1,5 @@
 //! Sessions that outlive their connection, and those that do not.
 
-#![allow(clippy::unwrap_used, reason = "a failed expectation is the test's result")]
-
 use midge_protocol::{Ack, Connect, Disconnect, Packet, ProtocolVersion, QoS, ReasonCode, ReasonProperties};
 
 use crate::support::client::connect;

@@ -1,7 +1,5 @@
 //! Filters and options of ordinary subscriptions.
 
-#![allow(clippy::unwrap_used, reason = "a failed expectation is the test's result")]
-
 use midge_protocol::{
     Packet, ProtocolVersion, QoS, ReasonCode, Subscribe, SubscribeFilter, SubscribeOptions, SubscriptionId,
     UserProperties,

@@ -108,14 +108,17 @@ impl Client {
     fn answer<T>(&mut self, look: impl FnOnce(&Packet<'_>) -> T) -> T {
         let mut look = Some(look);
         loop {
+            let mut message = None;
             let answered = self.next(|packet| match packet {
-                Packet::Publish(message) => Err(Received::from(message)),
-                other => Ok(look.take().map(|look| look(other))),
+                Packet::Publish(early) => {
+                    message = Some(Received::from(early));
+                    None
+                }
+                other => look.take().map(|look| look(other)),
             });
-            match answered {
-                Ok(Some(answer)) => return answer,
-                Ok(None) => unreachable!("asked once"),
-                Err(message) => self.early.push_back(message),
+            self.early.extend(message);
+            if let Some(answer) = answered {
+                return answer;
             }
         }
     }

@@ -25,7 +25,7 @@ pub(crate) trait Expires: Send + Sync {
 pub(crate) struct Timers {
     /// Seconds this wheel has turned.
     now: AtomicU32,
-    slots: Box<[Mutex<Vec<Weak<dyn Expires>>>]>,
+    slots: Box<[Slot]>,
 }
 
 impl Timers {
@@ -71,10 +71,13 @@ impl Timers {
         }
     }
 
-    fn slot(&self, second: u32) -> &Mutex<Vec<Weak<dyn Expires>>> {
+    fn slot(&self, second: u32) -> &Slot {
         &self.slots[(second % SLOTS) as usize]
     }
 }
+
+/// Who is to be looked at in one second.
+type Slot = Mutex<Vec<Weak<dyn Expires>>>;
 
 /// Slots of the wheel: an entry is looked at every so many seconds at least.
 const SLOTS: u32 = 128;

@@ -12,12 +12,11 @@ use tokio_tungstenite::tungstenite::http::{HeaderValue, Response};
 use super::*;
 
 type Client = WebSocketStream<DuplexStream>;
+type Served = io::Result<(WebSocket<DuplexStream>, HttpRequest)>;
+type Answered = Result<(Client, Response<Option<Vec<u8>>>), Error>;
 
 /// A client that asks for `path` with `subprotocols`, and what both sides say to it.
-async fn shake(
-    path: &str,
-    subprotocols: Option<&'static str>,
-) -> (io::Result<(WebSocket<DuplexStream>, HttpRequest)>, Result<(Client, Response<Option<Vec<u8>>>), Error>) {
+async fn shake(path: &str, subprotocols: Option<&'static str>) -> (Served, Answered) {
     let (near, far) = duplex(1 << 16);
     let mut request = format!("ws://broker{path}").into_client_request().unwrap();
     request.headers_mut().insert("x-token", HeaderValue::from_static("secret"));
@@ -33,7 +32,7 @@ async fn connected() -> (WebSocket<DuplexStream>, Client) {
     (server.unwrap().0, client.unwrap().0)
 }
 
-fn status(refused: Result<(Client, Response<Option<Vec<u8>>>), Error>) -> u16 {
+fn status(refused: Answered) -> u16 {
     match refused.unwrap_err() {
         Error::Http(response) => response.status().as_u16(),
         error => panic!("{error}"),
