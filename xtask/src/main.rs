@@ -2,6 +2,7 @@
 
 #![allow(clippy::print_stdout, reason = "a command speaks to the person who typed it")]
 
+mod bench;
 mod build;
 mod check;
 mod demo;
@@ -32,6 +33,8 @@ enum Task {
         #[arg(last = true)]
         only: Vec<String>,
     },
+    /// Measure Midge beside mosquitto on this machine, and print ratios
+    Bench(bench::Options),
     /// Build the broker with its bundled plugins embedded, and print its path
     Build {
         /// Optimise for speed: takes minutes longer to build
@@ -63,6 +66,7 @@ fn perform(task: Task) -> Result<(), Failure> {
     match task {
         Task::Run(options) => run::run(root, &options),
         Task::Test { only } => check::run(root, &only),
+        Task::Bench(options) => bench::run(root, &options),
         Task::Build { release } => build::broker(root, release).map(|path| println!("{}", path.display())),
         Task::Plugins { only } => plugins::build(root, &plugins::Selection::from(only)),
     }
