@@ -96,10 +96,10 @@ impl Identities {
     /// Everybody who is known by this principal.
     #[must_use]
     pub fn of_principal(&self, principal: &str) -> Vec<Arc<Identity>> {
-        let of_shard = |shard: &Shard| -> Vec<Arc<Identity>> {
-            shard.read().values().filter_map(Weak::upgrade).filter(|identity| identity.principal == principal).collect()
-        };
-        self.table.shards.iter().flat_map(of_shard).collect()
+        // Compared outside of the lock, because whoever lets go of an identity last needs the lock to take it out.
+        let of_shard = |shard: &Shard| -> Vec<_> { shard.read().values().filter_map(Weak::upgrade).collect() };
+        let all = self.table.shards.iter().flat_map(of_shard);
+        all.filter(|identity| identity.principal == principal).collect()
     }
 
     /// How many there are.
@@ -166,6 +166,18 @@ mod tests {
         let first = identities.register(facts("a")).id();
         let second = identities.register(facts("a")).id();
         assert!(first != 0 && second > first);
+    }
+
+    #[test]
+    fn all_identities_of_a_principal_are_found() {
+        let identities = Identities::new();
+        let (first, second) = (identities.register(facts("a")), identities.register(facts("b")));
+        let bob = identities.register(IdentityFacts { principal: "bob".into(), ..facts("c") });
+        let mut found: Vec<_> = identities.of_principal("alice").iter().map(|identity| identity.id()).collect();
+        found.sort_unstable();
+        assert_eq!(found, [first.id(), second.id()]);
+        assert_eq!(identities.of_principal("bob")[0].id(), bob.id());
+        assert!(identities.of_principal("mallory").is_empty());
     }
 
     #[test]

@@ -61,13 +61,16 @@ pub(crate) enum Waiting {
     Publish {
         /// The Topic Name that the packet's alias stands for.
         alias: Option<Arc<str>>,
-        verdict: Pin<Box<dyn Future<Output = PublishVerdict> + Send>>,
+        verdict: Awaited<PublishVerdict>,
     },
     /// The SUBSCRIBE at the head of `unread` waits for plugins.
-    Subscribe(Pin<Box<dyn Future<Output = Vec<Result<QoS, ReasonCode>>> + Send>>),
+    Subscribe(Awaited<Vec<Result<QoS, ReasonCode>>>),
     /// It published faster than its rate, or than its subscribers can take.
     Pause(Pin<Box<Sleep>>),
 }
+
+/// An answer of plugins that has to be waited for.
+type Awaited<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// What plugins said about the packet at the head of `unread`.
 enum Answer {

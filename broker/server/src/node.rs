@@ -21,7 +21,8 @@ use crate::metrics::ServerMetrics;
 pub(crate) struct Node {
     pub(crate) broker: Broker,
     pub(crate) identities: Arc<Identities>,
-    pub(crate) metrics: ServerMetrics,
+    /// Shared with whatever writes to sockets.
+    pub(crate) metrics: Arc<ServerMetrics>,
     pub(crate) clock: Clock,
     pub(crate) drops: Drops,
     pub(crate) rates: Rates,
@@ -45,7 +46,7 @@ impl Node {
         clock: Clock,
         rates: Rates,
     ) -> Self {
-        let (metrics, drops) = (ServerMetrics::new(), Drops::default());
+        let (metrics, drops) = (Arc::new(ServerMetrics::new()), Drops::default());
         Self {
             broker,
             identities,

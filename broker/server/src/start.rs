@@ -131,7 +131,7 @@ async fn serve(start: Start, runtimes: &Runtimes) -> Result<(), Cause> {
 
 fn node(config: &Config, host: Arc<Host>, plugins: &Plugins) -> Node {
     let seed = RandomState::new().build_hasher().finish();
-    let broker = Broker::new(config.limits.core(), Box::new(MemoryStore::default()), seed);
+    let broker = Broker::new(config.limits.core(), Box::new(MemoryStore), seed);
     let rates = Rates {
         messages_per_second: config.limits.messages_per_second,
         bytes_per_second: config.limits.bytes_per_second,

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use midge_core::{CloseReason, ConnectionNumber, Peer, Session};
 
+use crate::metrics::ServerMetrics;
 use crate::timers::Expires;
 use crate::transport::Writer;
 
@@ -12,6 +13,7 @@ use crate::transport::Writer;
 /// looks at its clocks; everything else belongs to the driver.
 pub(crate) struct Link {
     writer: Writer,
+    metrics: Arc<ServerMetrics>,
     clocks: Clocks,
     /// Set once, when CONNECT has been accepted.
     session: std::sync::OnceLock<(Arc<Session>, ConnectionNumber)>,
@@ -30,10 +32,10 @@ struct Clocks {
 }
 
 impl Link {
-    pub(crate) fn new(writer: Writer) -> Self {
+    pub(crate) fn new(writer: Writer, metrics: Arc<ServerMetrics>) -> Self {
         let zero = || AtomicU32::new(0);
         let clocks = Clocks { last_received: zero(), stalled_since: zero(), silence_max: zero(), expires_at: zero() };
-        Self { writer, clocks, session: std::sync::OnceLock::new() }
+        Self { writer, metrics, clocks, session: std::sync::OnceLock::new() }
     }
 
     /// CONNECT was accepted: from now on the wheel may close the connection. Returns when to look first.
@@ -114,6 +116,7 @@ impl Peer for Link {
         while let Some(chunk) = session.take_output(number) {
             // An error here is the owner's to see: it is woken for what is left, and its own write fails.
             let written = self.writer.try_write(&chunk).unwrap_or(0);
+            self.metrics.sent(written);
             if !session.give_back(number, chunk, written) {
                 break;
             }
