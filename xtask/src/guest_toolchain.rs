@@ -37,10 +37,10 @@ impl Toolchain {
     /// Says which command installs what is missing.
     pub(crate) fn find() -> Result<Self, Failure> {
         let active = Compiler::active()?;
-        if active.has_target() || (may_ask_rustup() && add_target() && active.has_target()) {
-            if let Some(linker) = Linker::find(&[&active]) {
-                return Ok(Self { from_source: false, linker });
-            }
+        if (active.has_target() || (may_ask_rustup() && add_target() && active.has_target()))
+            && let Some(linker) = Linker::find(&[&active])
+        {
+            return Ok(Self { from_source: false, linker });
         }
         let debian = debian(&active)?;
         Ok(Self { from_source: true, linker: Linker::of_any(&active, &debian)? })
