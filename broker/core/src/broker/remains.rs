@@ -79,8 +79,11 @@ impl Broker {
             self.publish_will(session.shared_client_id(), *will, now, effects);
         }
         for delivery in deliveries {
-            if !self.redeliver(&delivery, now, effects) {
-                effects.dropped(&session, delivery.message.topic(), DropReason::SessionEnded);
+            // Another member may get only what has not expired while it waited for this one [MQTT-3.3.2-5].
+            let expired = delivery.message.is_expired(now);
+            if expired || !self.redeliver(&delivery, now, effects) {
+                let reason = if expired { DropReason::Expired } else { DropReason::SessionEnded };
+                effects.dropped(&session, delivery.message.topic(), reason);
             }
         }
         effects.event(Event::SessionEnded { client_id: Arc::clone(session.shared_client_id()), cause });

@@ -31,7 +31,10 @@ enum Slot {
     /// PUBLISH was sent. The delivery is kept only where it may have to be sent again.
     Published { qos: QoS, delivery: Option<Delivery> },
     /// PUBREC came and PUBREL was sent.
-    Released,
+    Released {
+        /// Whether its PUBLISH was sent on this connection and took a place of the quota there.
+        counted: bool,
+    },
 }
 
 /// What is to be sent again on a new connection, in the original order [MQTT-4.4.0-1], [MQTT-4.6.0-1].
@@ -67,6 +70,11 @@ impl Window {
         self.quota = quota;
         self.quota_max = quota;
         self.resend_from = 0;
+        for slot in &mut self.slots {
+            if let Slot::Released { counted } = slot {
+                *counted = false;
+            }
+        }
     }
 
     /// Messages sent and not acknowledged.
@@ -100,7 +108,7 @@ impl Window {
         self.in_flight -= 1;
         match slot {
             Slot::Published { delivery, .. } => delivery,
-            Slot::Free | Slot::Released => None,
+            Slot::Free | Slot::Released { .. } => None,
         }
     }
 
@@ -128,7 +136,7 @@ impl Window {
                     self.resend_from += 1;
                     return Some(Resend::Publish(id, delivery));
                 }
-                Slot::Released => {
+                Slot::Released { .. } => {
                     self.resend_from += 1;
                     return Some(Resend::Release(id));
                 }
@@ -145,23 +153,24 @@ impl Window {
                 self.finish(id);
                 Outcome::Done
             }
-            Some(Slot::Published { .. } | Slot::Released) => Outcome::Wrong,
+            Some(Slot::Published { .. } | Slot::Released { .. }) => Outcome::Wrong,
             Some(Slot::Free) | None => Outcome::Unknown,
         }
     }
 
     /// PUBREC; a reason of 0x80 or above ends the delivery there and then [MQTT-4.3.3-4].
     pub(crate) fn receive(&mut self, id: PacketId, failed: bool) -> Outcome {
+        let counted = self.index(id) < self.resend_from;
         match self.slot(id) {
             Some(Slot::Published { qos: QoS::ExactlyOnce, .. }) if failed => {
                 self.finish(id);
                 Outcome::Done
             }
             Some(slot @ Slot::Published { qos: QoS::ExactlyOnce, .. }) => {
-                *slot = Slot::Released;
+                *slot = Slot::Released { counted };
                 Outcome::Release
             }
-            Some(Slot::Released) => Outcome::Release,
+            Some(Slot::Released { .. }) => Outcome::Release,
             Some(Slot::Published { .. }) => Outcome::Wrong,
             Some(Slot::Free) | None => Outcome::Unknown,
         }
@@ -170,7 +179,7 @@ impl Window {
     /// PUBCOMP.
     pub(crate) fn complete(&mut self, id: PacketId) -> Outcome {
         match self.slot(id) {
-            Some(Slot::Released) => {
+            Some(Slot::Released { .. }) => {
                 self.finish(id);
                 Outcome::Done
             }
@@ -184,16 +193,21 @@ impl Window {
     pub(crate) fn into_deliveries(self) -> impl Iterator<Item = Delivery> {
         self.slots.into_iter().filter_map(|slot| match slot {
             Slot::Published { delivery, .. } => delivery,
-            Slot::Free | Slot::Released => None,
+            Slot::Free | Slot::Released { .. } => None,
         })
     }
 
     fn finish(&mut self, id: PacketId) {
-        if let Some(slot) = self.slot(id) {
-            *slot = Slot::Free;
-        }
+        let sent = self.index(id) < self.resend_from;
+        let slot = self.slot(id).map(|slot| std::mem::replace(slot, Slot::Free));
         self.in_flight -= 1;
-        self.quota = self.quota.saturating_add(1).min(self.quota_max);
+        // A PUBREL sent again took no place, so its PUBCOMP frees none [MQTT-3.3.4-9].
+        let counted = match slot {
+            Some(Slot::Published { .. }) => sent,
+            Some(Slot::Released { counted }) => counted,
+            Some(Slot::Free) | None => false,
+        };
+        self.quota = self.quota.saturating_add(u16::from(counted)).min(self.quota_max);
         while matches!(self.slots.front(), Some(Slot::Free)) {
             self.slots.pop_front();
             self.base = ((usize::from(self.base) + 1) % IDS) as u16;
@@ -202,8 +216,13 @@ impl Window {
     }
 
     fn slot(&mut self, id: PacketId) -> Option<&mut Slot> {
-        let distance = (usize::from(id.get()) - 1 + IDS - usize::from(self.base)) % IDS;
-        self.slots.get_mut(distance)
+        let index = self.index(id);
+        self.slots.get_mut(index)
+    }
+
+    /// Where the slot of this identifier is, if it has one.
+    fn index(&self, id: PacketId) -> usize {
+        (usize::from(id.get()) - 1 + IDS - usize::from(self.base)) % IDS
     }
 
     fn id_at(&self, index: usize) -> PacketId {
@@ -214,3 +233,25 @@ impl Window {
 
 /// How many Packet Identifiers there are: 1 to 65,535.
 const IDS: usize = 65_535;
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot unwrap has failed")]
+
+    use super::*;
+
+    /// [MQTT-3.3.4-9]
+    #[test]
+    fn the_pubcomp_of_a_pubrel_sent_again_makes_no_room_for_a_publish() {
+        let mut window = Window::new(1);
+        let released = window.allocate(QoS::ExactlyOnce, None).unwrap();
+        assert!(matches!(window.receive(released, false), Outcome::Release));
+        window.reconnect(1);
+        assert!(matches!(window.next_resend(), Some(Resend::Release(_))));
+        let second = window.allocate(QoS::AtLeastOnce, None).unwrap();
+        assert!(matches!(window.complete(released), Outcome::Done));
+        assert!(!window.has_room(), "one PUBLISH is out, and no more are allowed");
+        assert!(matches!(window.acknowledge(second), Outcome::Done));
+        assert!(window.has_room());
+    }
+}

@@ -1,0 +1,358 @@
+//! A client that keeps the rules, over a network that does not.
+//!
+//! It encodes what it sends and decodes what it receives. Its own Session State survives its connections, and it
+//! acknowledges when the history says so, not when a message comes.
+
+mod inbox;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::num::NonZeroU16;
+use std::sync::Arc;
+
+use midge_core::Time;
+use midge_protocol::{
+    Ack, Connect, ConnectProperties, Decoder, Disconnect, MessageProperties, Packet, PacketId, PacketKind,
+    ProtocolVersion, Publish, QoS, ReasonCode, ReasonProperties, Subscribe, SubscribeFilter, SubscribeOptions,
+    SubscriptionId, Unsubscribe, Will,
+};
+
+use crate::oracle::{Name, Wire};
+use crate::pipe::Pipe;
+
+/// A client, connected or not.
+pub(crate) struct Client {
+    pub(crate) name: Name,
+    /// Messages of its own that are not acknowledged, in their order.
+    outgoing: VecDeque<Outgoing>,
+    /// QoS 2 messages it has received and not yet released.
+    incoming: BTreeSet<u16>,
+    next_id: u16,
+    /// It asked for a clean start and does not know whether it got one: its own state is gone, so it may not ask for less.
+    starts_clean: bool,
+    pub(crate) link: Option<Link>,
+}
+
+/// The client's side of a Network Connection.
+pub(crate) struct Link {
+    pub(crate) wire: Wire,
+    pub(crate) version: ProtocolVersion,
+    pub(crate) pipe: Arc<Pipe>,
+    /// Bytes on their way to the broker.
+    pub(crate) sending: VecDeque<u8>,
+    /// Whether the session outlives the connection.
+    pub(crate) persistent: bool,
+    /// Whether the CONNACK has come.
+    pub(crate) ready: bool,
+    opened_at: Time,
+    received: Vec<u8>,
+    decoder: Decoder,
+    /// Acknowledgements not yet sent, in their order [MQTT-4.6.0-2].
+    due: VecDeque<(PacketKind, u16)>,
+    /// Received messages that it has not acknowledged completely on this connection.
+    unacknowledged: BTreeSet<u16>,
+    receive_maximum: u16,
+    alias_maximum: u16,
+    aliases: BTreeMap<u16, String>,
+    /// SUBSCRIBE and UNSUBSCRIBE packets without an answer, and what the SUBACK has to grant.
+    asked: BTreeMap<u16, Vec<ReasonCode>>,
+    /// How many more messages the broker takes before it acknowledges.
+    quota: u16,
+    /// Aliases the broker takes, and those it knows.
+    aliases_out_maximum: u16,
+    aliases_out: BTreeMap<u16, String>,
+}
+
+/// A message on its way to the broker.
+struct Outgoing {
+    packet_id: u16,
+    message: Message,
+    /// PUBREC has come.
+    released: bool,
+    /// It, or its PUBREL, was sent on this connection.
+    sent: bool,
+    /// It took a place of the broker's Receive Maximum on this connection.
+    counted: bool,
+}
+
+/// What a client publishes.
+#[derive(Clone, Debug)]
+pub(crate) struct Message {
+    /// 0 has no payload.
+    pub(crate) number: u32,
+    pub(crate) topic: &'static str,
+    pub(crate) qos: QoS,
+    pub(crate) retain: bool,
+    pub(crate) expiry: Option<u32>,
+}
+
+/// How a client connects.
+#[derive(Clone, Debug)]
+pub(crate) struct Opening {
+    pub(crate) version: ProtocolVersion,
+    pub(crate) clean_start: bool,
+    /// Version 5 only.
+    pub(crate) expiry: Option<u32>,
+    pub(crate) receive_maximum: u16,
+    pub(crate) alias_maximum: u16,
+    pub(crate) will: Option<(Message, u32)>,
+}
+
+impl Client {
+    pub(crate) fn new(name: Name) -> Self {
+        Self { name, outgoing: VecDeque::new(), incoming: BTreeSet::new(), next_id: 1, starts_clean: false, link: None }
+    }
+
+    /// Opens a connection and sends CONNECT.
+    pub(crate) fn connect(&mut self, opening: &Opening, wire: Wire, pipe: Arc<Pipe>, now: Time) {
+        let clean_start = opening.clean_start || self.starts_clean;
+        if clean_start {
+            self.forget();
+            self.starts_clean = true;
+        }
+        let v5 = opening.version == ProtocolVersion::V5;
+        self.link = Some(Link {
+            wire,
+            version: opening.version,
+            pipe,
+            sending: VecDeque::new(),
+            persistent: opening.expiry.is_some_and(|expiry| expiry > 0),
+            ready: false,
+            opened_at: now,
+            received: Vec::new(),
+            decoder: Decoder::client(opening.version, 1024 * 1024),
+            due: VecDeque::new(),
+            unacknowledged: BTreeSet::new(),
+            receive_maximum: if v5 { opening.receive_maximum } else { u16::MAX },
+            alias_maximum: if v5 { opening.alias_maximum } else { 0 },
+            aliases: BTreeMap::new(),
+            asked: BTreeMap::new(),
+            quota: u16::MAX,
+            aliases_out_maximum: 0,
+            aliases_out: BTreeMap::new(),
+        });
+        let payload = opening.will.as_ref().map(|(message, _)| message.payload()).unwrap_or_default();
+        let will = opening.will.as_ref().map(|(message, delay)| Will {
+            qos: message.qos,
+            retain: message.retain,
+            topic: message.topic,
+            payload: payload.as_bytes(),
+            delay: v5.then_some(*delay),
+            properties: message.properties(opening.version),
+        });
+        let properties = ConnectProperties {
+            session_expiry: opening.expiry,
+            receive_maximum: NonZeroU16::new(opening.receive_maximum),
+            topic_alias_maximum: Some(opening.alias_maximum),
+            ..ConnectProperties::default()
+        };
+        self.send(&Packet::Connect(Box::new(Connect {
+            version: opening.version,
+            bridge: false,
+            clean_start,
+            keep_alive: 0,
+            properties: if v5 { properties } else { ConnectProperties::default() },
+            client_id: self.name,
+            will,
+            username: None,
+            password: None,
+        })));
+    }
+
+    /// Publishes; says whether quota and protocol allow it now.
+    pub(crate) fn publish(&mut self, message: Message, alias: bool) -> bool {
+        if self.link.is_none() {
+            return false;
+        }
+        if message.qos == QoS::AtMostOnce {
+            self.send_publish(&message, None, false, alias);
+            return true;
+        }
+        let quota = self.link.as_ref().map_or(0, |link| link.quota);
+        if quota == 0 || self.outgoing.iter().any(|outgoing| !outgoing.sent) {
+            return false;
+        }
+        let packet_id = self.take_id();
+        self.count_sent();
+        self.send_publish(&message, Some(packet_id), false, alias);
+        self.outgoing.push_back(Outgoing { packet_id, message, released: false, sent: true, counted: true });
+        true
+    }
+
+    pub(crate) fn subscribe(&mut self, filters: &[(&'static str, SubscribeOptions)], id: Option<u32>) {
+        let packet_id = self.take_id();
+        let granted = filters.iter().map(|(_, options)| ReasonCode::granted(options.qos)).collect();
+        let filters = filters.iter().map(|(filter, options)| SubscribeFilter { filter, options: *options }).collect();
+        self.ask(packet_id, granted);
+        self.send(&Packet::Subscribe(Subscribe {
+            packet_id: packet(packet_id),
+            subscription_id: id.and_then(SubscriptionId::new),
+            user_properties: Default::default(),
+            filters,
+        }));
+    }
+
+    pub(crate) fn unsubscribe(&mut self, filter: &'static str) {
+        let packet_id = self.take_id();
+        self.ask(packet_id, Vec::new());
+        self.send(&Packet::Unsubscribe(Unsubscribe {
+            packet_id: packet(packet_id),
+            user_properties: Default::default(),
+            filters: vec![filter],
+        }));
+    }
+
+    /// Sends so many of the acknowledgements that are due.
+    pub(crate) fn acknowledge(&mut self, most: usize) {
+        for _ in 0..most {
+            let Some((kind, id)) = self.link.as_mut().and_then(|link| link.due.pop_front()) else { return };
+            if let Some(link) = self.link.as_mut().filter(|_| matches!(kind, PacketKind::Puback | PacketKind::Pubcomp))
+            {
+                link.unacknowledged.remove(&id);
+            }
+            let ack =
+                Ack { packet_id: packet(id), reason: ReasonCode::Success, properties: ReasonProperties::default() };
+            let answer = match kind {
+                PacketKind::Puback => Packet::Puback(ack),
+                PacketKind::Pubrec => Packet::Pubrec(ack),
+                PacketKind::Pubrel => Packet::Pubrel(ack),
+                _ => Packet::Pubcomp(ack),
+            };
+            self.send(&answer);
+        }
+    }
+
+    pub(crate) fn ping(&mut self) {
+        self.send(&Packet::Pingreq);
+    }
+
+    /// Says goodbye. The caller delivers what is being sent and closes the connection.
+    pub(crate) fn disconnect(&mut self, with_will: bool, expiry: Option<u32>) {
+        let reason = if with_will { ReasonCode::DisconnectWithWill } else { ReasonCode::Success };
+        self.send(&Packet::Disconnect(Disconnect { session_expiry: expiry, ..Disconnect::new(reason) }));
+    }
+
+    /// Whether it has nothing to send, to acknowledge or to wait for.
+    pub(crate) fn is_quiet(&self) -> bool {
+        let quiet = |link: &Link| {
+            link.ready
+                && link.sending.is_empty()
+                && link.due.is_empty()
+                && link.asked.is_empty()
+                && link.pipe.len() == 0
+        };
+        self.outgoing.is_empty() && self.link.as_ref().is_none_or(quiet)
+    }
+
+    /// What is still open, for a report.
+    pub(crate) fn open_ends(&self) -> String {
+        let unacknowledged: Vec<u32> = self.outgoing.iter().map(|outgoing| outgoing.message.number).collect();
+        let asked: Vec<&u16> = self.link.iter().flat_map(|link| link.asked.keys()).collect();
+        let ready = self.link.as_ref().is_none_or(|link| link.ready);
+        format!("{}: messages {unacknowledged:?} not acknowledged, {asked:?} not answered, CONNACK: {ready}", self.name)
+    }
+
+    /// The broker has no session for it: its own means nothing any more.
+    fn forget(&mut self) {
+        self.outgoing.clear();
+        self.incoming.clear();
+    }
+
+    /// On a new connection: what was not acknowledged has to be sent again.
+    fn resume(&mut self) {
+        for outgoing in &mut self.outgoing {
+            (outgoing.sent, outgoing.counted) = (false, false);
+        }
+        self.resend();
+    }
+
+    /// Sends again what was not acknowledged, in order [MQTT-4.4.0-1], [MQTT-4.6.0-1], as far as the broker takes it.
+    fn resend(&mut self) {
+        let mut outgoing = std::mem::take(&mut self.outgoing);
+        for again in outgoing.iter_mut().filter(|outgoing| !outgoing.sent) {
+            if again.released {
+                let (reason, properties) = (ReasonCode::Success, ReasonProperties::default());
+                self.send(&Packet::Pubrel(Ack { packet_id: packet(again.packet_id), reason, properties }));
+            } else if self.link.as_ref().is_some_and(|link| link.quota > 0) {
+                self.count_sent();
+                self.send_publish(&again.message, Some(again.packet_id), true, false);
+                again.counted = true;
+            } else {
+                break;
+            }
+            again.sent = true;
+        }
+        self.outgoing = outgoing;
+    }
+
+    fn count_sent(&mut self) {
+        if let Some(link) = &mut self.link {
+            link.quota -= 1;
+        }
+    }
+
+    fn send_publish(&mut self, message: &Message, packet_id: Option<u16>, dup: bool, alias: bool) {
+        let Some(link) = &mut self.link else { return };
+        let mut topic = message.topic;
+        let mut topic_alias = None;
+        if alias && link.aliases_out_maximum > 0 {
+            let alias = u16::from(message.topic.len() > 1) % link.aliases_out_maximum + 1;
+            topic_alias = Some(alias);
+            if link.aliases_out.insert(alias, topic.to_owned()).as_deref() == Some(topic) {
+                topic = "";
+            }
+        }
+        let version = link.version;
+        self.send(&Packet::Publish(Publish {
+            dup,
+            qos: message.qos,
+            retain: message.retain,
+            topic,
+            packet_id: packet_id.map(packet),
+            topic_alias,
+            subscription_ids: Vec::new(),
+            properties: message.properties(version),
+            payload: message.payload().as_bytes(),
+        }));
+    }
+
+    fn ask(&mut self, packet_id: u16, granted: Vec<ReasonCode>) {
+        if let Some(link) = &mut self.link {
+            link.asked.insert(packet_id, granted);
+        }
+    }
+
+    fn send(&mut self, packet: &Packet<'_>) {
+        let Some(link) = &mut self.link else { return };
+        let mut bytes = Vec::new();
+        packet.encode(link.version, &mut bytes).expect("nothing a simulated client sends is too large");
+        link.sending.extend(bytes);
+    }
+
+    /// A Packet Identifier that stands for nothing else.
+    fn take_id(&mut self) -> u16 {
+        loop {
+            let id = self.next_id;
+            // Few enough that they come round often.
+            self.next_id = self.next_id % 40 + 1;
+            let asked = self.link.as_ref().is_some_and(|link| link.asked.contains_key(&id));
+            if !asked && self.outgoing.iter().all(|outgoing| outgoing.packet_id != id) {
+                return id;
+            }
+        }
+    }
+}
+
+impl Message {
+    fn payload(&self) -> String {
+        if self.number == 0 { String::new() } else { self.number.to_string() }
+    }
+
+    fn properties(&self, version: ProtocolVersion) -> MessageProperties<'static> {
+        let message_expiry = self.expiry.filter(|_| version == ProtocolVersion::V5);
+        MessageProperties { message_expiry, ..MessageProperties::default() }
+    }
+}
+
+fn packet(id: u16) -> PacketId {
+    PacketId::new(id).expect("identifiers are counted from 1")
+}

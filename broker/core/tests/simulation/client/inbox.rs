@@ -1,0 +1,164 @@
+//! What a client receives.
+
+use midge_protocol::{
+    Ack, Connack, Decoded, Packet, PacketId, PacketKind, ProtocolVersion, Publish, QoS, ReasonCode, Suback,
+};
+
+use super::{Client, Link};
+use crate::oracle::{Oracle, Seen, Verdict};
+use crate::server::number;
+
+impl Client {
+    /// Takes at most so many bytes from the connection, and every packet that is complete then.
+    pub(crate) fn receive(&mut self, most: usize, oracle: &mut Oracle) -> Verdict {
+        let Some(link) = &mut self.link else { return Ok(()) };
+        let mut received = std::mem::take(&mut link.received);
+        received.extend(link.pipe.read(most));
+        let mut decoder = link.decoder.clone();
+        let mut rest = received.as_slice();
+        while self.link.is_some() {
+            let decoded = decoder.decode(rest);
+            let decoded = decoded.map_err(|malformed| format!("{} cannot read the broker: {malformed}", self.name))?;
+            let Decoded::Packet { packet, length } = decoded else { break };
+            rest = &rest[length..];
+            self.take(packet, oracle)?;
+        }
+        if let Some(link) = &mut self.link {
+            link.received = rest.to_vec();
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, packet: Packet<'_>, oracle: &mut Oracle) -> Verdict {
+        let name = self.name;
+        let Some(link) = &mut self.link else { return Ok(()) };
+        match packet {
+            Packet::Connack(connack) if !link.ready => self.take_connack(&connack),
+            other if !link.ready => Err(format!("{name} received {} before CONNACK [MQTT-3.2.0-1]", other.kind())),
+            Packet::Publish(publish) => self.take_publish(&publish, oracle),
+            Packet::Puback(ack) => self.take_acknowledgement(PacketKind::Puback, &ack),
+            Packet::Pubrec(ack) => self.take_acknowledgement(PacketKind::Pubrec, &ack),
+            Packet::Pubcomp(ack) => self.take_acknowledgement(PacketKind::Pubcomp, &ack),
+            Packet::Pubrel(ack) => {
+                self.incoming.remove(&ack.packet_id.get());
+                link.due.push_back((PacketKind::Pubcomp, ack.packet_id.get()));
+                Ok(())
+            }
+            Packet::Suback(suback) => link.take_suback(&suback),
+            Packet::Unsuback(unsuback) => link.take_answer(unsuback.packet_id).map(|_| ()),
+            Packet::Pingresp => Ok(()),
+            Packet::Disconnect(disconnect) => Err(format!("{name} was sent away: {}", disconnect.reason.name())),
+            other => Err(format!("{name} received {}, which no server sends", other.kind())),
+        }
+    }
+
+    fn take_connack(&mut self, connack: &Connack<'_>) -> Verdict {
+        if connack.reason != ReasonCode::Success {
+            return Err(format!("{} was refused: {}", self.name, connack.reason.name()));
+        }
+        let Some(link) = &mut self.link else { return Ok(()) };
+        link.ready = true;
+        self.starts_clean = false;
+        if link.version == ProtocolVersion::V5 {
+            link.quota = connack.properties.receive_maximum.map_or(u16::MAX, std::num::NonZeroU16::get);
+            link.aliases_out_maximum = connack.properties.topic_alias_maximum.unwrap_or(0);
+        }
+        if connack.session_present {
+            self.resume();
+        } else {
+            self.forget();
+        }
+        Ok(())
+    }
+
+    fn take_publish(&mut self, publish: &Publish<'_>, oracle: &mut Oracle) -> Verdict {
+        let name = self.name;
+        let Some(link) = &mut self.link else { return Ok(()) };
+        let topic = link.resolve(publish)?;
+        let packet_id = publish.packet_id.map(PacketId::get);
+        let mut ids: Vec<u32> = publish.subscription_ids.iter().map(|id| id.get()).collect();
+        ids.sort_unstable();
+        let seen = Seen {
+            wire: link.wire,
+            version: link.version,
+            connected_at: link.opened_at,
+            number: number(publish.payload)?,
+            topic,
+            qos: publish.qos,
+            retain: publish.retain,
+            dup: publish.dup,
+            packet_id,
+            ids,
+            expiry: publish.properties.message_expiry,
+        };
+        if let Some(id) = packet_id {
+            if !link.unacknowledged.insert(id) {
+                return Err(format!("{name} received identifier {id} again before it acknowledged it: {seen:?}"));
+            }
+            if link.unacknowledged.len() > usize::from(link.receive_maximum) {
+                return Err(format!("{name} received more than its Receive Maximum [MQTT-3.3.4-9]"));
+            }
+            let answer = if publish.qos == QoS::AtLeastOnce { PacketKind::Puback } else { PacketKind::Pubrec };
+            link.due.push_back((answer, id));
+            if publish.qos == QoS::ExactlyOnce && !self.incoming.insert(id) {
+                // Sent again because our PUBREC was lost; it has been taken already.
+                return if seen.dup { Ok(()) } else { Err(format!("a QoS 2 message without DUP: {seen:?}")) };
+            }
+        }
+        oracle.receive(name, &seen)
+    }
+
+    fn take_acknowledgement(&mut self, kind: PacketKind, ack: &Ack<'_>) -> Verdict {
+        let id = ack.packet_id.get();
+        let Some(link) = &mut self.link else { return Ok(()) };
+        let Some(place) = self.outgoing.iter().position(|outgoing| outgoing.packet_id == id) else {
+            return Err(format!("{} received {kind} for {id}, which it is not waiting for", self.name));
+        };
+        let outgoing = &mut self.outgoing[place];
+        let fits = match kind {
+            PacketKind::Puback => outgoing.message.qos == QoS::AtLeastOnce,
+            PacketKind::Pubrec => outgoing.message.qos == QoS::ExactlyOnce,
+            _ => outgoing.released,
+        };
+        if !fits {
+            return Err(format!("{} received {kind} out of turn for {:?}", self.name, outgoing.message));
+        }
+        if kind == PacketKind::Pubrec && !ack.reason.is_error() {
+            outgoing.released = true;
+            link.due.push_back((PacketKind::Pubrel, id));
+            return Ok(());
+        }
+        let refused = outgoing.message.topic.starts_with("refused");
+        if ack.reason.is_error() != (refused && link.version == ProtocolVersion::V5) && kind != PacketKind::Pubcomp {
+            return Err(format!("{} received {kind} {} for {:?}", self.name, ack.reason.name(), outgoing.message));
+        }
+        link.quota += u16::from(outgoing.counted);
+        self.outgoing.remove(place);
+        self.resend();
+        Ok(())
+    }
+}
+
+impl Link {
+    /// The Topic Name, from the packet or by its alias.
+    fn resolve(&mut self, publish: &Publish<'_>) -> Result<String, String> {
+        let Some(alias) = publish.topic_alias else { return Ok(publish.topic.to_owned()) };
+        if alias > self.alias_maximum {
+            return Err(format!("alias {alias} is above the maximum {} [MQTT-3.1.2-26]", self.alias_maximum));
+        }
+        if publish.topic.is_empty() {
+            return self.aliases.get(&alias).cloned().ok_or_else(|| format!("alias {alias} stands for nothing"));
+        }
+        self.aliases.insert(alias, publish.topic.to_owned());
+        Ok(publish.topic.to_owned())
+    }
+
+    fn take_suback(&mut self, suback: &Suback<'_>) -> Verdict {
+        let granted = self.take_answer(suback.packet_id)?;
+        if granted == suback.reasons { Ok(()) } else { Err(format!("{granted:?} had to be granted: {suback:?}")) }
+    }
+
+    fn take_answer(&mut self, packet_id: PacketId) -> Result<Vec<ReasonCode>, String> {
+        self.asked.remove(&packet_id.get()).ok_or_else(|| format!("an answer to {packet_id:?}, which was not asked"))
+    }
+}
