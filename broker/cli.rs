@@ -196,7 +196,8 @@ mod tests {
         // A path of the WebSocket upgrade is only allowed where there is one.
         let text = text.replace("path = \"/mqtt\"", "");
         let again = Config::read("explained", &text, std::path::Path::new(""), &[]).unwrap();
-        let values = |config: &Config| config.explain().into_iter().map(|line| (line.key, line.value)).collect::<Vec<_>>();
+        let values =
+            |config: &Config| config.explain().into_iter().map(|line| (line.key, line.value)).collect::<Vec<_>>();
         assert_eq!(values(&again), values(&config));
     }
 }

@@ -143,12 +143,17 @@ impl std::fmt::Display for PasswdError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::UserName(user) => {
-                write!(f, "{user:?} cannot be a user name here: it is empty, begins with \"#\", or has a \":\" or a line break in it")
+                write!(
+                    f,
+                    "{user:?} cannot be a user name here: it is empty, begins with \"#\", or has a \":\" or a line break in it"
+                )
             }
             Self::NoSuchUser { user, file } => write!(f, "{} has no user {user:?}", file.display()),
             Self::EmptyPassword => f.write_str("the password is empty; nothing was changed"),
             Self::Mistyped => f.write_str("the two passwords are not the same; nothing was changed"),
-            Self::Input(error) => write!(f, "the password cannot be read: {error}; scripts give it with --password-stdin"),
+            Self::Input(error) => {
+                write!(f, "the password cannot be read: {error}; scripts give it with --password-stdin")
+            }
             Self::Hash(error) => write!(f, "the password cannot be hashed: {error}"),
             Self::File { file, error } => write!(f, "{}: {error}", file.display()),
         }

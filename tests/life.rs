@@ -1,14 +1,12 @@
 //! How the broker starts, and how it stops.
 
-use std::io::{Read, Write};
 use std::time::Duration;
 
 use midge_protocol::{Packet, ProtocolVersion, QoS, ReasonCode, Will};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::support::stream::{Stream, tcp};
-use crate::support::{Client, PATIENCE, Server};
+use crate::support::{Client, Server};
 
 #[test]
 fn a_stop_takes_leave_of_every_client() {
@@ -107,21 +105,12 @@ fn the_admin_port_answers_health_and_metrics() {
     let mut client = Client::connect(&server, ProtocolVersion::V5, "measured");
     client.publish("t", "x", QoS::AtLeastOnce);
     for path in ["/healthz", "/readyz"] {
-        let answer = ask(&server, path);
+        let answer = server.page(path);
         assert!(answer.starts_with("HTTP/1.1 200"), "{path}: {answer}");
     }
-    let metrics = ask(&server, "/metrics");
+    let metrics = server.page("/metrics");
     assert!(metrics.contains("midge_") && metrics.contains("connections"), "{metrics}");
-    assert!(ask(&server, "/nothing").starts_with("HTTP/1.1 404"));
-}
-
-fn ask(server: &Server, path: &str) -> String {
-    let mut stream = tcp(server.admin());
-    stream.set_patience(PATIENCE);
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
+    assert!(server.page("/nothing").starts_with("HTTP/1.1 404"));
 }
 
 #[test]

@@ -28,8 +28,10 @@ fn the_first_five_minutes_go_as_the_readme_says() {
     assert_eq!(command("cargo xtask run"), "cargo xtask run");
     let broker = env!("CARGO_BIN_EXE_midge");
     let demo_path = demo.path().display();
-    let mut running =
-        Running::start(&format!("cargo xtask run --broker {broker} --port {port} --demo {demo_path}"), "cargo xtask run");
+    let mut running = Running::start(
+        &format!("cargo xtask run --broker {broker} --port {port} --demo {demo_path}"),
+        "cargo xtask run",
+    );
     running.expect("Type in a second shell");
 
     let mut subscriber = Running::start(&on_port(command("mosquitto_sub"), port), "mosquitto_sub");

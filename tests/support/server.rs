@@ -11,6 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use super::PATIENCE;
+use super::stream::{Stream, tcp};
 
 /// A running broker; killed when dropped.
 pub(crate) struct Server {
@@ -110,6 +111,37 @@ impl Server {
     /// The address of the admin port.
     pub(crate) fn admin(&self) -> SocketAddr {
         address_in(self.admin.as_deref().expect("the banner names the admin port"))
+    }
+
+    /// The admin port's whole answer to a GET.
+    pub(crate) fn page(&self, path: &str) -> String {
+        let mut stream = tcp(self.admin());
+        stream.set_patience(PATIENCE);
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    /// What `/metrics` says of the one line that starts with `name` and has all `labels`; 0 where there is none.
+    pub(crate) fn metric(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
+        let page = self.page("/metrics");
+        let labels: Vec<String> = labels.iter().map(|(label, value)| format!("{label}=\"{value}\"")).collect();
+        let is_it = |line: &&str| {
+            line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']))
+                && labels.iter().all(|label| line.contains(label))
+        };
+        let line = page.lines().find(is_it);
+        line.map_or(0.0, |line| line.rsplit_once(' ').unwrap().1.parse().unwrap())
+    }
+
+    /// Waits until a metric is `least` or more.
+    pub(crate) fn metric_reaches(&self, name: &str, labels: &[(&str, &str)], least: f64) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.metric(name, labels) < least {
+            assert!(Instant::now() < deadline, "{name} {labels:?} stays below {least}:\n{}", self.page("/metrics"));
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// Where its configuration is.

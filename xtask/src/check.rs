@@ -26,7 +26,10 @@ pub(crate) fn run(root: &Path, only_tests: &[String]) -> Result<(), Failure> {
     let mut totals = Totals::default();
     if only_tests.is_empty() {
         totals.check("formatting", build::cargo(root).args(["fmt", "--all", "--check"]));
-        totals.check("clippy", build::cargo(root).args(["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]));
+        totals.check(
+            "clippy",
+            build::cargo(root).args(["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]),
+        );
         totals.check(
             "documentation",
             build::cargo(root).args(["doc", "--workspace", "--no-deps", "--quiet"]).env("RUSTDOCFLAGS", "-D warnings"),
@@ -39,7 +42,9 @@ pub(crate) fn run(root: &Path, only_tests: &[String]) -> Result<(), Failure> {
             );
             totals.tests(
                 &format!("guests on this machine, {}", manifest.display()),
-                build::guests_natively(root).args(["test", "--quiet", "--no-fail-fast", "--manifest-path"]).arg(&manifest),
+                build::guests_natively(root)
+                    .args(["test", "--quiet", "--no-fail-fast", "--manifest-path"])
+                    .arg(&manifest),
             );
         }
     }

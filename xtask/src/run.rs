@@ -1,10 +1,9 @@
 //! `cargo xtask run`: from a fresh clone to a running broker with its bundled plugins.
 
-use std::net::{SocketAddr, TcpStream};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::process::{Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -41,20 +40,20 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<(), Failure> {
         Some(broker) => broker.clone(),
         None => build::broker(root, options.release)?,
     };
-    let (config, demo_address) = match &options.config {
-        Some(config) => (config.clone(), None),
+    let config = match &options.config {
+        Some(config) => config.clone(),
         None => {
             let sink = demo::start_sink()?;
             let directory = options.demo.clone().unwrap_or_else(|| build::target_directory(root).join("demo"));
-            let config = demo::write(&directory, &broker, options.port, sink)?;
-            (config, Some(SocketAddr::from(([127, 0, 0, 1], options.port))))
+            demo::write(&directory, &broker, options.port, sink)?
         }
     };
-    let mut signals = Signals::new([SIGINT, SIGTERM])
-        .map_err(|error| Failure::new(format!("signals cannot be caught: {error}")))?;
+    let mut signals =
+        Signals::new([SIGINT, SIGTERM]).map_err(|error| Failure::new(format!("signals cannot be caught: {error}")))?;
     let mut child = Command::new(&broker)
         .args(["run", "--config"])
         .arg(&config)
+        .stdout(Stdio::piped())
         .spawn()
         .map_err(|error| Failure::new(format!("{} cannot be started: {error}", broker.display())))?;
 
@@ -67,24 +66,19 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<(), Failure> {
             }
         }
     });
-    if let Some(address) = demo_address {
-        say_what_next(&mut child, address, &config);
+    for line in child.stdout.take().map(BufReader::new).into_iter().flat_map(BufRead::lines).map_while(Result::ok) {
+        println!("{line}");
+        if line == "ready" && options.config.is_none() {
+            say_what_next(options.port, &config);
+        }
     }
     let status = child.wait().map_err(|error| Failure::new(format!("the broker cannot be waited for: {error}")))?;
     if status.success() { Ok(()) } else { Err(Failure::new(format!("the broker ended ({status})"))) }
 }
 
-/// Waits until the listener answers, then prints what a newcomer may type.
-fn say_what_next(child: &mut Child, address: SocketAddr, config: &Path) {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_err() {
-        // The broker that ended has said why.
-        if Instant::now() > deadline || !matches!(child.try_wait(), Ok(None)) {
-            return;
-        }
-        thread::sleep(Duration::from_millis(50));
-    }
-    let port = match address.port() {
+/// What a newcomer may type.
+fn say_what_next(port: u16, config: &Path) {
+    let port = match port {
         demo::PORT => String::new(),
         port => format!(" -p {port}"),
     };

@@ -146,7 +146,8 @@ impl Refusal {
     pub fn reason_code(self) -> ReasonCode {
         match self {
             Self::TooManyConnections | Self::TooManySessions => ReasonCode::QuotaExceeded,
-            Self::ShuttingDown => ReasonCode::ServerShuttingDown,
+            // 0x8B is for DISCONNECT only.
+            Self::ShuttingDown => ReasonCode::ServerUnavailable,
         }
     }
 }

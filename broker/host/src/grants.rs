@@ -239,7 +239,7 @@ impl Grants {
             "broker" => (self.publish.is_empty() && !self.disconnect && !self.revoke, "publish = [\"…\"]"),
             _ => (false, ""),
         };
-        missing.then(|| self.denial(format!("{interface} is imported, and nothing of it"), line).to_string())
+        missing.then(|| self.denial(format!("{interface} is imported, but it"), line).to_string())
     }
 
     /// Everything granted, in words, for the start-up banner: one entry per kind of grant.

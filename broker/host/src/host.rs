@@ -137,6 +137,13 @@ impl Host {
         self.chains.permissions(who).await
     }
 
+    /// The plugin that [`Host::permissions`] come from: the first authorizer, since behind one that wants to be asked they
+    /// are evaluated in the chain.
+    #[must_use]
+    pub fn permissions_from(&self) -> Option<Arc<str>> {
+        self.chains.first_authorizer()
+    }
+
     /// Whether an identity may publish to this topic. Answers at once from the verdict cache, or if every authorizer is
     /// an inline plugin.
     #[must_use]

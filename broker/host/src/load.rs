@@ -76,7 +76,7 @@ impl Loader {
         let found = inspect::inspect(&component, spec.hooks.as_deref())?;
         for import in &found.imports {
             if let Some(denial) = spec.allow.unmet(import) {
-                tracing::info!(plugin = spec.name, import, "{denial}");
+                tracing::debug!(plugin = spec.name, import, "{denial}");
             }
         }
         let shared = Shared::new(&spec, Arc::clone(&self.outside), Arc::clone(&self.identities), &self.lasting)

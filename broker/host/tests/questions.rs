@@ -145,23 +145,25 @@ async fn failures_are_never_reused() {
 async fn permissions_of_the_first_authorizer_go_to_the_broker() {
     let host = load(vec![authz("a"), authz("b")]).await.unwrap();
     let permissions = host.permissions(&identity("p")).await.unwrap().unwrap();
-    assert_eq!((permissions.len(), permissions[0].topic_filter.as_str()), (1, "data/#"));
+    assert_eq!((permissions.len(), permissions[0].topic_filter.as_str()), (1, "next/#"));
     assert!(host.permissions(&identity("c")).await.unwrap().is_none());
     assert!(host.permissions(&identity("error")).await.is_err(), "fails closed");
 }
 
 #[tokio::test]
 async fn permissions_behind_a_plugin_that_is_asked_are_evaluated_here() {
-    // The first guest has messages too, so that it differs; it gives no permissions and says next.
-    let asks = Guest::new(&["lifecycle", "authn"]).spec("unrelated");
-    let host = load(vec![asks, authz("a")]).await.unwrap();
-    let who = identity("p");
-    assert!(host.permissions(&who).await.unwrap().is_some(), "the first of the authorizers, not of all plugins");
-    assert!(publish(&host, &who, "data/x").await.allow);
-    let denial = publish(&host, &who, "allow").await.denial.unwrap();
-    assert_eq!(denial.cause, DenialCause::Refused, "permissions are the whole authorization");
-    let rulings = host.authorize_subscribe(&who, vec![question("data/+"), question("#")]).resolve().await;
+    let second = Guest::new(&["authz"]).permissions('q').spec("second");
+    let host = load(vec![authz("first"), second]).await.unwrap();
+    let who = identity("q");
+    assert!(host.permissions(&who).await.unwrap().is_none(), "the first authorizer wants to be asked");
+    assert!(publish(&host, &who, "allow").await.allow, "the first one decides what it knows");
+    assert!(publish(&host, &who, "next/x").await.allow, "the rest is up to the second one's permissions");
+    let denial = publish(&host, &who, "nowhere").await.denial.unwrap();
+    assert_eq!((denial.plugin.as_deref(), denial.cause), (Some("second"), DenialCause::Refused));
+    let rulings = host.authorize_subscribe(&who, vec![question("next/+"), question("n/#")]).resolve().await;
     assert_eq!((rulings[0].allow, rulings[1].allow), (true, false));
+    let calls = counters(&host, "second", Hook::Authz).answered;
+    assert_eq!(calls, 1, "the second plugin was asked for permissions and nothing else");
 }
 
 #[tokio::test]

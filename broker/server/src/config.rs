@@ -108,8 +108,13 @@ impl Config {
             listener.anonymous = listener.anonymous_said.unwrap_or(loopback && !authenticates);
         }
         let closed = |(_, listener): &(usize, &Listener)| !listener.anonymous && !authenticates;
-        let problems: Vec<Problem> =
-            self.listeners.iter().enumerate().filter(closed).map(|(index, listener)| self.nobody(index, listener)).collect();
+        let problems: Vec<Problem> = self
+            .listeners
+            .iter()
+            .enumerate()
+            .filter(closed)
+            .map(|(index, listener)| self.nobody(index, listener))
+            .collect();
         if problems.is_empty() { Ok(()) } else { Err(ConfigError { problems }) }
     }
 

@@ -185,6 +185,7 @@ impl Driver {
             None => None,
         };
         self.waiting = None;
+        self.link.set_paused(false, self.timers.now());
         Poll::Ready(self.carry_out(&[], answer))
     }
 

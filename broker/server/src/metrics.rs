@@ -58,12 +58,21 @@ impl ServerMetrics {
     }
 
     fn register(&mut self) {
-        let Self { registry, opened, open, closed, refused, denied, bytes_received, packets_received, bytes_sent } = self;
+        let Self { registry, opened, open, closed, refused, denied, bytes_received, packets_received, bytes_sent } =
+            self;
         registry.register("connections_opened", "Connections let in", opened.clone());
         registry.register("connections_open", "Connections open now", open.clone());
         registry.register("connections_closed", "Connections that had been let in, by why they ended", closed.clone());
-        registry.register("connects_refused", "Connections that ended before they were let in, by why", refused.clone());
-        registry.register("denied", "Questions denied, by the plugin and hook that denied them and the cause", denied.clone());
+        registry.register(
+            "connects_refused",
+            "Connections that ended before they were let in, by why",
+            refused.clone(),
+        );
+        registry.register(
+            "denied",
+            "Questions denied, by the plugin and hook that denied them and the cause",
+            denied.clone(),
+        );
         registry.register("received_bytes", "Bytes of packets received", bytes_received.clone());
         registry.register("received_packets", "Packets received", packets_received.clone());
         registry.register("sent_bytes", "Bytes of packets sent", bytes_sent.clone());

@@ -30,7 +30,8 @@ pub(crate) async fn publish(node: Arc<Node>, every: Duration) {
     loop {
         ticks.tick().await;
         let (bytes_received, bytes_sent) = node.metrics.bytes();
-        let sample = Sample { statistics: node.broker.statistics(), bytes_received, bytes_sent, uptime: node.clock.uptime() };
+        let sample =
+            Sample { statistics: node.broker.statistics(), bytes_received, bytes_sent, uptime: node.clock.uptime() };
         let now = node.clock.now();
         for (topic, value) in topics.changes(&sample) {
             if let Ok(topic) = TopicName::new(&topic) {

@@ -18,6 +18,10 @@ impl Chains {
         Ok(found.and_then(|(position, permissions)| (position == 0).then_some(permissions)))
     }
 
+    pub(crate) fn first_authorizer(&self) -> Option<Arc<str>> {
+        self.authz.first().map(|plugin| Arc::clone(plugin.name()))
+    }
+
     pub(crate) fn known_publish(&self, who: &Identity, topic: &str, qos: QoS, retain: bool) -> Option<Ruling> {
         let verdict = self.verdicts.find(who, Action::Publish { qos, retain }, topic, Instant::now())?;
         Some(remembered(verdict))

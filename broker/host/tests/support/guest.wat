@@ -14,7 +14,7 @@
   ;;]
   (memory (export "memory") 2)
   (data (i32.const 0) "down")
-  (data (i32.const 8) "data/#")
+  (data (i32.const 8) "next/#")
   (data (i32.const 16) "v/#")
   (data (i32.const 24) "replaced")
   (data (i32.const 32) "GET")
@@ -81,7 +81,7 @@
   ;;]
 
   ;;[authz
-  ;; Permissions for client ids that begin with p: whatever is below data/.
+  ;; Permissions for client ids that begin with one letter: whatever is below next/.
   (func (export "midge:plugin/authz@0.1.0#permissions")
     (param i64 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
     (local $at i32) (local $how i32) (local $list i32)
@@ -90,7 +90,7 @@
     (local.set $how (i32.load8_u (local.get 1)))
     (call $misbehave (local.get $how))
     (if (call $failed (local.get $how) (local.get $at) (i32.const 4)) (then (return (local.get $at))))
-    (if (i32.eq (local.get $how) (i32.const 112 (;p;)))
+    (if (i32.eq (local.get $how) (i32.const @PERMISSIONS@))
       (then
         (local.set $list (call $answer (i32.const 16)))
         (i32.store8 offset=1 (local.get $list) (i32.const 3))

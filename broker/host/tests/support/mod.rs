@@ -16,18 +16,25 @@ use midge_host::{EngineSettings, Host, HostSettings, Identities, Identity, Ident
 pub struct Guest {
     parts: Vec<&'static str>,
     init: char,
+    permissions: char,
     url: String,
 }
 
 impl Guest {
     /// A guest with these parts: hooks, and `http` to put it into the waiting lane.
     pub fn new(parts: &[&'static str]) -> Self {
-        Self { parts: parts.to_vec(), init: 'a', url: "http://127.0.0.1:9/".into() }
+        Self { parts: parts.to_vec(), init: 'a', permissions: 'p', url: "http://127.0.0.1:9/".into() }
     }
 
     /// What `lifecycle.init` does.
     pub fn init(mut self, how: char) -> Self {
         self.init = how;
+        self
+    }
+
+    /// The first letter of client ids that get permissions.
+    pub fn permissions(mut self, letter: char) -> Self {
+        self.permissions = letter;
         self
     }
 
@@ -53,6 +60,7 @@ impl Guest {
         }
         let text = text
             .replace("@INIT@", &u32::from(self.init).to_string())
+            .replace("@PERMISSIONS@", &u32::from(self.permissions).to_string())
             .replace("@URL@", &self.url)
             .replace("@URL_LENGTH@", &self.url.len().to_string());
         wat::parse_str(text).unwrap()

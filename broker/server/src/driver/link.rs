@@ -1,7 +1,7 @@
 //! What other tasks know of a connection: how to write to it, and when it was last heard.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use midge_core::{CloseReason, ConnectionNumber, Peer, Session};
 
@@ -29,12 +29,20 @@ struct Clocks {
     silence_max: AtomicU32,
     /// When the identity's time is over.
     expires_at: AtomicU32,
+    /// Whether we do not read the client at the moment: what it sent meanwhile keeps it alive, once it is read.
+    paused: AtomicBool,
 }
 
 impl Link {
     pub(crate) fn new(writer: Writer, metrics: Arc<ServerMetrics>) -> Self {
         let zero = || AtomicU32::new(0);
-        let clocks = Clocks { last_received: zero(), stalled_since: zero(), silence_max: zero(), expires_at: zero() };
+        let clocks = Clocks {
+            last_received: zero(),
+            stalled_since: zero(),
+            silence_max: zero(),
+            expires_at: zero(),
+            paused: AtomicBool::new(false),
+        };
         Self { writer, metrics, clocks, session: std::sync::OnceLock::new() }
     }
 
@@ -61,6 +69,12 @@ impl Link {
         self.clocks.last_received.store(now, Ordering::Relaxed);
     }
 
+    /// The client is not read from now on, or is again.
+    pub(crate) fn set_paused(&self, paused: bool, now: u32) {
+        self.received(now);
+        self.clocks.paused.store(paused, Ordering::Relaxed);
+    }
+
     /// The socket takes nothing though bytes wait.
     pub(crate) fn stalled(&self, now: u32) {
         let _ = self.clocks.stalled_since.compare_exchange(0, now.max(1), Ordering::Relaxed, Ordering::Relaxed);
@@ -75,12 +89,13 @@ impl Link {
 
     /// Why the connection is over, if it is.
     fn overdue(&self, now: u32) -> Option<CloseReason> {
-        let Clocks { last_received, stalled_since, silence_max, expires_at } = &self.clocks;
+        let Clocks { last_received, stalled_since, silence_max, expires_at, paused } = &self.clocks;
         let silence_max = silence_max.load(Ordering::Relaxed);
         let expires_at = expires_at.load(Ordering::Relaxed);
         let stalled_since = stalled_since.load(Ordering::Relaxed);
         // The clock counts whole seconds: only what is later than the limit by one is certainly late.
-        if silence_max > 0 && now > last_received.load(Ordering::Relaxed).saturating_add(silence_max) {
+        let is_silent = silence_max > 0 && !paused.load(Ordering::Relaxed);
+        if is_silent && now > last_received.load(Ordering::Relaxed).saturating_add(silence_max) {
             Some(CloseReason::KeepAlive)
         } else if expires_at > 0 && now >= expires_at {
             Some(CloseReason::IdentityExpired)

@@ -70,6 +70,9 @@ impl Driver {
         let congested = effects.congested();
         self.node.conclude(effects, now);
         self.slow_down(congested, publishes, consumed, now);
+        if self.waiting.is_some() {
+            self.link.set_paused(true, self.timers.now());
+        }
         result
     }
 

@@ -68,7 +68,7 @@ pub(crate) async fn admit(
     request.connack_user_properties = grant.user_properties;
     let (permissions, permissions_from) = match grant.permissions {
         Some(permissions) => (Some(permissions), authenticator),
-        None if host.has(Hook::Authz) => (host.permissions(&identity).await?, None),
+        None if host.has(Hook::Authz) => (host.permissions(&identity).await?, host.permissions_from()),
         None => (None, None),
     };
     if let Some(permissions) = permissions {
