@@ -206,15 +206,23 @@ impl Host {
 
     /// Queues a message for every sink that wants it. Never waits: a full queue drops, counts and says so.
     pub fn deliver(&self, message: InboundMessage) {
+        self.offer(message, None);
+    }
+
+    /// The same for a message that a plugin made; that plugin does not get it, or it could answer itself for ever.
+    pub fn deliver_made(&self, message: InboundMessage, maker: &str) {
+        self.offer(message, Some(maker));
+    }
+
+    fn offer(&self, message: InboundMessage, maker: Option<&str>) {
+        let wants = |plugin: &Generation| plugin.wants(&message.message.topic) && maker != Some(&**plugin.name());
         let sinks = &self.service().sinks;
-        let mut wanting = sinks.iter().filter(|(plugin, _)| plugin.wants(&message.message.topic)).peekable();
-        while let Some((_, sink)) = wanting.next() {
-            if wanting.peek().is_none() {
-                sink.offer(message);
-                return;
-            }
+        let mut wanting = sinks.iter().filter(|(plugin, _)| wants(plugin)).map(|(_, sink)| sink);
+        let Some(first) = wanting.next() else { return };
+        for sink in wanting {
             sink.offer(message.clone());
         }
+        first.offer(message);
     }
 
     /// Whether any plugin observes events.

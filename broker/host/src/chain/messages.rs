@@ -1,9 +1,10 @@
 //! What becomes of messages before they are routed.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::{Chains, IMPLEMENTATION_SPECIFIC};
-use crate::contract::{Action, Hook, InboundMessage, Message, OnError, Refusal};
+use crate::contract::{Action, DenialCause, Hook, InboundMessage, Message, OnError, Refusal};
 use crate::error::HookError;
 use crate::plugin::Generation;
 
@@ -15,6 +16,7 @@ impl Chains {
 
     /// Asks each plugin in turn about what the ones before made of the batch. One action per message.
     pub(crate) async fn on_publish(&self, batch: Vec<InboundMessage>) -> Vec<Action> {
+        let began = Instant::now();
         let mut fates: Vec<Fate> = batch.into_iter().map(Fate::new).collect();
         for plugin in &self.messages {
             let asked = questions(&fates, plugin);
@@ -24,7 +26,7 @@ impl Chains {
             let messages: Vec<_> = asked.iter().map(|(_, message)| message.clone()).collect();
             let actions = match plugin.on_publish(&messages).await {
                 Ok(actions) => actions,
-                Err(error) => failure(plugin, &error, asked.len()),
+                Err(error) => failure(plugin, error, asked.len()),
             };
             let mut actions = asked.iter().map(|&(fate, _)| fate).zip(actions).peekable();
             for (index, fate) in fates.iter_mut().enumerate() {
@@ -35,7 +37,8 @@ impl Chains {
                 fate.apply(plugin, own);
             }
         }
-        fates.into_iter().map(Fate::action).collect()
+        let took = began.elapsed();
+        fates.into_iter().map(|fate| fate.action(took)).collect()
     }
 }
 
@@ -66,7 +69,9 @@ impl Fate {
                 None | Some(Action::Keep) => messages.push(message),
                 Some(Action::Replace(others)) => messages.extend(others),
                 Some(Action::Refuse(refusal)) => {
-                    plugin.count_refusal(Hook::Messages);
+                    if refusal.cause == DenialCause::Refused {
+                        plugin.count_refusal(Hook::Messages);
+                    }
                     self.refusal = Some(refusal);
                     return;
                 }
@@ -76,9 +81,9 @@ impl Fate {
         self.changed = true;
     }
 
-    fn action(self) -> Action {
+    fn action(self, took: Duration) -> Action {
         match self.refusal {
-            Some(refusal) => Action::Refuse(refusal),
+            Some(refusal) => Action::Refuse(Refusal { took, ..refusal }),
             None if self.changed => Action::Replace(self.messages),
             None => Action::Keep,
         }
@@ -98,7 +103,7 @@ fn questions(fates: &[Fate], plugin: &Generation) -> Vec<(usize, InboundMessage)
 }
 
 /// A plugin that fails refuses, unless its `on_error` says to keep.
-fn failure(plugin: &Generation, error: &HookError, messages: usize) -> Vec<Action> {
+fn failure(plugin: &Generation, error: HookError, messages: usize) -> Vec<Action> {
     tracing::debug!(%error, messages, "plugin could not decide about messages");
     let action = match plugin.on_error() {
         OnError::Next => Action::Keep,
@@ -106,6 +111,8 @@ fn failure(plugin: &Generation, error: &HookError, messages: usize) -> Vec<Actio
             code: IMPLEMENTATION_SPECIFIC,
             reason: None,
             plugin: Some(Arc::clone(plugin.name())),
+            took: error.took,
+            cause: error.failure.into(),
         }),
     };
     vec![action; messages]

@@ -1,10 +1,11 @@
 //! Messages, what plugins do with them, and events.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{QoS, UserProperty};
+use super::{DenialCause, QoS, UserProperty};
 use crate::Identity;
 
 /// An Application Message. Cloning it copies no payload.
@@ -82,6 +83,10 @@ pub struct Refusal {
     pub reason: Option<String>,
     /// The plugin that refused or failed.
     pub plugin: Option<Arc<str>>,
+    /// Whether it refused, or how it failed. For the log, never for the client.
+    pub cause: DenialCause,
+    /// How long it took to come to this.
+    pub took: Duration,
 }
 
 /// One message handed to a sink.

@@ -1,6 +1,7 @@
 //! `messages`, `sink` and `events`: the hooks that take batches.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use wasmtime::component::TypedFunc;
 
@@ -8,7 +9,7 @@ use super::lowered::{LoweredDelivery, LoweredEvent, LoweredInbound};
 use super::{HookCall, Lent};
 use crate::bindings::exports::midge::plugin::{messages as wit_messages, sink as wit_sink};
 use crate::bindings::midge::plugin::types as wit;
-use crate::contract::{Action, Delivery, Event, Hook, InboundMessage, Message, Outcome, QoS, Refusal};
+use crate::contract::{Action, Delivery, DenialCause, Event, Hook, InboundMessage, Message, Outcome, QoS, Refusal};
 use crate::error::HookFailure;
 use crate::imports::PluginState;
 use crate::plugin::functions::Functions;
@@ -62,6 +63,8 @@ impl OnPublish<'_> {
                 code: refusal_code(refusal.code),
                 reason: refusal.reason,
                 plugin: Some(Arc::clone(self.plugin)),
+                cause: DenialCause::Refused,
+                took: Duration::ZERO,
             }),
         })
     }
