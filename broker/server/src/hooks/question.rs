@@ -158,8 +158,8 @@ fn verdict(actions: Vec<Action>, now: Time) -> PublishVerdict {
             reason: refusal.reason,
             plugin: refusal.plugin,
             hook: Hook::Messages,
-            took: Duration::ZERO,
-            cause: DenialCause::Refused,
+            took: refusal.took,
+            cause: refusal.cause,
         })),
         None => PublishVerdict::Refuse(Box::new(unexplained(Hook::Messages, "no action for the message"))),
     }
