@@ -323,7 +323,7 @@ impl Client {
 
     /// A packet id that is not in use: scripts never have many at once.
     pub(crate) fn new_id(&mut self) -> PacketId {
-        self.last_id += 1;
+        self.last_id = self.last_id % u16::MAX + 1;
         PacketId::new(self.last_id).unwrap()
     }
 

@@ -1,0 +1,100 @@
+//! Guests, files and clients that mean harm: what they cost is their own.
+//!
+//! The guests are those of `tests/guests`; `hostile` commits what a user name, a topic or its configuration names.
+
+mod access;
+mod denials;
+mod messages;
+mod refused;
+mod reload;
+mod smuggling;
+
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use midge_protocol::{ProtocolVersion, QoS, ReasonCode};
+
+use crate::support::{Client, Server};
+
+/// A component of `tests/guests`.
+fn guest(name: &str) -> PathBuf {
+    built("guests", name)
+}
+
+/// A component of `plugins`.
+fn bundled(name: &str) -> PathBuf {
+    built("plugins", name)
+}
+
+fn built(kind: &str, name: &str) -> PathBuf {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("target/{kind}/{name}.wasm"));
+    assert!(file.exists(), "{} is missing; build it with: cargo xtask plugins", file.display());
+    file
+}
+
+/// The `[[plugin]]` of a guest, named as the guest is, with more keys.
+fn plugin(name: &str, more: &str) -> String {
+    format!("[[plugin]]\nname = {name:?}\npath = {:?}\n{more}\n", guest(name))
+}
+
+/// How long an innocent message may take while others misbehave. The machine may be busy; the broker may not.
+const PROMPT: Duration = Duration::from_secs(5);
+
+/// Two innocent clients, one of which tells the other things with QoS 1.
+struct Conversation {
+    speaker: Client,
+    listener: Client,
+    said: u32,
+}
+
+impl Conversation {
+    /// Clients with user names, so that a plugin is asked about them where one authenticates.
+    fn start(server: &Server) -> Self {
+        let mut listener = named(server, "listener");
+        assert_eq!(listener.subscribe("chat/#", QoS::AtLeastOnce), ReasonCode::granted(QoS::AtLeastOnce));
+        Self { speaker: named(server, "speaker"), listener, said: 0 }
+    }
+
+    /// One message from end to end, promptly.
+    fn exchange(&mut self) {
+        let began = Instant::now();
+        let text = self.said.to_string();
+        assert!(!self.speaker.publish("chat/number", &text, QoS::AtLeastOnce).is_error(), "message {text}");
+        assert_eq!(self.listener.take().text(), text);
+        assert!(began.elapsed() < PROMPT, "message {text} took {:?}", began.elapsed());
+        self.said += 1;
+    }
+
+    /// Talks for as long as `crime` takes, and once after it.
+    fn during<T: Send>(&mut self, crime: impl FnOnce() -> T + Send) -> T {
+        thread::scope(|scope| {
+            let crime = scope.spawn(crime);
+            while !crime.is_finished() {
+                self.exchange();
+            }
+            self.exchange();
+            crime.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
+    }
+}
+
+/// A client of version 5 whose client id and user name are this.
+fn named(server: &Server, name: &str) -> Client {
+    Client::connect_with(server, ProtocolVersion::V5, name, |connect| connect.username = Some(name)).0
+}
+
+/// What CONNACK says to a client id with a user name, and the client.
+fn ask(server: &Server, version: ProtocolVersion, client_id: &str, username: &str) -> (Client, ReasonCode) {
+    let mut client = Client::open(server.address(), version);
+    let mut hello = crate::support::client::connect(version, client_id);
+    hello.username = Some(username);
+    client.send(&midge_protocol::Packet::Connect(Box::new(hello)));
+    let reason = client.connack(|connack| connack.reason);
+    (client, reason)
+}
+
+/// How often a call of a plugin's hook ended so.
+fn calls(server: &Server, plugin: &str, hook: &str, outcome: &str) -> f64 {
+    server.metric("midge_plugin_calls_total", &[("plugin", plugin), ("hook", hook), ("outcome", outcome)])
+}
