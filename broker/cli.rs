@@ -21,7 +21,7 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the broker; without a config it listens on 127.0.0.1:1883 and [::1]:1883
+    /// Run the broker; without a config it listens on port 1883 of both loopback addresses
     Run(Run),
     /// Look at the configuration
     #[command(subcommand)]

@@ -9,7 +9,7 @@ use crate::bindings::imports::midge::plugin as host;
 #[cfg(not(target_arch = "wasm32"))]
 use crate::testing::host;
 
-/// The functions behind [`log!`](crate::log) and its kin.
+/// The functions behind [`log!`](crate::log!) and its kin.
 pub mod log {
     use super::host;
     pub use crate::bindings::imports::midge::plugin::log::Level;

@@ -147,8 +147,9 @@ async fn one_call_more_than_instances_waits_and_too_many_are_overload() {
     let ask = |topic| host.authorize_publish(&who, topic, QoS::AtMostOnce, false).resolve();
     let (_, second, third) = within(async { tokio::join!(ask("wait"), ask("allow"), ask("allow")) }).await;
     assert!(third.denial.is_some_and(|denial| matches!(denial.cause, DenialCause::Overloaded(_))));
-    // The second got the instance, or waited for it until its own deadline.
-    assert!(second.allow || matches!(second.denial.unwrap().cause, DenialCause::Overloaded(_)));
+    // The second got the instance, or its own time was over before it was done with it.
+    let in_vain = |cause| matches!(cause, DenialCause::Overloaded(_) | DenialCause::WaitTimeout);
+    assert!(second.allow || in_vain(second.denial.unwrap().cause));
     assert_eq!(breaker(&host, "plugin", Hook::Authz), BreakerState::Closed, "overload is not the plugin's failure");
 }
 

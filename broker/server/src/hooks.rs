@@ -16,7 +16,7 @@ use midge_host::Identity;
 use midge_host::contract::{Denial, GrantLimits};
 
 pub(crate) use authenticate::{Admitted, Arrival, admit};
-pub(crate) use notice::{core_event, deliver_own, event};
+pub(crate) use notice::{core_event, deliver_made, deliver_own, event};
 
 /// What the broker knows of a client beyond its session: who it is, and by whose word.
 pub(crate) struct Client {

@@ -8,7 +8,7 @@ use midge_protocol::ReasonCode;
 use tracing::info;
 
 use crate::ending::refusal_code;
-use crate::hooks::{convert, deliver_own};
+use crate::hooks::{convert, deliver_made};
 use crate::node::Node;
 
 /// The plugins' door to the broker. Plugins are loaded before the broker they speak to exists, so it is filled in later;
@@ -40,7 +40,7 @@ impl Outside for Orders {
         }
         // An own scratch, because the thread's may be lent to the connection whose packet the plugin was asked about.
         let mut effects = Effects::new();
-        deliver_own(&node.host(), &message, now);
+        deliver_made(&node.host(), &message, plugin, now);
         node.broker.publish_from(Origin::Plugin, message, now, &mut effects);
         node.conclude(&mut effects, now);
         Ok(())

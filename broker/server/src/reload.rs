@@ -42,6 +42,7 @@ impl Reload {
                 .map_err(|error| Cause::Certificate { listener: listener.config().name.clone(), error })?;
         }
         self.name_what_waits(&config);
+        host.enter_service();
         let old = self.node.swap_host(host);
         let limit = config.shutdown.drain;
         // Connections that are being asked about hold on to the old plugins until they have their answer.

@@ -43,6 +43,14 @@ pub(crate) fn deliver_own(host: &Host, message: &Message, now: Time) {
     }
 }
 
+/// Hands a message that a plugin published to the sinks of other plugins that want its topic.
+pub(crate) fn deliver_made(host: &Host, message: &Message, maker: &str, now: Time) {
+    if host.wants_delivery(message.topic()) {
+        let message = message_to_host(message, now);
+        host.deliver_made(InboundMessage { who: None, received_at: now.0, message }, maker);
+    }
+}
+
 /// An event about nobody yet.
 pub(crate) fn event(kind: impl Into<Cow<'static, str>>, now: Time) -> Event {
     Event {
