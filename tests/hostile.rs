@@ -19,16 +19,21 @@ use crate::support::{Client, Server};
 
 /// A component of `tests/guests`.
 fn guest(name: &str) -> PathBuf {
-    built("guests", name)
+    component(&std::env::var_os("MIDGE_TEST_GUESTS").map_or_else(|| built("guests"), PathBuf::from), name)
 }
 
 /// A component of `plugins`.
 fn bundled(name: &str) -> PathBuf {
-    built("plugins", name)
+    component(&built("plugins"), name)
 }
 
-fn built(kind: &str, name: &str) -> PathBuf {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("target/{kind}/{name}.wasm"));
+/// Where `cargo xtask plugins` puts components.
+fn built(kind: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("target").join(kind)
+}
+
+fn component(directory: &Path, name: &str) -> PathBuf {
+    let file = directory.join(format!("{name}.wasm"));
     assert!(file.exists(), "{} is missing; build it with: cargo xtask plugins", file.display());
     file
 }
