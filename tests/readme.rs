@@ -49,6 +49,17 @@ fn the_first_five_minutes_go_as_the_readme_says() {
     assert!(text(&forbidden).contains("Not authorized"), "{}", text(&forbidden));
 }
 
+#[test]
+fn the_plugin_in_the_readme_is_one_that_is_built_and_tested() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let example = fs::read_to_string(root().join("plugin-sdk/examples/authenticator.rs")).unwrap();
+    let shown = readme.split("```rust\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    assert!(
+        example.contains(shown.trim()),
+        "the README shows another plugin than plugin-sdk/examples/authenticator.rs"
+    );
+}
+
 /// A command that goes on while the test does; stopped with its children when dropped.
 struct Running {
     child: Child,
