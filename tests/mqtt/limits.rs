@@ -100,6 +100,20 @@ fn a_slow_reader_does_not_hold_up_the_others() {
 }
 
 #[test]
+fn a_client_that_takes_nothing_for_too_long_is_disconnected() {
+    let server = Server::with("[limits]\nwrite_stall_max_s = 1");
+    let mut stuck = Client::connect(&server, ProtocolVersion::V311, "stuck");
+    stuck.subscribe("flood", QoS::AtMostOnce);
+    let mut publisher = Client::connect(&server, ProtocolVersion::V311, "publisher");
+    let payload = vec![b'x'; 60_000];
+    for _ in 0..200 {
+        publisher.send(&Packet::Publish(publish("flood", &payload)));
+    }
+    server.logged(&["stuck", "slow_consumer"]);
+    publisher.ping();
+}
+
+#[test]
 fn a_rate_slows_its_client_down() {
     let server = Server::with("[limits]\nmessages_per_second = 20");
     let mut client = Client::connect(&server, ProtocolVersion::V311, "fast");

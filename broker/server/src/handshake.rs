@@ -47,7 +47,7 @@ async fn open(node: Arc<Node>, accepted: Accepted) -> Option<Driver> {
         Ok(admitted) => admitted,
         Err(_) => Err(ConnectionEnd::ConnectTimeout),
     };
-    let link = Arc::new(Link::new(writer, Arc::clone(&node.metrics)));
+    let link = Arc::new(Link::new(writer, Arc::clone(&node.metrics), node.rates.write_stall_max_s));
     let connected = admitted.and_then(|(request, admitted)| {
         let packet_size = request.overrides.packet_size;
         let now = node.clock.now();

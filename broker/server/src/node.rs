@@ -31,11 +31,15 @@ pub(crate) struct Node {
     ready: AtomicBool,
 }
 
-/// What one client may publish in a second, unless its grant says otherwise; 0: no limit.
+/// How fast one client may be, and how slow.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rates {
+    /// PUBLISH packets a second, unless its grant says otherwise; 0: no limit.
     pub(crate) messages_per_second: u32,
+    /// Bytes a second, unless its grant says otherwise; 0: no limit.
     pub(crate) bytes_per_second: u64,
+    /// Seconds in which it may take nothing of what waits for it.
+    pub(crate) write_stall_max_s: u32,
 }
 
 impl Node {

@@ -135,6 +135,7 @@ fn node(config: &Config, host: Arc<Host>, plugins: &Plugins) -> Node {
     let rates = Rates {
         messages_per_second: config.limits.messages_per_second,
         bytes_per_second: config.limits.bytes_per_second,
+        write_stall_max_s: u32::try_from(config.limits.write_stall_max.as_secs()).unwrap_or(u32::MAX),
     };
     Node::new(broker, host, Arc::clone(&plugins.identities), Clock::start(), rates)
 }

@@ -129,6 +129,7 @@ pub(super) const KEYS: &[Key] = &[
     row("limits.tick_work_max", Integer(100, 10_000_000), "expired sessions, wills and messages dealt with in one second at most"),
     row("limits.messages_per_second", RATE, "PUBLISH packets a second from one client, above it the client is read more slowly; 0: no limit"),
     row("limits.bytes_per_second", Size(0, 1 << 40), "bytes a second from one client, above it the client is read more slowly; 0: no limit"),
+    row("limits.write_stall_max_s", Integer(1, 86_400), "how long a client may take nothing of what waits for it; then it is disconnected with 0x97, its session stays"),
 
     row("admin.enabled", Flag, "whether there is an admin port, for /metrics, /healthz and /readyz"),
     row("admin.address", Address, "where it listens"),

@@ -68,6 +68,9 @@ pub struct Limits {
     /// Bytes a second from one client; above it the client is read more slowly. 0: no limit.
     #[serde(with = "size")]
     pub bytes_per_second: u64,
+    /// How long a client may take nothing of what waits for it; then it is disconnected with 0x97, and its session stays.
+    #[serde(rename = "write_stall_max_s", with = "seconds")]
+    pub write_stall_max: Duration,
 }
 
 impl Default for Limits {
@@ -98,6 +101,7 @@ impl Default for Limits {
             tick_work_max: 10_000,
             messages_per_second: 0,
             bytes_per_second: 0,
+            write_stall_max: Duration::from_secs(20),
         }
     }
 }

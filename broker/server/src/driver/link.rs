@@ -14,6 +14,8 @@ use crate::transport::Writer;
 pub(crate) struct Link {
     writer: Writer,
     metrics: Arc<ServerMetrics>,
+    /// Seconds in which the client may take nothing of what waits for it; then it is disconnected, and its session stays.
+    stall_max_s: u32,
     clocks: Clocks,
     /// Set once, when CONNECT has been accepted.
     session: std::sync::OnceLock<(Arc<Session>, ConnectionNumber)>,
@@ -34,7 +36,7 @@ struct Clocks {
 }
 
 impl Link {
-    pub(crate) fn new(writer: Writer, metrics: Arc<ServerMetrics>) -> Self {
+    pub(crate) fn new(writer: Writer, metrics: Arc<ServerMetrics>, stall_max_s: u32) -> Self {
         let zero = || AtomicU32::new(0);
         let clocks = Clocks {
             last_received: zero(),
@@ -43,7 +45,7 @@ impl Link {
             expires_at: zero(),
             paused: AtomicBool::new(false),
         };
-        Self { writer, metrics, clocks, session: std::sync::OnceLock::new() }
+        Self { writer, metrics, stall_max_s, clocks, session: std::sync::OnceLock::new() }
     }
 
     /// CONNECT was accepted: from now on the wheel may close the connection. Returns when to look first.
@@ -99,7 +101,7 @@ impl Link {
             Some(CloseReason::KeepAlive)
         } else if expires_at > 0 && now >= expires_at {
             Some(CloseReason::IdentityExpired)
-        } else if stalled_since > 0 && now > stalled_since.saturating_add(STALL_MAX_S) {
+        } else if stalled_since > 0 && now > stalled_since.saturating_add(self.stall_max_s) {
             Some(CloseReason::SlowConsumer)
         } else {
             None
@@ -110,7 +112,7 @@ impl Link {
     fn next_look(&self, now: u32) -> u32 {
         let silence_max = self.clocks.silence_max.load(Ordering::Relaxed);
         let expires_at = self.clocks.expires_at.load(Ordering::Relaxed);
-        let mut next = now.saturating_add(STALL_MAX_S);
+        let mut next = now.saturating_add(self.stall_max_s);
         if silence_max > 0 {
             let due = self.clocks.last_received.load(Ordering::Relaxed).saturating_add(silence_max);
             next = next.min(due.saturating_add(1));
@@ -151,6 +153,3 @@ impl Expires for Link {
         }
     }
 }
-
-/// A client whose socket takes nothing for so many seconds while bytes wait is disconnected; its session stays.
-const STALL_MAX_S: u32 = 20;
