@@ -97,7 +97,7 @@ pub enum Authentication {
 pub struct Grant {
     /// Stable name of the user or device: the subject of rules, quotas and audit.
     pub principal: String,
-    /// Topics of the client live under this tenant's root.
+    /// A label that rules may use as `%t`.
     pub tenant: Option<String>,
     /// Replaces the client id (and takes over that session).
     pub client_id: Option<String>,
