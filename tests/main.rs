@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed expectation is the test's result")]
 
+mod conformance;
 mod hostile;
 mod house;
 mod interop;
