@@ -47,6 +47,26 @@ fn packets_that_only_a_server_sends_close() {
     }
 }
 
+/// Tables 3-10 and 3-12 say who sends which reason.
+#[test]
+fn reasons_that_only_a_server_gives_close() {
+    let server = Server::start();
+    let packets: [&[u8]; 7] = [
+        &[0xE0, 1, 0x89],
+        &[0xE0, 1, 0x8B],
+        &[0xE0, 1, 0x8D],
+        &[0xE0, 1, 0x8E],
+        &[0xE0, 1, 0x9D],
+        b"\xE0\x09\x00\x07\x1C\x00\x04here",
+        b"\xF0\x06\x00\x04\x15\x00\x01m",
+    ];
+    for bytes in packets {
+        let mut client = Client::connect(&server, ProtocolVersion::V5, "impostor");
+        client.send_bytes(bytes);
+        client.expect_disconnect(ReasonCode::ProtocolError);
+    }
+}
+
 #[test]
 fn acknowledgements_of_what_was_never_sent_are_survived_or_answered() {
     let server = Server::start();

@@ -227,9 +227,6 @@ impl Connection {
     }
 
     fn receive_publish<'a>(&mut self, publish: Publish<'a>) -> Result<Inbound<'a>, ProtocolError> {
-        if !publish.subscription_ids.is_empty() {
-            return Err(ProtocolError::SubscriptionIdFromClient);
-        }
         if publish.qos > self.maximum_qos {
             return Err(ProtocolError::QosNotSupported);
         }

@@ -30,7 +30,7 @@ pub enum ProtocolError {
     /// A second CONNECT on the same Network Connection.
     #[error("a second CONNECT")]
     SecondConnect,
-    /// A packet that only a Server sends.
+    /// A packet that only a Server sends; the decoder refuses it before, like all that is said by the wrong side.
     #[error("{0:?} is never sent by a client")]
     NotFromClient(PacketKind),
     /// More QoS 1 and 2 messages unacknowledged than our Receive Maximum.
@@ -51,9 +51,6 @@ pub enum ProtocolError {
     /// RETAIN where retained messages are switched off.
     #[error("RETAIN is not available")]
     RetainNotSupported,
-    /// A client may not send Subscription Identifiers in a PUBLISH.
-    #[error("a PUBLISH from a client with a subscription identifier")]
-    SubscriptionIdFromClient,
     /// No Local on a shared subscription.
     #[error("no local on a shared subscription")]
     SharedNoLocal,
@@ -88,7 +85,6 @@ impl ProtocolError {
             | Self::NotFromClient(_)
             | Self::TopicAliasUnknown(_)
             | Self::TopicMissing
-            | Self::SubscriptionIdFromClient
             | Self::SharedNoLocal
             | Self::AuthenticationNotStarted
             | Self::AuthenticationMethodChanged
@@ -115,7 +111,6 @@ impl ProtocolError {
             Self::TopicAliasUnknown(_) | Self::TopicMissing => "MQTT-3.3.2-8",
             Self::QosNotSupported => "MQTT-3.2.2-11",
             Self::RetainNotSupported => "MQTT-3.2.2-14",
-            Self::SubscriptionIdFromClient => "MQTT-3.3.4-6",
             Self::SharedNoLocal => "MQTT-3.8.3-4",
             Self::AuthenticationNotStarted => "MQTT-4.12.0-6",
             Self::AuthenticationMethodChanged => "MQTT-4.12.0-5",

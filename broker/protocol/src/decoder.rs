@@ -90,6 +90,7 @@ impl Decoder {
             return Ok(Decoded::Incomplete { needed: length });
         };
         let packet = self.contents(kind, first_byte, Reader::new(contents))?;
+        self.check_sender(&packet)?;
         // Only version 5 asks for the shortest form, and CONNECT tells the version after its Remaining Length.
         let is_v5 = self.version == Some(ProtocolVersion::V5);
         if is_v5 && rest.get(..length_bytes).is_some_and(is_padded) {
@@ -116,7 +117,37 @@ impl Decoder {
         if first_byte != kind.first_byte() && !is_lenient {
             return Err(Cause::FixedHeaderFlags(kind).into());
         }
-        Ok(kind)
+        let may_come = match self.role {
+            Role::Server => kind.comes_from_client(),
+            Role::Client => kind.comes_from_server(),
+        };
+        if may_come { Ok(kind) } else { Err(Cause::WrongSender(kind).into()) }
+    }
+
+    /// What a packet may say depends, in a few places, on which side says it.
+    #[inline]
+    fn check_sender(&self, packet: &Packet<'_>) -> Result<(), Malformed> {
+        let reason = match packet {
+            Packet::Publish(publish) if self.role == Role::Server && !publish.subscription_ids.is_empty() => {
+                return Err(Cause::SubscriptionIdFromClient.into());
+            }
+            Packet::Disconnect(disconnect) => match self.role {
+                Role::Server if disconnect.server_reference.is_some() => {
+                    return Err(Cause::ServerReferenceFromClient.into());
+                }
+                Role::Client if disconnect.session_expiry.is_some() => {
+                    return Err(Cause::SessionExpiryFromServer.into());
+                }
+                Role::Server | Role::Client => disconnect.reason,
+            },
+            Packet::Auth(auth) => auth.reason,
+            _ => return Ok(()),
+        };
+        let may_say = match self.role {
+            Role::Server => reason.may_come_from_client(packet.kind()),
+            Role::Client => reason.may_come_from_server(packet.kind()),
+        };
+        if may_say { Ok(()) } else { Err(Cause::ReasonOfOtherSide(packet.kind(), reason.value()).into()) }
     }
 
     fn contents<'a>(&mut self, kind: PacketKind, first_byte: u8, reader: Reader<'a>) -> Result<Packet<'a>, Malformed> {
@@ -125,13 +156,7 @@ impl Decoder {
             return Ok(Packet::Connect(Box::new(Connect::decode(reader)?)));
         };
         Ok(match kind {
-            PacketKind::Publish => {
-                let publish = Publish::decode(first_byte & 0x0F, reader, version)?;
-                if self.role == Role::Server && !publish.subscription_ids.is_empty() {
-                    return Err(Cause::SubscriptionIdFromClient.into());
-                }
-                Packet::Publish(publish)
-            }
+            PacketKind::Publish => Packet::Publish(Publish::decode(first_byte & 0x0F, reader, version)?),
             PacketKind::Puback => Packet::Puback(Ack::decode(kind, reader, version)?),
             PacketKind::Pubrec => Packet::Pubrec(Ack::decode(kind, reader, version)?),
             PacketKind::Pubrel => Packet::Pubrel(Ack::decode(kind, reader, version)?),
@@ -144,13 +169,7 @@ impl Decoder {
             PacketKind::Unsuback => Packet::Unsuback(Unsuback::decode(reader, version)?),
             PacketKind::Pingreq => reader.finish().map(|()| Packet::Pingreq)?,
             PacketKind::Pingresp => reader.finish().map(|()| Packet::Pingresp)?,
-            PacketKind::Disconnect => {
-                let disconnect = Disconnect::decode(reader, version)?;
-                if self.role == Role::Client && disconnect.session_expiry.is_some() {
-                    return Err(Cause::SessionExpiryFromServer.into());
-                }
-                Packet::Disconnect(disconnect)
-            }
+            PacketKind::Disconnect => Packet::Disconnect(Disconnect::decode(reader, version)?),
             PacketKind::Auth => Packet::Auth(Auth::decode(reader)?),
         })
     }

@@ -115,8 +115,14 @@ pub enum Cause {
     PropertyValue(u8),
     /// A Subscription Identifier of 0.
     SubscriptionIdIsZero,
+    /// A packet that only the other side sends (table 2-1).
+    WrongSender(PacketKind),
+    /// A Reason Code that in this packet only the other side sends.
+    ReasonOfOtherSide(PacketKind, u8),
     /// A client sent a Subscription Identifier in a PUBLISH.
     SubscriptionIdFromClient,
+    /// A client sent a Server Reference in a DISCONNECT.
+    ServerReferenceFromClient,
     /// A Server sent a Session Expiry Interval in a DISCONNECT.
     SessionExpiryFromServer,
     /// A CONNECT with Authentication Data and no Authentication Method.
@@ -165,6 +171,8 @@ impl Cause {
             Self::PropertyNotAllowed(_) => (R::MalformedPacket, "MQTT-4.13.1-1"),
             Self::PropertyTwice(_) | Self::PropertyValue(_) => (R::ProtocolError, "MQTT-4.13.1-1"),
             Self::SubscriptionIdIsZero => (R::ProtocolError, "MQTT-4.13.1-1"),
+            Self::WrongSender(_) | Self::ServerReferenceFromClient => (R::ProtocolError, "MQTT-4.13.1-1"),
+            Self::ReasonOfOtherSide(kind, _) => (R::ProtocolError, reason_statement(kind)),
             Self::SubscriptionIdFromClient => (R::ProtocolError, "MQTT-3.3.4-6"),
             Self::SessionExpiryFromServer => (R::ProtocolError, "MQTT-3.14.2-2"),
             Self::AuthenticationDataWithoutMethod | Self::AuthenticationMethodMissing => {
@@ -260,6 +268,11 @@ impl fmt::Display for Cause {
                 return write!(f, "property 0x{id:02x} has a value it may not have");
             }
             Self::SubscriptionIdIsZero => "the subscription identifier is 0",
+            Self::WrongSender(kind) => return write!(f, "only the other side sends {kind}"),
+            Self::ReasonOfOtherSide(kind, code) => {
+                return write!(f, "only the other side sends reason code 0x{code:02x} in {kind}");
+            }
+            Self::ServerReferenceFromClient => "a client sent a server reference in a DISCONNECT",
             Self::SubscriptionIdFromClient => "a client sent a subscription identifier in a PUBLISH",
             Self::SessionExpiryFromServer => "a server sent a session expiry interval in a DISCONNECT",
             Self::AuthenticationMethodMissing => "an AUTH without an authentication method",

@@ -194,6 +194,16 @@ impl PacketKind {
         }
     }
 
+    /// Whether clients send it (table 2-1).
+    pub(crate) const fn comes_from_client(self) -> bool {
+        !matches!(self, Self::Connack | Self::Suback | Self::Unsuback | Self::Pingresp)
+    }
+
+    /// Whether Servers send it.
+    pub(crate) const fn comes_from_server(self) -> bool {
+        !matches!(self, Self::Connect | Self::Subscribe | Self::Unsubscribe | Self::Pingreq)
+    }
+
     /// The type in the upper half of the first byte.
     pub(crate) fn from_first_byte(byte: u8) -> Option<Self> {
         let index = usize::from(byte >> 4).checked_sub(1)?;

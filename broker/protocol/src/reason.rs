@@ -285,6 +285,27 @@ impl ReasonCode {
             _ => false,
         }
     }
+
+    /// Whether a client may be the one who sends it in this packet: tables 3-10 and 3-12 name the sender of each code. Table
+    /// 3-4 gives No matching subscribers to Servers only, and yet brokers that connect as clients, to bridge, answer with it
+    /// what they found no taker for; it harms nobody.
+    pub(crate) const fn may_come_from_client(self, kind: PacketKind) -> bool {
+        let value = self.value();
+        match kind {
+            PacketKind::Disconnect => matches!(value, 0x00 | 0x04 | 0x80..=0x83 | 0x90 | 0x93..=0x99),
+            PacketKind::Auth => matches!(value, 0x18 | 0x19),
+            _ => true,
+        }
+    }
+
+    /// Whether a Server may be the one who sends it in this packet.
+    pub(crate) const fn may_come_from_server(self, kind: PacketKind) -> bool {
+        match kind {
+            PacketKind::Disconnect => !matches!(self, Self::DisconnectWithWill),
+            PacketKind::Auth => !matches!(self, Self::ReAuthenticate),
+            _ => true,
+        }
+    }
 }
 
 impl fmt::Display for ReasonCode {

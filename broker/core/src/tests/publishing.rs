@@ -199,15 +199,6 @@ fn topic_aliases_are_bounded_and_end_with_the_connection() {
 }
 
 #[test]
-fn a_client_may_not_send_subscription_identifiers() {
-    let world = World::new();
-    let packet = publish_packet("t", "", 0, 0, |publish| {
-        publish.subscription_ids = vec![midge_protocol::SubscriptionId::new(1).unwrap()];
-    });
-    assert_eq!(world.client("p").send(packet), Err(ProtocolError::SubscriptionIdFromClient));
-}
-
-#[test]
 fn properties_travel_with_the_message_to_version_5_only() {
     let world = World::new();
     let mut new = world.client("new");

@@ -68,6 +68,20 @@ fn flags_of_the_fixed_header_are_those_of_table_2_2() {
     }
 }
 
+/// Table 2-1, its column "direction of flow".
+#[test]
+fn each_side_sends_only_its_own_packets() {
+    use PacketKind as K;
+    for version in VERSIONS {
+        for kind in [K::Connack, K::Suback, K::Unsuback, K::Pingresp] {
+            assert_eq!(refused(Client(version), &[&[kind.first_byte(), 0]]), Cause::WrongSender(kind));
+        }
+        for kind in [K::Connect, K::Subscribe, K::Unsubscribe, K::Pingreq] {
+            assert_eq!(refused(Server(version), &[&[kind.first_byte(), 0]]), Cause::WrongSender(kind));
+        }
+    }
+}
+
 #[test]
 fn version_3_1_sets_dup_and_unused_flags() {
     // PUBREL, SUBSCRIBE and UNSUBSCRIBE sent again; PINGREQ with flags that are not used.

@@ -55,6 +55,9 @@ one_packet_for_each! {
     C::PropertyTwice(_) => C::PropertyTwice(1), Client(V5), &[0x30, 8, 0, 1, b'a', 4, 1, 0, 1, 0];
     C::PropertyValue(_) => C::PropertyValue(1), Client(V5), &[0x30, 6, 0, 1, b'a', 2, 1, 2];
     C::SubscriptionIdIsZero => C::SubscriptionIdIsZero, Server(V5), &[0x30, 6, 0, 1, b'a', 2, 0x0B, 0];
+    C::WrongSender(_) => C::WrongSender(K::Pingresp), Client(V5), &[0xD0, 0];
+    C::ReasonOfOtherSide(..) => C::ReasonOfOtherSide(K::Disconnect, 0x8B), Client(V5), &[0xE0, 1, 0x8B];
+    C::ServerReferenceFromClient => C::ServerReferenceFromClient, Client(V5), &[0xE0, 6, 0, 4, 0x1C, 0, 1, b'a'];
     C::SubscriptionIdFromClient => C::SubscriptionIdFromClient, Client(V5), &[0x30, 6, 0, 1, b'a', 2, 0x0B, 1];
     C::SessionExpiryFromServer => C::SessionExpiryFromServer, Server(V5), &[0xE0, 7, 0, 5, 0x11, 0, 0, 0, 1];
     C::AuthenticationDataWithoutMethod => C::AuthenticationDataWithoutMethod, NewClient,

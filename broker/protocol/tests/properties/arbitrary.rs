@@ -110,6 +110,8 @@ impl Parts {
             Packet::Connect(_) | Packet::Subscribe(_) | Packet::Unsubscribe(_) | Packet::Pingreq => true,
             Packet::Connack(_) | Packet::Suback(_) | Packet::Unsuback(_) | Packet::Pingresp => false,
             Packet::Publish(publish) => publish.subscription_ids.is_empty(),
+            Packet::Disconnect(disconnect) => disconnect.server_reference.is_none(),
+            Packet::Auth(auth) => auth.reason != ReasonCode::Success,
             _ => true,
         }
     }
@@ -321,10 +323,11 @@ impl Parts {
         if !self.is_v5() {
             return Disconnect::new(ReasonCode::Success);
         }
+        let server_reference = self.text(1);
         Disconnect {
-            reason: self.reason(&[0x00, 0x04, 0x81, 0x93]),
-            session_expiry: self.number(0),
-            server_reference: self.text(1),
+            reason: self.reason(if server_reference.is_none() { &[0x00, 0x04, 0x81, 0x93] } else { &[0x9C, 0x9D] }),
+            session_expiry: self.number(0).filter(|_| server_reference.is_none()),
+            server_reference,
             properties: self.reason_properties(),
         }
     }

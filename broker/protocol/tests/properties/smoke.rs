@@ -78,7 +78,7 @@ fn random_bytes_do_no_harm() {
         }
         packets += decoders().into_iter().map(|decoder| read_all(decoder, &bytes)).sum::<usize>();
     }
-    assert!(packets > 400, "only {packets} packets were found by chance");
+    assert!(packets > 300, "only {packets} packets were found by chance");
 }
 
 #[test]

@@ -46,6 +46,21 @@ fn codes_and_properties_are_those_of_auth() {
     assert_eq!(refused(Client(V5), &[&[0xF0, 5, 0x18, 3, 0x21, 0, 1]]), Cause::PropertyNotAllowed(0x21));
 }
 
+/// Table 3-12, its column "sent by".
+#[test]
+fn each_side_gives_only_its_own_reasons() {
+    assert_eq!(refused(Client(V5), &[&[0xF0, 0]]), Cause::ReasonOfOtherSide(PacketKind::Auth, 0x00));
+    let step = |code| [0xF0, 6, code, 4, 0x15, 0, 1, b'm'];
+    for code in [0x18, 0x19] {
+        decoded(Client(V5), &step(code));
+    }
+    assert_eq!(refused(Client(V5), &[&step(0x00)]), Cause::ReasonOfOtherSide(PacketKind::Auth, 0x00));
+    for code in [0x00, 0x18] {
+        decoded(Server(V5), &step(code));
+    }
+    assert_eq!(refused(Server(V5), &[&step(0x19)]), Cause::ReasonOfOtherSide(PacketKind::Auth, 0x19));
+}
+
 #[test]
 fn versions_below_5_have_no_auth() {
     for version in [V31, V311] {

@@ -58,6 +58,29 @@ fn long_forms_of_a_normal_disconnection_are_understood() {
     assert_eq!(decoded(Client(V5), &[0xE0, 2, 0, 0]).0, plain);
 }
 
+/// Table 3-10, its column "sent by".
+#[test]
+fn each_side_gives_only_its_own_reasons() {
+    let by_servers = [0x87, 0x89, 0x8B, 0x8D, 0x8E, 0x8F, 0x9A, 0x9B, 0x9C, 0x9D, 0x9E, 0x9F, 0xA0, 0xA1, 0xA2];
+    let by_both = [0x00, 0x80, 0x81, 0x82, 0x83, 0x90, 0x93, 0x94, 0x95, 0x96, 0x97, 0x98, 0x99];
+    for code in by_servers {
+        let refusal = refused(Client(V5), &[&[0xE0, 1, code]]);
+        assert_eq!(refusal, Cause::ReasonOfOtherSide(PacketKind::Disconnect, code));
+        decoded(Server(V5), &[0xE0, 1, code]);
+    }
+    for code in by_both {
+        decoded(Client(V5), &[0xE0, 1, code]);
+        decoded(Server(V5), &[0xE0, 1, code]);
+    }
+    decoded(Client(V5), &[0xE0, 1, 0x04]);
+    assert_eq!(
+        refused(Server(V5), &[&[0xE0, 1, 0x04]]),
+        Cause::ReasonOfOtherSide(PacketKind::Disconnect, 0x04),
+        "only a client has a Will"
+    );
+    assert_eq!(by_servers.len() + by_both.len() + 1, 29, "the table has so many rows");
+}
+
 #[test]
 fn codes_and_properties_are_those_of_disconnect() {
     for code in [0x01, 0x10, 0x18, 0x84, 0x85, 0x86, 0x88, 0x8A, 0x8C, 0x91, 0x92, 0xA3] {
