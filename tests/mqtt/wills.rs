@@ -45,10 +45,13 @@ fn a_client_may_leave_and_have_its_will_published() {
     let server = Server::start();
     let mut witness = Client::connect(&server, ProtocolVersion::V5, "witness");
     witness.subscribe("wills", QoS::AtMostOnce);
-    let (mut client, _) =
-        Client::connect_with(&server, ProtocolVersion::V5, "dramatic", |connect| will(connect, "wills"));
-    client.send(&Packet::Disconnect(Disconnect::new(ReasonCode::DisconnectWithWill)));
-    assert_eq!(witness.receive().text(), "gone");
+    // Every reason but "normal disconnection" [MQTT-3.14.4-3].
+    for reason in [ReasonCode::DisconnectWithWill, ReasonCode::UnspecifiedError, ReasonCode::QuotaExceeded] {
+        let (mut client, _) =
+            Client::connect_with(&server, ProtocolVersion::V5, "dramatic", |connect| will(connect, "wills"));
+        client.send(&Packet::Disconnect(Disconnect::new(reason)));
+        assert_eq!(witness.receive().text(), "gone", "{reason}");
+    }
 }
 
 #[test]

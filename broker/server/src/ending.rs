@@ -118,10 +118,10 @@ impl ConnectionEnd {
     /// As far as the Will and the session depend on it.
     pub(crate) fn ending(&self) -> Ending {
         match self {
-            Self::Disconnected { reason, session_expiry } => Ending::Disconnected {
-                with_will: *reason == ReasonCode::DisconnectWithWill,
-                session_expiry: *session_expiry,
-            },
+            // Only a normal disconnection takes the Will back [MQTT-3.14.4-3]; who leaves for an error meant it to be published.
+            Self::Disconnected { reason, session_expiry } => {
+                Ending::Disconnected { with_will: *reason != ReasonCode::Success, session_expiry: *session_expiry }
+            }
             Self::Shutdown => Ending::Shutdown,
             _ => Ending::Lost,
         }

@@ -19,7 +19,7 @@ use crate::store::Change;
 pub enum Ending {
     /// The client sent DISCONNECT.
     Disconnected {
-        /// With reason 0x04: the Will is published all the same.
+        /// With any reason but 0x00: the Will is published all the same.
         with_will: bool,
         /// A new Session Expiry Interval, in seconds.
         session_expiry: Option<u32>,
