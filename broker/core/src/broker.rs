@@ -199,6 +199,11 @@ impl Broker {
         }
     }
 
+    /// A number that nothing else has.
+    pub(crate) fn next_number(&self) -> u64 {
+        self.next_number.fetch_add(1, Ordering::Relaxed)
+    }
+
     /// Has [`Broker::tick`] look at a disconnected session when it is due.
     fn schedule(&self, session: &Arc<Session>, state: &mut State) {
         if let Some(deadline) = state.next_deadline() {

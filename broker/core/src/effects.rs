@@ -11,7 +11,7 @@ use crate::session::outbox::Outbox;
 use crate::session::state::{Link, State};
 use crate::session::{ConnectionNumber, Peer, Session};
 use crate::statistics::Counters;
-use crate::store::{Change, Ticket};
+use crate::store::{Change, SessionNumber, Ticket};
 use crate::subscriptions::Subscriber;
 use crate::{Broker, Message};
 
@@ -101,10 +101,20 @@ impl Effects {
     }
 
     /// Notes a change of a session, if the store keeps it.
-    pub(crate) fn note(&mut self, session: &Session, state: &State, change: impl FnOnce(Arc<str>) -> Change) {
+    pub(crate) fn note(&mut self, session: &Session, state: &State, change: impl FnOnce(SessionNumber) -> Change) {
         if state.stored {
-            self.changes.push(change(Arc::clone(session.shared_client_id())));
+            self.changes.push(change(session.number()));
         }
+    }
+
+    /// Notes what a session is now, if the store keeps it.
+    pub(crate) fn note_session(&mut self, session: &Session, state: &State) {
+        self.note(session, state, |number| Change::Session {
+            session: number,
+            by: state.last,
+            record: state.record(session.shared_client_id()),
+            inherited: None,
+        });
     }
 
     /// Counts a message that a session did not get, and folds it into the batch's event of that kind.
@@ -150,9 +160,7 @@ impl Effects {
         if self.changes.is_empty() {
             return Ticket::default();
         }
-        let ticket = broker.store.append(&self.changes);
-        self.changes.clear();
-        ticket
+        broker.store.append(&mut self.changes)
     }
 
     /// Moves the replies into the connection's outbox, or behind the store's ticket.

@@ -42,6 +42,9 @@ pub use message::{Message, Properties};
 pub use permissions::*;
 pub use session::{Chunk, CloseReason, ConnectionNumber, Peer, Session, Work};
 pub use statistics::Statistics;
-pub use store::{Change, MemoryStore, Store, Ticket};
+pub use store::{
+    BodyId, Change, DeliveryRecord, EntryNumber, Inheritance, MemoryStore, SessionNumber, SessionRecord, Store,
+    SubscriptionRecord, Ticket,
+};
 pub use time::Time;
 pub use will::Will;

@@ -1,11 +1,13 @@
 //! The Application Message: what is left of a PUBLISH once it no longer belongs to a connection.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use midge_protocol::{MessageProperties, QoS, TopicName, UserPropertiesBuf};
 
 use crate::Time;
+use crate::store::BodyId;
 
 /// An Application Message the broker holds on to: retained, queued, in flight, or made inside the broker.
 ///
@@ -19,6 +21,7 @@ pub struct Message {
     expires_at: Option<Time>,
     publisher: Option<Arc<str>>,
     properties: Option<Box<Properties>>,
+    body: BodyCell,
 }
 
 impl Message {
@@ -33,6 +36,7 @@ impl Message {
             expires_at: None,
             publisher: None,
             properties: None,
+            body: BodyCell::default(),
         }
     }
 
@@ -123,12 +127,41 @@ impl Message {
         OVERHEAD + self.topic.len() + self.payload.len() + properties
     }
 
+    /// What the store calls its body; the first call names it.
+    pub(crate) fn body(&self, name: impl FnOnce() -> u64) -> BodyId {
+        let named = self.body.0.load(Ordering::Relaxed);
+        if named != 0 {
+            return BodyId(named);
+        }
+        let name = name();
+        match self.body.0.compare_exchange(0, name, Ordering::Relaxed, Ordering::Relaxed) {
+            Ok(_) => BodyId(name),
+            Err(named) => BodyId(named),
+        }
+    }
+
     /// Its properties as a packet carries them, the expiry interval being what is left of it `now` [MQTT-3.3.2-6].
     pub(crate) fn wire_properties(&self, now: Time) -> MessageProperties<'_> {
         let mut wire =
             self.properties.as_ref().map_or_else(MessageProperties::default, |properties| properties.as_wire());
         wire.message_expiry = self.expires_at.map(|deadline| now.seconds_until(deadline));
         wire
+    }
+}
+
+/// The name of a message's body, 0 until the store needs one. A copy is another body.
+#[derive(Debug, Default)]
+struct BodyCell(AtomicU64);
+
+impl Clone for BodyCell {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl PartialEq for BodyCell {
+    fn eq(&self, _: &Self) -> bool {
+        true
     }
 }
 
@@ -166,7 +199,9 @@ impl Properties {
             + self.user_properties.as_ref().iter().map(|(name, value)| name.len() + value.len()).sum::<usize>()
     }
 
-    fn as_wire(&self) -> MessageProperties<'_> {
+    /// The same properties, borrowed, but for the Message Expiry Interval.
+    #[must_use]
+    pub fn as_wire(&self) -> MessageProperties<'_> {
         MessageProperties {
             payload_is_utf8: self.payload_is_utf8,
             message_expiry: None,

@@ -22,6 +22,7 @@ pub use outbox::Chunk;
 use outbox::{Outbox, Writer, recycle};
 use state::{Link, State};
 
+use crate::store::SessionNumber;
 use crate::subscriptions::Subscriber;
 
 /// What the broker keeps for one Client Identifier, while connected and between connections.
@@ -33,8 +34,8 @@ pub struct Session {
     state: Mutex<State>,
 }
 
-/// Tells the Network Connections of one broker apart; never used twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// Tells the Network Connections of one broker apart, and which of two is the newer; never used twice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionNumber(pub u64);
 
 /// What the task that owns a connection has to do next.
@@ -90,6 +91,11 @@ pub trait Peer: Send + Sync {
 impl Session {
     pub(crate) fn new(id: u64, client_id: Arc<str>, state: State) -> Self {
         Self { id, client_id, connected: AtomicBool::new(true), state: Mutex::new(state) }
+    }
+
+    /// What the store calls it.
+    pub(crate) fn number(&self) -> SessionNumber {
+        SessionNumber(self.id)
     }
 
     /// The Client Identifier.

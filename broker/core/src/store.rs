@@ -1,22 +1,27 @@
 //! What must outlive the process, and the ticket an acknowledgement waits for.
 //!
-//! The core knows no file. During one read batch it notes every change of durable state in [`Changes`]; at the end of
-//! the batch it hands them to the [`Store`] and gets a [`Ticket`]. The batch's acknowledgements leave once that ticket
-//! is durable: at once if it already is, else when the store's driver calls [`Broker::committed`](crate::Broker::committed).
+//! The core knows no file. During one read batch it notes every change of durable state; at the end of the batch it hands
+//! them to the [`Store`] and gets a [`Ticket`]. The batch's acknowledgements leave once that ticket is durable: at once if it
+//! already is, else when the store's driver calls [`Broker::committed`](crate::Broker::committed).
+//!
+//! Batches of several threads reach the store in any order. So everything in a change has a number that is never used twice,
+//! and a store that meets the end of something before its beginning forgets both.
 
 use std::sync::Arc;
 
 use midge_protocol::{PacketId, QoS, SubscriptionId};
 
-use crate::{Message, Time};
+use crate::session::ConnectionNumber;
+use crate::{Message, Time, Will};
 
 /// Keeps sessions and retained messages beyond the life of the process.
 pub trait Store: Send + Sync {
     /// Whether nothing is ever kept; the broker then spares itself the noting of changes.
     fn is_volatile(&self) -> bool;
 
-    /// Takes over the changes of one batch, in their order, and says when they are safe. Never blocks on the disk.
-    fn append(&self, changes: &[Change]) -> Ticket;
+    /// Takes over the changes of one batch, in their order, and leaves the list empty. All of them become durable together, when
+    /// the ticket does. Never blocks on the disk.
+    fn append(&self, changes: &mut Vec<Change>) -> Ticket;
 
     /// Whether everything up to and including this ticket is safe.
     fn is_durable(&self, ticket: Ticket) -> bool;
@@ -27,106 +32,108 @@ pub trait Store: Send + Sync {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(pub u64);
 
+/// Tells sessions apart, also those that had the same Client Identifier one after the other, and over restarts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionNumber(pub u64);
+
+/// Counts the deliveries of QoS 1 and 2 to one session, in their order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EntryNumber(pub u64);
+
+/// Names the body of a message, which is kept once however many sessions wait for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BodyId(pub u64);
+
 /// One change of durable state. Only sessions that outlive their connection are ever mentioned.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Change {
-    /// A session was created, or an existing one changed its Session Expiry Interval (seconds; `u32::MAX`: never).
-    SessionOpened {
-        /// Its Client Identifier.
-        client_id: Arc<str>,
-        /// Its Session Expiry Interval in seconds.
-        session_expiry: u32,
-    },
-    /// The session's connection closed.
-    SessionLeft {
-        /// Its Client Identifier.
-        client_id: Arc<str>,
-        /// When it ends if nobody comes back; never if absent.
-        expires_at: Option<Time>,
-        /// The Will that waits, and when it is due.
-        will: Option<(Arc<Message>, Time)>,
+    /// A session was created, resumed or left: all of this replaces what was known of it.
+    Session {
+        /// Which.
+        session: SessionNumber,
+        /// Who says so. What an earlier connection says of the session is out of date, however late it comes.
+        by: ConnectionNumber,
+        /// What is known of it.
+        record: SessionRecord,
+        /// Where it was taken from a connection that may not have said its last word: everything that connection knew.
+        inherited: Option<Box<Inheritance>>,
     },
     /// The session and everything that belongs to it is gone.
     SessionEnded {
-        /// Its Client Identifier.
-        client_id: Arc<str>,
+        /// Which.
+        session: SessionNumber,
     },
     /// A subscription was made or replaced.
     Subscribed {
         /// The session.
-        client_id: Arc<str>,
-        /// The Topic Filter as the client wrote it, `$share/…` included.
-        filter: Box<str>,
-        /// The `QoS` that was granted.
-        qos: QoS,
-        /// No Local.
-        no_local: bool,
-        /// Retain As Published.
-        retain_as_published: bool,
-        /// Its Subscription Identifier.
-        subscription_id: Option<SubscriptionId>,
+        session: SessionNumber,
+        /// Its connection.
+        by: ConnectionNumber,
+        /// What it is.
+        subscription: SubscriptionRecord,
     },
     /// A subscription was removed.
     Unsubscribed {
         /// The session.
-        client_id: Arc<str>,
+        session: SessionNumber,
+        /// Its connection.
+        by: ConnectionNumber,
         /// The Topic Filter as the client wrote it.
         filter: Box<str>,
     },
-    /// A message waits for the session under this number.
+    /// A message waits for the session.
     Queued {
         /// The session.
-        client_id: Arc<str>,
-        /// Counts the messages of this session.
-        entry: u32,
-        /// The message.
+        session: SessionNumber,
+        /// The delivery's number.
+        entry: EntryNumber,
+        /// The name of its body.
+        body: BodyId,
+        /// The body, for a store that does not have it yet.
         message: Arc<Message>,
-        /// The `QoS` it is delivered with.
-        qos: QoS,
-        /// The RETAIN flag it is delivered with.
-        retain: bool,
+        /// What its subscriptions made of it.
+        delivery: DeliveryRecord,
     },
-    /// The message was sent under this Packet Identifier.
+    /// PUBLISH was sent under this Packet Identifier.
     Sent {
         /// The session.
-        client_id: Arc<str>,
-        /// The message's number.
-        entry: u32,
-        /// The Packet Identifier it now has.
+        session: SessionNumber,
+        /// The delivery's number.
+        entry: EntryNumber,
+        /// Its Packet Identifier.
         packet_id: PacketId,
     },
     /// PUBREC came: the message may be forgotten, its Packet Identifier waits for PUBCOMP.
     Released {
         /// The session.
-        client_id: Arc<str>,
-        /// The Packet Identifier.
+        session: SessionNumber,
+        /// The delivery's number.
+        entry: EntryNumber,
+        /// Its Packet Identifier.
         packet_id: PacketId,
     },
-    /// The Packet Identifier is free again and its message, if it still had one, forgotten.
-    Acknowledged {
+    /// The delivery is over: acknowledged, dropped, or handed to somebody else.
+    Finished {
         /// The session.
-        client_id: Arc<str>,
-        /// The Packet Identifier.
-        packet_id: PacketId,
-    },
-    /// A message was dropped before it was sent.
-    Dropped {
-        /// The session.
-        client_id: Arc<str>,
-        /// The message's number.
-        entry: u32,
+        session: SessionNumber,
+        /// The delivery's number.
+        entry: EntryNumber,
     },
     /// A QoS 2 message came from the client and was routed; its Packet Identifier is taken until PUBREL.
     Received {
         /// The session.
-        client_id: Arc<str>,
+        session: SessionNumber,
+        /// Its connection.
+        by: ConnectionNumber,
         /// The Packet Identifier.
         packet_id: PacketId,
     },
     /// PUBREL came for it.
     Completed {
         /// The session.
-        client_id: Arc<str>,
+        session: SessionNumber,
+        /// Its connection.
+        by: ConnectionNumber,
         /// The Packet Identifier.
         packet_id: PacketId,
     },
@@ -139,6 +146,58 @@ pub enum Change {
     },
 }
 
+/// What is kept of a session besides its subscriptions and messages.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SessionRecord {
+    /// Its Client Identifier.
+    pub client_id: Arc<str>,
+    /// Its Session Expiry Interval in seconds; `u32::MAX`: never.
+    pub session_expiry: u32,
+    /// When it ends if nobody comes back; none while it has a connection, or if it never ends.
+    pub expires_at: Option<Time>,
+    /// Its Will, if that is not published.
+    pub will: Option<Box<Will>>,
+    /// When the Will is due; none while it is connected.
+    pub will_due: Option<Time>,
+}
+
+/// What a session has when it is taken from one connection by another.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Inheritance {
+    /// All its subscriptions.
+    pub subscriptions: Vec<SubscriptionRecord>,
+    /// The Packet Identifiers of QoS 2 messages from the client that wait for PUBREL.
+    pub received: Vec<PacketId>,
+}
+
+/// A subscription of a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SubscriptionRecord {
+    /// The Topic Filter as the client wrote it, `$share/…` included.
+    pub filter: Box<str>,
+    /// The `QoS` that was granted.
+    pub qos: QoS,
+    /// No Local.
+    pub no_local: bool,
+    /// Retain As Published.
+    pub retain_as_published: bool,
+    /// Its Subscription Identifier.
+    pub subscription_id: Option<SubscriptionId>,
+}
+
+/// What the subscriptions of a session made of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeliveryRecord {
+    /// The `QoS` it is delivered with.
+    pub qos: QoS,
+    /// The RETAIN flag it is delivered with.
+    pub retain: bool,
+    /// The Subscription Identifiers it is delivered with.
+    pub subscription_ids: Vec<SubscriptionId>,
+    /// The shared subscription that gave it to this session, `$share/NAME/FILTER`.
+    pub shared: Option<Box<str>>,
+}
+
 /// Keeps nothing: whatever is in memory is all there is, so every ticket is durable at once.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MemoryStore;
@@ -148,7 +207,8 @@ impl Store for MemoryStore {
         true
     }
 
-    fn append(&self, _changes: &[Change]) -> Ticket {
+    fn append(&self, changes: &mut Vec<Change>) -> Ticket {
+        changes.clear();
         Ticket::default()
     }
 

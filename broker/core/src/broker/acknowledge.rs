@@ -47,13 +47,13 @@ impl Broker {
                 reply(connection, packet_id, ReasonCode::PacketIdentifierNotFound, Packet::Pubrel, effects);
             }
             Outcome::Unknown => {}
-            Outcome::Release => {
-                effects.note(&session, &state, |client_id| Change::Released { client_id, packet_id });
+            Outcome::Release(entry) => {
+                effects.note(&session, &state, |session| Change::Released { session, entry, packet_id });
                 reply(connection, packet_id, ReasonCode::Success, Packet::Pubrel, effects);
             }
-            Outcome::Done => {
+            Outcome::Done(entry) => {
                 effects.counters.in_flight -= 1;
-                effects.note(&session, &state, |client_id| Change::Acknowledged { client_id, packet_id });
+                effects.note(&session, &state, |session| Change::Finished { session, entry });
                 Held { broker: self, session: &session, state: &mut state, effects, now }.pump();
             }
         }
@@ -70,7 +70,8 @@ impl Broker {
             }
             let known = state.received.remove(packet_id);
             if known {
-                effects.note(&session, &state, |client_id| Change::Completed { client_id, packet_id });
+                let by = connection.number;
+                effects.note(&session, &state, |session| Change::Completed { session, by, packet_id });
             }
             known
         };

@@ -6,13 +6,12 @@ use std::sync::atomic::Ordering;
 use midge_protocol::ReasonCode;
 
 use super::Broker;
-use crate::Time;
 use crate::connection::Connection;
 use crate::effects::Effects;
 use crate::event::SessionEnd;
 use crate::session::state::State;
 use crate::session::{CloseReason, Session, wake};
-use crate::store::Change;
+use crate::{Time, Will};
 
 /// Why a connection ended, as far as its Will and its session depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,8 +58,7 @@ impl Broker {
             Ending::Shutdown => state.will = None,
         }
         if state.is_persistent() {
-            self.leave(&session, &mut state, now, effects);
-            let due = if state.will_due.is_some() { None } else { state.will.take() };
+            let due = self.leave(&session, &mut state, now, effects);
             drop(state);
             if let Some(will) = due {
                 self.publish_will(session.shared_client_id(), *will, now, effects);
@@ -90,18 +88,16 @@ impl Broker {
         self.bury(&session, remains, now, effects)
     }
 
-    /// The session stays without a connection, until its deadline. A Will without delay is left for the caller to publish.
-    fn leave(&self, session: &Arc<Session>, state: &mut State, now: Time, effects: &mut Effects) {
+    /// The session stays without a connection, until its deadline. Returns the Will if it is due at once.
+    fn leave(&self, session: &Arc<Session>, state: &mut State, now: Time, effects: &mut Effects) -> Option<Box<Will>> {
         state.detach();
         session.set_connected(false);
         state.expires_at = (state.session_expiry < u32::MAX).then(|| now.after_seconds(state.session_expiry));
         let delay = state.will.as_ref().map(|will| will.delay);
         state.will_due = delay.filter(|&delay| delay > 0).map(|delay| now.after_seconds(delay));
         self.schedule(session, state);
-        effects.note(session, state, |client_id| Change::SessionLeft {
-            client_id,
-            expires_at: state.expires_at,
-            will: state.will.as_ref().zip(state.will_due).map(|(will, due)| (Arc::new(will.message.clone()), due)),
-        });
+        let due = if state.will_due.is_none() { state.will.take() } else { None };
+        effects.note_session(session, state);
+        due
     }
 }

@@ -53,7 +53,7 @@ impl Broker {
         effects: &mut Effects,
     ) -> Result<Connection, Refusal> {
         self.admit().inspect_err(|_| effects.counters.connections_refused += 1)?;
-        let number = ConnectionNumber(self.next_number.fetch_add(1, Ordering::Relaxed));
+        let number = ConnectionNumber(self.next_number());
         let settled = self.settle(&request);
         let link = self.link(&request, &settled, number, peer);
         let will = request.will.take();
@@ -129,7 +129,9 @@ impl Broker {
             let expired = state.expires_at.is_some_and(|deadline| deadline <= now);
             if !request.clean_start && state.is_persistent() && !state.ended && !expired {
                 let claimed = self.resume(&session, &mut state, settled, link, now);
-                self.welcome(&session, &mut state, Welcome { request, settled, session_present: true }, will, effects);
+                let taken_over = claimed.taken_over;
+                let welcome = Welcome { request, settled, session_present: true, taken_over };
+                self.welcome(&session, &mut state, welcome, will, effects);
                 Held { broker: self, session: &session, state: &mut state, effects, now }.pump();
                 return Ok(claimed);
             }
@@ -145,14 +147,9 @@ impl Broker {
         let client_id: Arc<str> = request.client_id.as_str().into();
         let mut state = State::new(settled.session_expiry, settled.queued_messages_max);
         state.attach(link);
-        let session = Arc::new(Session::new(self.next_number.fetch_add(1, Ordering::Relaxed), client_id, state));
-        self.welcome(
-            &session,
-            &mut session.lock(),
-            Welcome { request, settled, session_present: false },
-            will,
-            effects,
-        );
+        let session = Arc::new(Session::new(self.next_number(), client_id, state));
+        let welcome = Welcome { request, settled, session_present: false, taken_over: false };
+        self.welcome(&session, &mut session.lock(), welcome, will, effects);
         place.put(Arc::clone(&session));
         let displaced = remains.as_mut().and_then(|remains| remains.displaced.take());
         let taken_over = remains.as_ref().is_some_and(|remains| remains.was_connected);
@@ -184,7 +181,7 @@ impl Broker {
         will: Option<Will>,
         effects: &mut Effects,
     ) {
-        let Welcome { request, settled, session_present } = welcome;
+        let Welcome { request, settled, session_present, taken_over } = welcome;
         let client_id = session.shared_client_id();
         state.will = will.map(|will| {
             let message = will.message.with_publisher(Some(Arc::clone(client_id)));
@@ -192,7 +189,12 @@ impl Broker {
         });
         let session_expiry = settled.session_expiry;
         state.stored |= !self.volatile && session_expiry > 0;
-        effects.note(session, state, |client_id| Change::SessionOpened { client_id, session_expiry });
+        effects.note(session, state, |number| Change::Session {
+            session: number,
+            by: state.last,
+            record: state.record(client_id),
+            inherited: taken_over.then(|| Box::new(state.inheritance())),
+        });
         let ticket = effects.commit(self);
         let agreed = Agreed { session_present, session_expiry, keep_alive: settled.keep_alive };
         let State { link: Some(link), outbox, .. } = state else { return };
@@ -236,4 +238,6 @@ struct Welcome<'a> {
     request: &'a ConnectRequest,
     settled: &'a Settled,
     session_present: bool,
+    /// The session is resumed from a connection that is still there.
+    taken_over: bool,
 }

@@ -16,7 +16,7 @@ use crate::limits::OutboxPolicy;
 use crate::session::queue::{Bounds, Delivery, Rare};
 use crate::session::state::State;
 use crate::session::{CloseReason, Session, wake};
-use crate::store::Change;
+use crate::store::{Change, EntryNumber, SessionNumber};
 use crate::subscriptions::Group;
 
 use encoder::Header;
@@ -108,7 +108,7 @@ impl Held<'_> {
         // Only a session that may come back, or a shared subscription, ever needs the message again.
         let keep = self.state.is_persistent() || terms.group.is_some();
         let kept = keep.then(|| self.delivery(outgoing, terms));
-        let entry = kept.as_ref().map_or(0, |kept| kept.entry);
+        let entry = kept.as_ref().map_or(EntryNumber::default(), |kept| kept.entry);
         let Some(id) = self.state.window().allocate(terms.qos, kept) else { return };
         let header = Header { dup: false, qos: terms.qos, retain: terms.retain, packet_id: Some(id) };
         let State { link: Some(link), outbox, window: Some(window), .. } = &mut *self.state else { return };
@@ -117,7 +117,7 @@ impl Held<'_> {
                 self.effects.counters.count_sent(terms.qos, outgoing.payload.len());
                 self.effects.counters.in_flight += 1;
                 self.effects.touch(self.session, link, outbox);
-                self.note(|client_id| Change::Sent { client_id, entry, packet_id: id });
+                self.note(|session| Change::Sent { session, entry, packet_id: id });
             }
             Err(TooLarge) => {
                 window.withdraw();
@@ -150,7 +150,7 @@ impl Held<'_> {
         let rare = || Box::new(Rare { subscription_ids: terms.subscription_ids.to_vec(), group: terms.group.cloned() });
         let mut delivery = Delivery {
             message: outgoing.shared(),
-            entry: 0,
+            entry: EntryNumber::default(),
             qos: terms.qos,
             retain: terms.retain,
             rare: (!plain).then(rare),
@@ -162,25 +162,25 @@ impl Held<'_> {
     /// Numbers a `QoS` 1 or 2 delivery and tells the store of it.
     fn enter(&mut self, delivery: &mut Delivery) {
         delivery.entry = self.state.next_entry();
-        let Delivery { message, entry, qos, retain, .. } = &*delivery;
-        self.note(|client_id| Change::Queued {
-            client_id,
-            entry: *entry,
-            message: Arc::clone(message),
-            qos: *qos,
-            retain: *retain,
+        let broker = self.broker;
+        self.note(|session| Change::Queued {
+            session,
+            entry: delivery.entry,
+            body: delivery.message.body(|| broker.next_number()),
+            message: Arc::clone(&delivery.message),
+            delivery: delivery.record(),
         });
     }
 
     /// A delivery does not happen. The store knows it if it has a number.
-    fn give_up(&mut self, entry: u32, topic: &str, reason: DropReason) {
+    fn give_up(&mut self, entry: EntryNumber, topic: &str, reason: DropReason) {
         self.effects.dropped(self.session, topic, reason);
-        if entry > 0 {
-            self.note(|client_id| Change::Dropped { client_id, entry });
+        if entry > EntryNumber::default() {
+            self.note(|session| Change::Finished { session, entry });
         }
     }
 
-    fn note(&mut self, change: impl FnOnce(Arc<str>) -> Change) {
+    fn note(&mut self, change: impl FnOnce(SessionNumber) -> Change) {
         self.effects.note(self.session, self.state, change);
     }
 }

@@ -226,7 +226,8 @@ impl Broker {
             return false;
         }
         state.received.insert(packet_id);
-        effects.note(session, &state, |client_id| Change::Received { client_id, packet_id });
+        let by = connection.number;
+        effects.note(session, &state, |session| Change::Received { session, by, packet_id });
         true
     }
 
@@ -236,7 +237,8 @@ impl Broker {
         let session = &connection.session;
         let mut state = session.lock();
         if state.belongs_to(connection.number) && state.received.remove(packet_id) {
-            effects.note(session, &state, |client_id| Change::Completed { client_id, packet_id });
+            let by = connection.number;
+            effects.note(session, &state, |session| Change::Completed { session, by, packet_id });
         }
     }
 

@@ -10,7 +10,7 @@ use super::deliver::outgoing::Outgoing;
 use crate::effects::Effects;
 use crate::event::{DropReason, Event, SessionEnd};
 use crate::session::queue::Delivery;
-use crate::session::state::State;
+use crate::session::state::{OwnSubscription, State};
 use crate::session::{CloseReason, Session};
 use crate::store::Change;
 use crate::subscriptions::Subscriber;
@@ -20,7 +20,7 @@ use crate::{Time, Will};
 pub(super) struct Remains {
     session: Arc<Session>,
     cause: SessionEnd,
-    subscriptions: Vec<Box<str>>,
+    subscriptions: Vec<OwnSubscription>,
     will: Option<Box<Will>>,
     deliveries: Vec<Delivery>,
     /// The task of the connection it still had; the connection is to close (0x8E).
@@ -40,7 +40,7 @@ impl Broker {
         if std::mem::replace(&mut state.ended, true) {
             return None;
         }
-        effects.note(session, state, |client_id| Change::SessionEnded { client_id });
+        effects.note(session, state, |session| Change::SessionEnded { session });
         self.unschedule(state);
         session.set_connected(false);
         let displaced = state.link.as_mut().and_then(|link| link.close_for(CloseReason::TakenOver));
@@ -72,7 +72,7 @@ impl Broker {
     /// Ends the subscriptions, publishes the Will, and hands what a shared subscription gave the session to other members.
     pub(super) fn dispose(&self, remains: Remains, now: Time, effects: &mut Effects) {
         let Remains { session, cause, subscriptions, will, deliveries, .. } = remains;
-        for filter in &subscriptions {
+        for OwnSubscription { filter, .. } in &subscriptions {
             self.end_subscription(&session, filter);
         }
         if let Some(will) = will {

@@ -14,7 +14,7 @@ use crate::Time;
 use crate::connection::Connection;
 use crate::effects::Effects;
 use crate::session::replay::Owed;
-use crate::session::state::State;
+use crate::session::state::{OwnSubscription, State};
 use crate::store::Change;
 use crate::subscriptions::{Options, Subscriber};
 
@@ -94,15 +94,11 @@ impl Broker {
             if !state.belongs_to(connection.number) {
                 return Err(ReasonCode::UnspecifiedError);
             }
-            let existed = self.list(&mut state, asked.filter)?;
-            effects.note(session, &state, |client_id| Change::Subscribed {
-                client_id,
-                filter: asked.filter.into(),
-                qos: options.qos,
-                no_local: options.no_local,
-                retain_as_published: options.retain_as_published,
-                subscription_id,
-            });
+            let own = OwnSubscription { filter: asked.filter.into(), options };
+            let subscription = own.record();
+            let existed = self.list(&mut state, own)?;
+            let by = connection.number;
+            effects.note(session, &state, |session| Change::Subscribed { session, by, subscription });
             existed
         };
         self.subscriptions.subscribe(inner, share, session, options);
@@ -126,10 +122,13 @@ impl Broker {
         Ok((options.qos, owed))
     }
 
-    /// Puts a filter on the session's own list, and says whether it was there.
-    fn list(&self, state: &mut State, filter: &str) -> Result<bool, ReasonCode> {
-        match state.subscription(filter) {
-            Ok(_) => Ok(true),
+    /// Puts a subscription on the session's own list, and says whether its filter was there.
+    fn list(&self, state: &mut State, own: OwnSubscription) -> Result<bool, ReasonCode> {
+        match state.subscription(&own.filter) {
+            Ok(at) => {
+                state.subscriptions[at] = own;
+                Ok(true)
+            }
             Err(_) if state.subscriptions.len() >= self.limits.subscriptions_max as usize => {
                 Err(ReasonCode::QuotaExceeded)
             }
@@ -137,7 +136,7 @@ impl Broker {
                 if state.subscriptions.is_empty() {
                     state.subscriptions.reserve_exact(1);
                 }
-                state.subscriptions.insert(at, filter.into());
+                state.subscriptions.insert(at, own);
                 Ok(false)
             }
         }
@@ -152,7 +151,8 @@ impl Broker {
                 return ReasonCode::UnspecifiedError;
             }
             state.subscriptions.remove(at);
-            effects.note(session, &state, |client_id| Change::Unsubscribed { client_id, filter: filter.into() });
+            let by = connection.number;
+            effects.note(session, &state, |session| Change::Unsubscribed { session, by, filter: filter.into() });
         }
         self.end_subscription(session, filter);
         ReasonCode::Success

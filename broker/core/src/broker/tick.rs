@@ -43,6 +43,7 @@ impl Broker {
         let will = if state.will_due.is_some_and(|due| due <= now) { state.will.take() } else { None };
         if will.is_some() {
             state.will_due = None;
+            effects.note_session(session, &state);
         }
         self.schedule(session, &mut state);
         drop(state);

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use midge_protocol::{PacketId, QoS};
 
 use super::queue::Delivery;
+use crate::store::EntryNumber;
 
 /// The messages in flight to one client, a ring indexed by Packet Identifier.
 ///
@@ -32,6 +33,8 @@ enum Slot {
     Published { qos: QoS, delivery: Option<Delivery> },
     /// PUBREC came and PUBREL was sent.
     Released {
+        /// The number of its delivery.
+        entry: EntryNumber,
         /// Whether its PUBLISH was sent on this connection and took a place of the quota there.
         counted: bool,
     },
@@ -49,14 +52,25 @@ pub(crate) enum Resend {
 /// What an acknowledgement meant.
 #[derive(Debug)]
 pub(crate) enum Outcome {
-    /// The identifier is free.
-    Done,
-    /// PUBREL is due.
-    Release,
+    /// The identifier of this delivery is free.
+    Done(EntryNumber),
+    /// PUBREL is due for this delivery.
+    Release(EntryNumber),
     /// The identifier was not in use.
     Unknown,
     /// It does not answer a message of this `QoS`.
     Wrong,
+}
+
+impl Slot {
+    /// The number of its delivery; 0 where that is not kept.
+    fn entry(&self) -> EntryNumber {
+        match self {
+            Self::Published { delivery: Some(delivery), .. } => delivery.entry,
+            Self::Released { entry, .. } => *entry,
+            Self::Published { delivery: None, .. } | Self::Free => EntryNumber::default(),
+        }
+    }
 }
 
 impl Window {
@@ -71,7 +85,7 @@ impl Window {
         self.quota_max = quota;
         self.resend_from = 0;
         for slot in &mut self.slots {
-            if let Slot::Released { counted } = slot {
+            if let Slot::Released { counted, .. } = slot {
                 *counted = false;
             }
         }
@@ -149,10 +163,7 @@ impl Window {
     /// PUBACK.
     pub(crate) fn acknowledge(&mut self, id: PacketId) -> Outcome {
         match self.slot(id) {
-            Some(Slot::Published { qos: QoS::AtLeastOnce, .. }) => {
-                self.finish(id);
-                Outcome::Done
-            }
+            Some(Slot::Published { qos: QoS::AtLeastOnce, .. }) => Outcome::Done(self.finish(id)),
             Some(Slot::Published { .. } | Slot::Released { .. }) => Outcome::Wrong,
             Some(Slot::Free) | None => Outcome::Unknown,
         }
@@ -162,15 +173,13 @@ impl Window {
     pub(crate) fn receive(&mut self, id: PacketId, failed: bool) -> Outcome {
         let counted = self.index(id) < self.resend_from;
         match self.slot(id) {
-            Some(Slot::Published { qos: QoS::ExactlyOnce, .. }) if failed => {
-                self.finish(id);
-                Outcome::Done
-            }
+            Some(Slot::Published { qos: QoS::ExactlyOnce, .. }) if failed => Outcome::Done(self.finish(id)),
             Some(slot @ Slot::Published { qos: QoS::ExactlyOnce, .. }) => {
-                *slot = Slot::Released { counted };
-                Outcome::Release
+                let entry = slot.entry();
+                *slot = Slot::Released { entry, counted };
+                Outcome::Release(entry)
             }
-            Some(Slot::Released { .. }) => Outcome::Release,
+            Some(Slot::Released { entry, .. }) => Outcome::Release(*entry),
             Some(Slot::Published { .. }) => Outcome::Wrong,
             Some(Slot::Free) | None => Outcome::Unknown,
         }
@@ -179,10 +188,7 @@ impl Window {
     /// PUBCOMP.
     pub(crate) fn complete(&mut self, id: PacketId) -> Outcome {
         match self.slot(id) {
-            Some(Slot::Released { .. }) => {
-                self.finish(id);
-                Outcome::Done
-            }
+            Some(Slot::Released { .. }) => Outcome::Done(self.finish(id)),
             Some(Slot::Published { qos: QoS::AtLeastOnce, .. }) => Outcome::Wrong,
             // PUBCOMP before PUBREL: nothing we could act on.
             Some(Slot::Published { .. } | Slot::Free) | None => Outcome::Unknown,
@@ -197,14 +203,16 @@ impl Window {
         })
     }
 
-    fn finish(&mut self, id: PacketId) {
+    /// Frees an identifier, and says which delivery had it.
+    fn finish(&mut self, id: PacketId) -> EntryNumber {
         let sent = self.index(id) < self.resend_from;
         let slot = self.slot(id).map(|slot| std::mem::replace(slot, Slot::Free));
+        let entry = slot.as_ref().map_or(EntryNumber::default(), Slot::entry);
         self.in_flight -= 1;
         // A PUBREL sent again took no place, so its PUBCOMP frees none [MQTT-3.3.4-9].
         let counted = match slot {
             Some(Slot::Published { .. }) => sent,
-            Some(Slot::Released { counted }) => counted,
+            Some(Slot::Released { counted, .. }) => counted,
             Some(Slot::Free) | None => false,
         };
         self.quota = self.quota.saturating_add(u16::from(counted)).min(self.quota_max);
@@ -213,6 +221,7 @@ impl Window {
             self.base = ((usize::from(self.base) + 1) % IDS) as u16;
             self.resend_from = self.resend_from.saturating_sub(1);
         }
+        entry
     }
 
     fn slot(&mut self, id: PacketId) -> Option<&mut Slot> {
@@ -245,13 +254,13 @@ mod tests {
     fn the_pubcomp_of_a_pubrel_sent_again_makes_no_room_for_a_publish() {
         let mut window = Window::new(1);
         let released = window.allocate(QoS::ExactlyOnce, None).unwrap();
-        assert!(matches!(window.receive(released, false), Outcome::Release));
+        assert!(matches!(window.receive(released, false), Outcome::Release(_)));
         window.reconnect(1);
         assert!(matches!(window.next_resend(), Some(Resend::Release(_))));
         let second = window.allocate(QoS::AtLeastOnce, None).unwrap();
-        assert!(matches!(window.complete(released), Outcome::Done));
+        assert!(matches!(window.complete(released), Outcome::Done(_)));
         assert!(!window.has_room(), "one PUBLISH is out, and no more are allowed");
-        assert!(matches!(window.acknowledge(second), Outcome::Done));
+        assert!(matches!(window.acknowledge(second), Outcome::Done(_)));
         assert!(window.has_room());
     }
 }

@@ -8,6 +8,7 @@ use midge_protocol::{QoS, SubscriptionId};
 use super::Session;
 use crate::Message;
 use crate::limits::{Limits, QueuePolicy};
+use crate::store::{DeliveryRecord, EntryNumber};
 use crate::subscriptions::Group;
 
 /// One message on its way to one session, with what its subscriptions made of it.
@@ -15,7 +16,7 @@ use crate::subscriptions::Group;
 pub(crate) struct Delivery {
     pub(crate) message: Arc<Message>,
     /// Numbers the deliveries of a session for the store.
-    pub(crate) entry: u32,
+    pub(crate) entry: EntryNumber,
     pub(crate) qos: QoS,
     pub(crate) retain: bool,
     /// What most deliveries do without.
@@ -33,6 +34,16 @@ pub(crate) struct Rare {
 impl Delivery {
     pub(crate) fn subscription_ids(&self) -> &[SubscriptionId] {
         self.rare.as_ref().map_or(&[], |rare| &rare.subscription_ids)
+    }
+
+    /// What the store keeps of it.
+    pub(crate) fn record(&self) -> DeliveryRecord {
+        DeliveryRecord {
+            qos: self.qos,
+            retain: self.retain,
+            subscription_ids: self.subscription_ids().to_vec(),
+            shared: self.group().map(|group| format!("$share/{}/{}", group.share(), group.filter()).into()),
+        }
     }
 
     pub(crate) fn group(&self) -> Option<&Arc<Group<Arc<Session>>>> {

@@ -7,6 +7,7 @@ use midge_protocol::{QoS, SubscriptionId, TopicFilter};
 
 use super::queue::{Delivery, Rare};
 use crate::retained::{Cursor, Retained};
+use crate::store::EntryNumber;
 use crate::{Message, Time};
 
 /// What each new subscription is still owed, sent as the connection takes it and never cut short.
@@ -49,7 +50,7 @@ impl Replay {
             let current = retained.get(message.topic(), now).is_some_and(|current| Arc::ptr_eq(&current, &message));
             if current && !own {
                 let rare = owed.subscription_id.map(|id| Box::new(Rare { subscription_ids: vec![id], group: None }));
-                return Some(Delivery { message, entry: 0, qos, retain: true, rare });
+                return Some(Delivery { message, entry: EntryNumber::default(), qos, retain: true, rare });
             }
         }
     }

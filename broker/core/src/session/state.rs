@@ -13,7 +13,8 @@ use super::queue::Queue;
 use super::replay::Replay;
 use super::{CloseReason, ConnectionNumber, Peer, Work, register};
 use crate::connection::aliases::AliasesSent;
-use crate::store::Ticket;
+use crate::store::{EntryNumber, Inheritance, SessionRecord, SubscriptionRecord, Ticket};
+use crate::subscriptions::Options;
 use crate::wheel::Timer;
 use crate::{Time, Will};
 
@@ -21,6 +22,8 @@ use crate::{Time, Will};
 pub(crate) struct State {
     /// The connection, while there is one.
     pub(crate) link: Option<Link>,
+    /// The connection it has, or had last.
+    pub(crate) last: ConnectionNumber,
     pub(crate) outbox: Outbox,
     /// Seconds the session lives on after its connection.
     pub(crate) session_expiry: u32,
@@ -37,7 +40,7 @@ pub(crate) struct State {
     /// Messages that may wait in the queue.
     pub(crate) queued_messages_max: u32,
     /// The number of the latest delivery, for the store.
-    pub(crate) entries: u32,
+    pub(crate) entries: EntryNumber,
     pub(crate) will: Option<Box<Will>>,
     /// When the delayed Will is due.
     pub(crate) will_due: Option<Time>,
@@ -45,12 +48,19 @@ pub(crate) struct State {
     pub(crate) expires_at: Option<Time>,
     /// The wheel's entry for the earlier of the two.
     pub(crate) timer: Option<Timer>,
-    /// The filters as the client wrote them, sorted.
-    pub(crate) subscriptions: Vec<Box<str>>,
+    /// Sorted by filter.
+    pub(crate) subscriptions: Vec<OwnSubscription>,
     /// Acknowledgements that wait for the store.
     pub(crate) gated: Option<Box<Gated>>,
     /// Connections that lost the session and whose tasks have not closed them yet.
     departed: Vec<Departed>,
+}
+
+/// A subscription as its session knows it.
+pub(crate) struct OwnSubscription {
+    /// As the client wrote it, `$share/…` included.
+    pub(crate) filter: Box<str>,
+    pub(crate) options: Options,
 }
 
 /// A session's side of its connection.
@@ -87,6 +97,7 @@ impl State {
     pub(crate) fn new(session_expiry: u32, queued_messages_max: u32) -> Self {
         Self {
             link: None,
+            last: ConnectionNumber::default(),
             outbox: Outbox::default(),
             session_expiry,
             stored: false,
@@ -97,7 +108,7 @@ impl State {
             replay_next: false,
             received: ReceivedIds::default(),
             queued_messages_max,
-            entries: 0,
+            entries: EntryNumber::default(),
             will: None,
             will_due: None,
             expires_at: None,
@@ -127,6 +138,7 @@ impl State {
     /// Gives the session to a new connection. The waker is the old connection's task's, to be woken after the lock.
     pub(crate) fn attach(&mut self, link: Link) -> Option<Waker> {
         let quota = link.quota;
+        self.last = link.number;
         let old = self.link.replace(link);
         let waker = old.and_then(|mut old| {
             let waker = old.waker.take();
@@ -187,8 +199,8 @@ impl State {
     }
 
     /// Numbers a new delivery.
-    pub(crate) fn next_entry(&mut self) -> u32 {
-        self.entries = self.entries.wrapping_add(1);
+    pub(crate) fn next_entry(&mut self) -> EntryNumber {
+        self.entries.0 += 1;
         self.entries
     }
 
@@ -243,8 +255,32 @@ impl State {
         }
     }
 
+    /// What the store keeps of the session itself.
+    pub(crate) fn record(&self, client_id: &Arc<str>) -> SessionRecord {
+        SessionRecord {
+            client_id: Arc::clone(client_id),
+            session_expiry: self.session_expiry,
+            expires_at: self.expires_at,
+            will: self.will.clone(),
+            will_due: self.will_due,
+        }
+    }
+
+    /// Everything a connection knows of its session that the one it takes it from may not have told the store yet.
+    pub(crate) fn inheritance(&self) -> Inheritance {
+        let subscriptions = self.subscriptions.iter().map(OwnSubscription::record).collect();
+        Inheritance { subscriptions, received: self.received.iter().collect() }
+    }
+
     /// The filters of the session, kept sorted: where this one is or belongs.
     pub(crate) fn subscription(&self, filter: &str) -> Result<usize, usize> {
-        self.subscriptions.binary_search_by(|own| (**own).cmp(filter))
+        self.subscriptions.binary_search_by(|own| (*own.filter).cmp(filter))
+    }
+}
+
+impl OwnSubscription {
+    pub(crate) fn record(&self) -> SubscriptionRecord {
+        let Options { qos, no_local, retain_as_published, subscription_id } = self.options;
+        SubscriptionRecord { filter: self.filter.clone(), qos, no_local, retain_as_published, subscription_id }
     }
 }

@@ -35,7 +35,6 @@ impl<S: Subscriber> Group<S> {
     }
 
     /// The Topic Filter they share.
-    #[cfg(test)]
     pub(crate) fn filter(&self) -> &str {
         &self.filter
     }

@@ -27,8 +27,8 @@ impl Store for Handle {
         false
     }
 
-    fn append(&self, changes: &[Change]) -> Ticket {
-        let count = changes.len() as u64;
+    fn append(&self, changes: &mut Vec<Change>) -> Ticket {
+        let count = changes.drain(..).len() as u64;
         Ticket(self.0.taken.fetch_add(count, Ordering::Relaxed) + count)
     }
 

@@ -127,7 +127,7 @@ impl Held<'_> {
         self.effects.touch(self.session, link, outbox);
         if let Some(packet_id) = packet_id.filter(|_| !dup) {
             let entry = delivery.entry;
-            self.note(|client_id| Change::Sent { client_id, entry, packet_id });
+            self.note(|session| Change::Sent { session, entry, packet_id });
         }
     }
 
