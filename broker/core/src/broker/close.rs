@@ -37,7 +37,7 @@ impl Broker {
         self.connections.fetch_sub(1, Ordering::Relaxed);
         let Connection { session, number, session_expiry_max, .. } = connection;
         let mut state = session.lock();
-        if !state.link.as_ref().is_some_and(|link| link.number == number) {
+        if state.link.as_ref().is_none_or(|link| link.number != number) {
             state.forget_departed(number);
             return;
         }
