@@ -309,6 +309,25 @@ fn topics_sent_often_get_aliases_as_far_as_the_client_takes_them() {
     );
 }
 
+/// [MQTT-3.1.2-25]
+#[test]
+fn a_message_that_only_its_alias_makes_too_large_goes_without() {
+    let world = World::new();
+    let mut client = world.connect("s", |connect| {
+        connect.properties.topic_alias_maximum = Some(1);
+        connect.properties.maximum_packet_size = NonZeroU32::new(20);
+    });
+    client.subscribe("#", 0);
+    let mut publisher = world.client("p");
+    // Fourteen bytes of payload in a packet of twenty; an alias takes three more.
+    publisher.publish("a", "fourteen bytes", 0, 0);
+    publisher.publish("a", "short", 0, 0);
+    publisher.publish("a", "fourteen bytes", 0, 0);
+    publisher.publish("a", "fifteen bytes..", 0, 0);
+    assert_eq!(client.output()[2..], ["a fourteen bytes", "a short alias1", "a fourteen bytes"]);
+    assert_eq!(world.broker.statistics().dropped_too_large, 1);
+}
+
 #[test]
 fn aliases_do_not_outlive_their_connection() {
     let world = World::new();

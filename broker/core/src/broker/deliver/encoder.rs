@@ -114,15 +114,29 @@ pub(crate) fn append_own(
             publish.topic_alias = Some(alias);
         }
     }
+    if append_fitting(&publish, link, outbox).is_ok() {
+        if let AliasUse::Define(alias) = alias {
+            link.aliases.get_or_insert_default().define(outgoing.topic, alias);
+        }
+        return Ok(());
+    }
+    if alias == AliasUse::Name {
+        return Err(TooLarge);
+    }
+    // An alias takes three bytes: the client may still take the message without [MQTT-3.1.2-25].
+    publish.topic = outgoing.topic;
+    publish.topic_alias = None;
+    append_fitting(&publish, link, outbox)
+}
+
+/// Appends a packet, if the client takes one of its size [MQTT-3.1.2-24].
+fn append_fitting(publish: &Publish<'_>, link: &Link, outbox: &mut Outbox) -> Result<(), TooLarge> {
     let buffer = outbox.buffer();
     let start = buffer.len();
     let encoded = publish.encode_located(link.version, buffer);
     if encoded.is_err() || buffer.len() - start > link.maximum_packet_size as usize {
         buffer.truncate(start);
         return Err(TooLarge);
-    }
-    if let AliasUse::Define(alias) = alias {
-        link.aliases.get_or_insert_default().define(outgoing.topic, alias);
     }
     Ok(())
 }
