@@ -4,20 +4,21 @@
 //! acknowledges when the history says so, not when a message comes.
 
 mod inbox;
+mod outbox;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::num::NonZeroU16;
+use std::num::{NonZeroU16, NonZeroU32};
 use std::sync::Arc;
 
-use midge_core::Time;
+use midge_core::{SessionOverrides, Time};
 use midge_protocol::{
-    Ack, Connect, ConnectProperties, Decoder, Disconnect, MessageProperties, Packet, PacketId, PacketKind,
-    ProtocolVersion, Publish, QoS, ReasonCode, ReasonProperties, Subscribe, SubscribeFilter, SubscribeOptions,
-    SubscriptionId, Unsubscribe, Will,
+    Ack, Connect, ConnectProperties, Decoder, Disconnect, Packet, PacketId, PacketKind, ProtocolVersion, QoS,
+    ReasonCode, ReasonProperties, Subscribe, SubscribeFilter, SubscribeOptions, SubscriptionId, Unsubscribe, Will,
 };
 
 use crate::oracle::{Name, Wire};
 use crate::pipe::Pipe;
+use crate::server::ruling;
 
 /// A client, connected or not.
 pub(crate) struct Client {
@@ -29,6 +30,8 @@ pub(crate) struct Client {
     next_id: u16,
     /// It asked for a clean start and does not know whether it got one: its own state is gone, so it may not ask for less.
     starts_clean: bool,
+    /// PUBACKs and PUBRECs to come for messages it sent more often than it had to.
+    surplus: BTreeMap<u16, u32>,
     pub(crate) link: Option<Link>,
 }
 
@@ -39,8 +42,8 @@ pub(crate) struct Link {
     pub(crate) pipe: Arc<Pipe>,
     /// Bytes on their way to the broker.
     pub(crate) sending: VecDeque<u8>,
-    /// Whether the session outlives the connection.
-    pub(crate) persistent: bool,
+    /// Whether CONNECT asked for a Session Expiry Interval, so that DISCONNECT may change it.
+    pub(crate) expires: bool,
     /// Whether the CONNACK has come.
     pub(crate) ready: bool,
     opened_at: Time,
@@ -50,7 +53,9 @@ pub(crate) struct Link {
     due: VecDeque<(PacketKind, u16)>,
     /// Received messages that it has not acknowledged completely on this connection.
     unacknowledged: BTreeSet<u16>,
+    /// As it asked for itself, or fewer where the broker is told to send no more.
     receive_maximum: u16,
+    packet_bytes_max: usize,
     alias_maximum: u16,
     aliases: BTreeMap<u16, String>,
     /// SUBSCRIBE and UNSUBSCRIBE packets without an answer, and what the SUBACK has to grant.
@@ -79,6 +84,8 @@ struct Outgoing {
 pub(crate) struct Message {
     /// 0 has no payload.
     pub(crate) number: u32,
+    /// Dots that follow it, to make it larger.
+    pub(crate) padding: usize,
     pub(crate) topic: &'static str,
     pub(crate) qos: QoS,
     pub(crate) retain: bool,
@@ -93,36 +100,50 @@ pub(crate) struct Opening {
     /// Version 5 only.
     pub(crate) expiry: Option<u32>,
     pub(crate) receive_maximum: u16,
+    pub(crate) packet_bytes_max: Option<u32>,
     pub(crate) alias_maximum: u16,
+    pub(crate) overrides: SessionOverrides,
     pub(crate) will: Option<(Message, u32)>,
 }
 
 impl Client {
     pub(crate) fn new(name: Name) -> Self {
-        Self { name, outgoing: VecDeque::new(), incoming: BTreeSet::new(), next_id: 1, starts_clean: false, link: None }
+        Self {
+            name,
+            outgoing: VecDeque::new(),
+            incoming: BTreeSet::new(),
+            next_id: 1,
+            starts_clean: false,
+            surplus: BTreeMap::new(),
+            link: None,
+        }
     }
 
     /// Opens a connection and sends CONNECT.
-    pub(crate) fn connect(&mut self, opening: &Opening, wire: Wire, pipe: Arc<Pipe>, now: Time) {
+    ///
+    /// So many messages in flight the broker allows.
+    pub(crate) fn connect(&mut self, opening: &Opening, wire: Wire, pipe: Arc<Pipe>, in_flight_max: u16, now: Time) {
         let clean_start = opening.clean_start || self.starts_clean;
         if clean_start {
             self.forget();
             self.starts_clean = true;
         }
         let v5 = opening.version == ProtocolVersion::V5;
+        self.surplus.clear();
         self.link = Some(Link {
             wire,
             version: opening.version,
             pipe,
             sending: VecDeque::new(),
-            persistent: opening.expiry.is_some_and(|expiry| expiry > 0),
+            expires: opening.expiry.is_some_and(|expiry| expiry > 0),
             ready: false,
             opened_at: now,
             received: Vec::new(),
             decoder: Decoder::client(opening.version, 1024 * 1024),
             due: VecDeque::new(),
             unacknowledged: BTreeSet::new(),
-            receive_maximum: if v5 { opening.receive_maximum } else { u16::MAX },
+            receive_maximum: if v5 { opening.receive_maximum.min(in_flight_max) } else { in_flight_max },
+            packet_bytes_max: opening.packet_bytes_max.filter(|_| v5).map_or(usize::MAX, |bytes| bytes as usize),
             alias_maximum: if v5 { opening.alias_maximum } else { 0 },
             aliases: BTreeMap::new(),
             asked: BTreeMap::new(),
@@ -142,6 +163,7 @@ impl Client {
         let properties = ConnectProperties {
             session_expiry: opening.expiry,
             receive_maximum: NonZeroU16::new(opening.receive_maximum),
+            maximum_packet_size: opening.packet_bytes_max.and_then(NonZeroU32::new),
             topic_alias_maximum: Some(opening.alias_maximum),
             ..ConnectProperties::default()
         };
@@ -158,29 +180,13 @@ impl Client {
         })));
     }
 
-    /// Publishes; says whether quota and protocol allow it now.
-    pub(crate) fn publish(&mut self, message: Message, alias: bool) -> bool {
-        if self.link.is_none() {
-            return false;
-        }
-        if message.qos == QoS::AtMostOnce {
-            self.send_publish(&message, None, false, alias);
-            return true;
-        }
-        let quota = self.link.as_ref().map_or(0, |link| link.quota);
-        if quota == 0 || self.outgoing.iter().any(|outgoing| !outgoing.sent) {
-            return false;
-        }
-        let packet_id = self.take_id();
-        self.count_sent();
-        self.send_publish(&message, Some(packet_id), false, alias);
-        self.outgoing.push_back(Outgoing { packet_id, message, released: false, sent: true, counted: true });
-        true
-    }
-
     pub(crate) fn subscribe(&mut self, filters: &[(&'static str, SubscribeOptions)], id: Option<u32>) {
         let packet_id = self.take_id();
-        let granted = filters.iter().map(|(_, options)| ReasonCode::granted(options.qos)).collect();
+        let answer = |(filter, options): &(&str, SubscribeOptions)| match ruling(filter) {
+            Ok(highest) => ReasonCode::granted(options.qos.min(highest)),
+            Err(reason) => reason,
+        };
+        let granted = filters.iter().map(answer).collect();
         let filters = filters.iter().map(|(filter, options)| SubscribeFilter { filter, options: *options }).collect();
         self.ask(packet_id, granted);
         self.send(&Packet::Subscribe(Subscribe {
@@ -201,16 +207,23 @@ impl Client {
         }));
     }
 
-    /// Sends so many of the acknowledgements that are due.
-    pub(crate) fn acknowledge(&mut self, most: usize) {
+    /// Sends so many of the acknowledgements that are due; a message that `fails` is not taken, of which only version 5
+    /// can tell.
+    pub(crate) fn acknowledge(&mut self, most: usize, fails: bool) {
         for _ in 0..most {
-            let Some((kind, id)) = self.link.as_mut().and_then(|link| link.due.pop_front()) else { return };
-            if let Some(link) = self.link.as_mut().filter(|_| matches!(kind, PacketKind::Puback | PacketKind::Pubcomp))
-            {
+            let Some(link) = &mut self.link else { return };
+            let Some((kind, id)) = link.due.pop_front() else { return };
+            let answers = matches!(kind, PacketKind::Puback | PacketKind::Pubrec);
+            let fails = fails && answers && link.version == ProtocolVersion::V5;
+            if fails && kind == PacketKind::Pubrec {
+                // That is the end of the exchange [MQTT-4.3.3-9].
+                self.incoming.remove(&id);
+            }
+            if fails || matches!(kind, PacketKind::Puback | PacketKind::Pubcomp) {
                 link.unacknowledged.remove(&id);
             }
-            let ack =
-                Ack { packet_id: packet(id), reason: ReasonCode::Success, properties: ReasonProperties::default() };
+            let reason = if fails { ReasonCode::UnspecifiedError } else { ReasonCode::Success };
+            let ack = Ack { packet_id: packet(id), reason, properties: ReasonProperties::default() };
             let answer = match kind {
                 PacketKind::Puback => Packet::Puback(ack),
                 PacketKind::Pubrec => Packet::Pubrec(ack),
@@ -257,64 +270,6 @@ impl Client {
         self.incoming.clear();
     }
 
-    /// On a new connection: what was not acknowledged has to be sent again.
-    fn resume(&mut self) {
-        for outgoing in &mut self.outgoing {
-            (outgoing.sent, outgoing.counted) = (false, false);
-        }
-        self.resend();
-    }
-
-    /// Sends again what was not acknowledged, in order [MQTT-4.4.0-1], [MQTT-4.6.0-1], as far as the broker takes it.
-    fn resend(&mut self) {
-        let mut outgoing = std::mem::take(&mut self.outgoing);
-        for again in outgoing.iter_mut().filter(|outgoing| !outgoing.sent) {
-            if again.released {
-                let (reason, properties) = (ReasonCode::Success, ReasonProperties::default());
-                self.send(&Packet::Pubrel(Ack { packet_id: packet(again.packet_id), reason, properties }));
-            } else if self.link.as_ref().is_some_and(|link| link.quota > 0) {
-                self.count_sent();
-                self.send_publish(&again.message, Some(again.packet_id), true, false);
-                again.counted = true;
-            } else {
-                break;
-            }
-            again.sent = true;
-        }
-        self.outgoing = outgoing;
-    }
-
-    fn count_sent(&mut self) {
-        if let Some(link) = &mut self.link {
-            link.quota -= 1;
-        }
-    }
-
-    fn send_publish(&mut self, message: &Message, packet_id: Option<u16>, dup: bool, alias: bool) {
-        let Some(link) = &mut self.link else { return };
-        let mut topic = message.topic;
-        let mut topic_alias = None;
-        if alias && link.aliases_out_maximum > 0 {
-            let alias = u16::from(message.topic.len() > 1) % link.aliases_out_maximum + 1;
-            topic_alias = Some(alias);
-            if link.aliases_out.insert(alias, topic.to_owned()).as_deref() == Some(topic) {
-                topic = "";
-            }
-        }
-        let version = link.version;
-        self.send(&Packet::Publish(Publish {
-            dup,
-            qos: message.qos,
-            retain: message.retain,
-            topic,
-            packet_id: packet_id.map(packet),
-            topic_alias,
-            subscription_ids: Vec::new(),
-            properties: message.properties(version),
-            payload: message.payload().as_bytes(),
-        }));
-    }
-
     fn ask(&mut self, packet_id: u16, granted: Vec<ReasonCode>) {
         if let Some(link) = &mut self.link {
             link.asked.insert(packet_id, granted);
@@ -326,30 +281,6 @@ impl Client {
         let mut bytes = Vec::new();
         packet.encode(link.version, &mut bytes).expect("nothing a simulated client sends is too large");
         link.sending.extend(bytes);
-    }
-
-    /// A Packet Identifier that stands for nothing else.
-    fn take_id(&mut self) -> u16 {
-        loop {
-            let id = self.next_id;
-            // Few enough that they come round often.
-            self.next_id = self.next_id % 40 + 1;
-            let asked = self.link.as_ref().is_some_and(|link| link.asked.contains_key(&id));
-            if !asked && self.outgoing.iter().all(|outgoing| outgoing.packet_id != id) {
-                return id;
-            }
-        }
-    }
-}
-
-impl Message {
-    fn payload(&self) -> String {
-        if self.number == 0 { String::new() } else { self.number.to_string() }
-    }
-
-    fn properties(&self, version: ProtocolVersion) -> MessageProperties<'static> {
-        let message_expiry = self.expiry.filter(|_| version == ProtocolVersion::V5);
-        MessageProperties { message_expiry, ..MessageProperties::default() }
     }
 }
 

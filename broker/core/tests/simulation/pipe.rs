@@ -10,11 +10,12 @@ use midge_core::{ConnectionNumber, Peer, Session};
 pub(crate) struct Pipe {
     bytes: Mutex<Vec<u8>>,
     capacity: usize,
+    closed: AtomicBool,
 }
 
 impl Pipe {
     pub(crate) fn new(capacity: usize) -> Self {
-        Self { bytes: Mutex::new(Vec::new()), capacity }
+        Self { bytes: Mutex::new(Vec::new()), capacity, closed: AtomicBool::new(false) }
     }
 
     /// Takes as many bytes as there is room for, and says how many.
@@ -38,6 +39,16 @@ impl Pipe {
 
     pub(crate) fn has_room(&self) -> bool {
         self.len() < self.capacity
+    }
+
+    /// The broker has closed the connection. What the client has not read by now it never reads.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Relaxed);
+        self.lock().clear();
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<u8>> {

@@ -8,6 +8,13 @@ impl Random {
         Self(seed)
     }
 
+    /// What is drawn in one step of a history does not depend on the steps before, so that they can be left out.
+    pub(crate) fn of_step(seed: u64, step: u64) -> Self {
+        let mut random = Self(seed ^ step.wrapping_mul(0xD134_2543_DE82_EF95));
+        random.0 = random.next();
+        random
+    }
+
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.0;

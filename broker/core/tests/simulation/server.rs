@@ -1,19 +1,19 @@
 //! The broker with its connections' tasks, as the server crate drives them, in virtual time and on one thread.
 
+mod output;
+mod packets;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use midge_core::{
-    Broker, Chunk, CloseReason, Connection, Decision, DropReason, Effects, Ending, Event, Inbound, Limits, MemoryStore,
-    Opening, Received, Store, Time, Work,
+    Broker, Chunk, CloseReason, Connection, Effects, Ending, Event, Limits, MemoryStore, Message, Origin,
+    SessionOverrides, Store, Time,
 };
-use midge_protocol::{
-    Connect, Decoded, Decoder, Disconnect, Packet, ProtocolVersion, QoS, ReasonCode, Subscribe, Unsubscribe,
-};
+use midge_protocol::{Decoder, QoS, ReasonCode, TopicName};
 
-use crate::oracle::{Connecting, Name, Oracle, Publication, Verdict, Will, Wire};
-use crate::pipe::{Bell, Pipe, Writer};
+use crate::oracle::{Drop, Name, Oracle, Publication, Verdict, Wire};
+use crate::pipe::{Bell, Pipe};
 use crate::store::{Handle, LateStore};
 
 /// The broker, what the specification says about it, and the tasks of its connections.
@@ -26,16 +26,24 @@ pub(crate) struct Server {
     effects: Effects,
 }
 
+/// How a connection is accepted.
+pub(crate) struct Accepting {
+    pub(crate) name: Name,
+    pub(crate) wire: Wire,
+    pub(crate) pipe: Arc<Pipe>,
+    /// Whether whoever has bytes for it writes them itself.
+    pub(crate) inline: bool,
+    /// What the client's grant changes.
+    pub(crate) overrides: SessionOverrides,
+}
+
 /// What serves one Network Connection.
 struct Task {
-    name: Name,
-    wire: Wire,
+    accepting: Accepting,
     decoder: Decoder,
     /// What arrived and is not decoded yet.
     input: Vec<u8>,
     connection: Option<Connection>,
-    pipe: Arc<Pipe>,
-    inline: bool,
     bell: Arc<Bell>,
     /// A chunk the socket would not take all of, and how much it took.
     held: Option<(Chunk, usize)>,
@@ -52,26 +60,24 @@ impl Server {
             Some(store) => Box::new(Handle(Arc::clone(store))),
             None => Box::new(MemoryStore),
         };
+        let oracle = Oracle::new(limits.clone(), now);
         let broker = Broker::new(limits, boxed, seed);
-        Self { broker, oracle: Oracle::new(now), now, store, tasks: BTreeMap::new(), effects: Effects::new() }
+        Self { broker, oracle, now, store, tasks: BTreeMap::new(), effects: Effects::new() }
     }
 
     /// A client opened a connection.
-    pub(crate) fn accept(&mut self, name: Name, wire: Wire, pipe: Arc<Pipe>, inline: bool) {
+    pub(crate) fn accept(&mut self, accepting: Accepting) {
         let task = Task {
-            name,
-            wire,
             decoder: Decoder::server(1024 * 1024),
             input: Vec::new(),
             connection: None,
-            pipe,
-            inline,
             bell: Arc::default(),
             held: None,
             broken: false,
             over: false,
+            accepting,
         };
-        self.tasks.insert(wire, task);
+        self.tasks.insert(task.wire(), task);
     }
 
     /// Bytes from the client arrived.
@@ -90,19 +96,22 @@ impl Server {
 
     /// Tasks that have something to do.
     pub(crate) fn runnable(&self) -> Vec<Wire> {
-        let can_write = |task: &Task| task.held.is_some() && task.pipe.has_room();
+        let can_write = |task: &Task| task.held.is_some() && task.accepting.pipe.has_room();
         let ready = |task: &&Task| task.bell.rings() || task.broken || can_write(task);
-        self.tasks.values().filter(ready).map(|task| task.wire).collect()
+        self.tasks.values().filter(ready).map(Task::wire).collect()
     }
 
     /// Lets one task do all it can.
     pub(crate) fn run(&mut self, wire: Wire) -> Verdict {
         let Some(mut task) = self.tasks.remove(&wire) else { return Ok(()) };
         self.serve(&mut task)?;
-        if !task.over {
+        if task.over {
+            task.accepting.pipe.close();
+        } else {
             self.tasks.insert(wire, task);
         }
-        self.check_events()
+        self.hear(None)?;
+        self.oracle.check_queues(&self.broker.statistics())
     }
 
     /// The clock has moved. Told by a tick, the broker and the oracle do what is due.
@@ -114,7 +123,7 @@ impl Server {
             self.broker.tick(self.now, &mut self.effects);
             self.effects.flush(&self.broker);
         }
-        self.check_events()
+        self.hear(None)
     }
 
     /// The store has written what it was given.
@@ -125,174 +134,74 @@ impl Server {
         }
     }
 
-    fn serve(&mut self, task: &mut Task) -> Verdict {
-        self.read(task)?;
-        if task.broken {
-            task.over = true;
-            if let Some(connection) = task.connection.take() {
-                give_back(&connection, task.held.take());
-                self.close(connection, Ending::Lost, task);
-            }
-            return Ok(());
-        }
-        self.write(task)
-    }
-
-    /// Takes every complete packet: one read batch.
-    fn read(&mut self, task: &mut Task) -> Verdict {
-        let input = std::mem::take(&mut task.input);
-        let mut rest = input.as_slice();
-        while !task.over {
-            let decoded =
-                task.decoder.decode(rest).map_err(|malformed| format!("refused as malformed: {malformed}"))?;
-            let Decoded::Packet { packet, length } = decoded else { break };
-            rest = &rest[length..];
-            match task.connection.take() {
-                None => self.open(task, packet)?,
-                Some(connection) => self.take(task, connection, packet)?,
-            }
-        }
-        task.input = rest.to_vec();
+    /// The broker itself says something. Only it may use topics that begin with `$` [MQTT-4.7.2-1].
+    pub(crate) fn announce(&mut self, publication: Publication) -> Verdict {
+        let topic = TopicName::new(&publication.topic).map_err(|error| error.to_string())?;
+        let expires_at = publication.expiry.map(|seconds| self.now.after_seconds(seconds));
+        let message = Message::new(topic, payload(publication.number, publication.padding).into_bytes())
+            .with_qos(publication.qos)
+            .with_retain(publication.retain)
+            .with_expiry(expires_at);
+        let routed = self.oracle.publish(publication);
+        self.broker.publish_from(Origin::System, message, self.now, &mut self.effects);
+        self.hear(Some(routed))?;
         self.effects.flush(&self.broker);
-        Ok(())
+        self.hear(None)
     }
 
-    fn open(&mut self, task: &mut Task, packet: Packet<'_>) -> Verdict {
-        let Packet::Connect(connect) = &packet else { return Err(format!("{} came first", packet.kind())) };
-        let expiry = session_expiry(connect);
-        let connecting = Connecting {
-            name: task.name,
-            wire: task.wire,
-            clean_start: connect.clean_start,
-            expiry,
-            will: will(connect)?,
-        };
-        let request = Opening::receive(packet, &self.broker).map_err(|error| format!("CONNECT refused: {error}"))?;
-        let peer = Arc::new(Writer { pipe: Arc::clone(&task.pipe), inline: task.inline });
-        let connection = self.broker.connect(request, peer, self.now, &mut self.effects);
-        let connection = connection.map_err(|refusal| format!("CONNECT refused: {refusal}"))?;
-        let present = self.oracle.connect(connecting);
-        if connection.session_present() != present {
-            return Err(format!("Session Present has to be {present} for {} [MQTT-3.2.2-2]", task.name));
-        }
-        task.connection = Some(connection);
-        // The owner looks at its session's output once of its own accord, and from then on when woken.
-        task.bell.ring();
-        Ok(())
-    }
-
-    fn take(&mut self, task: &mut Task, mut connection: Connection, packet: Packet<'_>) -> Verdict {
-        let (now, name) = (self.now, task.name);
-        let received = connection.receive(packet).map_err(|error| format!("{name} broke a rule: {error}"))?;
-        // A connection that lost its session serves nobody any more.
-        let current = self.oracle.is_current(name, task.wire);
-        match received {
-            Received::Publish(inbound) => self.publish(task, &mut connection, &inbound, current)?,
-            Received::Acknowledgement(acknowledgement) => {
-                if acknowledgement.kind == midge_core::AcknowledgementKind::Pubrel && current {
-                    self.oracle.release(name, acknowledgement.packet_id.get());
-                }
-                let done = self.broker.acknowledge(&mut connection, acknowledgement, now, &mut self.effects);
-                done.map_err(|error| format!("{name} broke a rule: {error}"))?;
+    fn serve(&mut self, task: &mut Task) -> Verdict {
+        // What is written may make room for the answers to what was not read before.
+        loop {
+            let was_overfull = self.is_overfull(task);
+            if !was_overfull {
+                self.read(task)?;
             }
-            Received::Subscribe(subscribe) => self.subscribe(name, &mut connection, &subscribe, current),
-            Received::Unsubscribe(unsubscribe) => self.unsubscribe(name, &mut connection, &unsubscribe, current),
-            Received::Ping => self.broker.pong(&mut connection, &mut self.effects),
-            Received::Authenticate(_) => return Err("nobody authenticates here".into()),
-            Received::Disconnect(disconnect) => {
-                let with_will = disconnect.reason == ReasonCode::DisconnectWithWill;
-                let ending = Ending::Disconnected { with_will, session_expiry: disconnect.session_expiry };
-                give_back(&connection, task.held.take());
+            if task.broken && !task.over {
                 task.over = true;
-                self.close(connection, ending, task);
+                self.close(task, Ending::Lost)?;
+            }
+            if task.over {
+                return Ok(());
+            }
+            self.write(task)?;
+            if task.over || !was_overfull || self.is_overfull(task) {
                 return Ok(());
             }
         }
-        task.connection = Some(connection);
-        Ok(())
     }
 
-    fn publish(&mut self, task: &Task, connection: &mut Connection, inbound: &Inbound<'_>, current: bool) -> Verdict {
-        let refused = inbound.topic.starts_with("refused");
-        let id = inbound.packet_id.map_or(0, midge_protocol::PacketId::get);
-        let new = inbound.qos < QoS::ExactlyOnce || (current && self.oracle.is_new(task.name, id));
-        if current && new == inbound.repeated {
-            return Err(format!("{} sent QoS 2 message {id}, which is new: {new} [MQTT-4.3.3-10]", task.name));
+    fn close(&mut self, task: &mut Task, ending: Ending) -> Verdict {
+        let Some(connection) = task.connection.take() else { return Ok(()) };
+        if let Some((chunk, written)) = task.held.take() {
+            connection.session().give_back(connection.number(), chunk, written);
         }
-        let decision = if refused {
-            self.oracle.release(task.name, id);
-            Decision::Refuse { reason: ReasonCode::NotAuthorized, text: Some("refused by rule") }
-        } else {
-            Decision::Accept
+        let (with_will, expiry) = match ending {
+            Ending::Disconnected { with_will, session_expiry } => (with_will, session_expiry),
+            Ending::Lost | Ending::Shutdown => (true, None),
         };
-        if new && !refused {
-            self.oracle.publish(Publication {
-                number: number(inbound.payload)?,
-                topic: inbound.topic.to_string(),
-                publisher: task.name,
-                qos: inbound.qos,
-                retain: inbound.retain,
-                expiry: inbound.properties.message_expiry,
-            });
-        }
-        self.broker.publish(connection, inbound, decision, self.now, &mut self.effects);
-        Ok(())
+        // What the batch did before comes before what its end brings about.
+        self.effects.flush(&self.broker);
+        self.hear(None)?;
+        self.oracle.close(task.name(), task.wire(), with_will, expiry);
+        self.broker.close(connection, ending, self.now, &mut self.effects);
+        self.effects.flush(&self.broker);
+        self.hear(None)
     }
 
-    fn subscribe(&mut self, name: Name, connection: &mut Connection, subscribe: &Subscribe<'_>, current: bool) {
-        let rulings: Vec<Result<QoS, ReasonCode>> = subscribe.filters.iter().map(|_| Ok(QoS::ExactlyOnce)).collect();
-        if current {
-            let id = subscribe.subscription_id.map(midge_protocol::SubscriptionId::get);
-            for asked in &subscribe.filters {
-                self.oracle.subscribe(name, asked.filter, asked.options, id);
-            }
-        }
-        self.broker.subscribe(connection, subscribe, &rulings, self.now, &mut self.effects);
-    }
-
-    fn unsubscribe(&mut self, name: Name, connection: &mut Connection, unsubscribe: &Unsubscribe<'_>, current: bool) {
-        if current {
-            for filter in &unsubscribe.filters {
-                self.oracle.unsubscribe(name, filter);
-            }
-        }
-        self.broker.unsubscribe(connection, unsubscribe, self.now, &mut self.effects);
-    }
-
-    /// Does what the session's output asks for, until it is pending.
-    fn write(&mut self, task: &mut Task) -> Verdict {
-        if let Some((chunk, mut written)) = task.held.take()
-            && let Some(connection) = &task.connection
-        {
-            written += task.pipe.write(&chunk[written..]);
-            if written < chunk.len() {
-                task.held = Some((chunk, written));
-            } else {
-                connection.session().give_back(connection.number(), chunk, written);
-                task.bell.ring();
-            }
-        }
-        // Even while the socket is full the session may want the connection closed.
-        while task.bell.answer() {
-            let Some(connection) = task.connection.as_mut() else { return Ok(()) };
-            let waker = task.bell.waker();
-            let work = connection.session().poll_output(connection.number(), &mut Context::from_waker(&waker));
-            let Poll::Ready(work) = work else { return Ok(()) };
-            task.bell.ring();
-            match work {
-                Work::Write(chunk) => {
-                    let written = task.pipe.write(&chunk);
-                    if written < chunk.len() {
-                        task.held = Some((chunk, written));
-                    } else {
-                        connection.session().give_back(connection.number(), chunk, written);
-                    }
+    /// Tells the oracle what the broker says it dropped while it did one thing: routing that publication, or another.
+    fn hear(&mut self, routed: Option<usize>) -> Verdict {
+        self.effects.take_published();
+        for event in self.effects.drain_events() {
+            match event {
+                Event::MessageDropped { client_id, topic, reason, count } => {
+                    let drop = Drop { name: &client_id, topic: &topic, reason, count, routed };
+                    self.oracle.dropped(&drop)?;
                 }
-                Work::Drained => {
-                    self.broker.drained(connection, self.now, &mut self.effects);
-                    self.effects.flush(&self.broker);
-                }
-                Work::Close(reason) => return self.turn_away(task, reason),
+                Event::SessionCreated { .. } => self.oracle.told.created += 1,
+                Event::SessionResumed { .. } => self.oracle.told.resumed += 1,
+                Event::WillPublished { .. } => self.oracle.told.wills += 1,
+                Event::TakenOver { .. } => self.oracle.told.taken_over += 1,
+                Event::SessionEnded { .. } => self.oracle.told.ended += 1,
             }
         }
         Ok(())
@@ -301,73 +210,48 @@ impl Server {
     /// The broker wants the connection closed.
     fn turn_away(&mut self, task: &mut Task, reason: CloseReason) -> Verdict {
         task.over = true;
-        if reason != CloseReason::TakenOver {
-            return Err(format!("{} was turned away: {reason:?}", task.name));
+        if reason == CloseReason::SlowConsumer {
+            self.oracle.check_slow(task.name())?;
+        } else if reason != CloseReason::TakenOver {
+            return Err(format!("{} was turned away: {reason:?}", task.name()));
         }
-        let Some(connection) = task.connection.take() else { return Ok(()) };
-        give_back(&connection, task.held.take());
-        if connection.version() == ProtocolVersion::V5 && !connection.session().is_cut_off(connection.number()) {
-            let mut bytes = Vec::new();
-            let disconnect = Packet::Disconnect(Disconnect::new(reason.reason_code()));
-            disconnect.encode(ProtocolVersion::V5, &mut bytes).map_err(|error| error.to_string())?;
-            task.pipe.write(&bytes);
-        }
-        self.close(connection, Ending::Lost, task);
-        Ok(())
-    }
-
-    fn close(&mut self, connection: Connection, ending: Ending, task: &Task) {
-        let (with_will, expiry) = match ending {
-            Ending::Disconnected { with_will, session_expiry } => (with_will, session_expiry),
-            Ending::Lost | Ending::Shutdown => (true, None),
-        };
-        self.oracle.close(task.name, task.wire, with_will, expiry);
-        // What the batch did before comes before what its end brings about.
-        self.effects.flush(&self.broker);
-        self.broker.close(connection, ending, self.now, &mut self.effects);
-        self.effects.flush(&self.broker);
-    }
-
-    /// Nothing here is large or slow enough to be dropped.
-    fn check_events(&mut self) -> Verdict {
-        self.effects.take_published();
-        let lost = self.effects.drain_events().find(|event| match event {
-            Event::MessageDropped { reason, .. } => !matches!(reason, DropReason::Expired | DropReason::SessionEnded),
-            _ => false,
-        });
-        lost.map_or(Ok(()), |event| Err(format!("a message was dropped: {event:?}")))
+        self.say_farewell(task, reason)?;
+        self.close(task, Ending::Lost)
     }
 }
 
-fn give_back(connection: &Connection, held: Option<(Chunk, usize)>) {
-    if let Some((chunk, written)) = held {
-        connection.session().give_back(connection.number(), chunk, written);
+impl Task {
+    fn name(&self) -> Name {
+        self.accepting.name
+    }
+
+    fn wire(&self) -> Wire {
+        self.accepting.wire
     }
 }
 
-/// The number a payload names; none is 0.
-pub(crate) fn number(payload: &[u8]) -> Result<u32, String> {
+/// What a client's permissions say about a SUBSCRIBE.
+pub(crate) fn ruling(filter: &str) -> Result<QoS, ReasonCode> {
+    match filter {
+        "b" => Ok(QoS::AtMostOnce),
+        "+/b" | "$share/one/b" => Ok(QoS::AtLeastOnce),
+        "forbidden/#" => Err(ReasonCode::NotAuthorized),
+        _ => Ok(QoS::ExactlyOnce),
+    }
+}
+
+/// The payload of a message: its number, and so many dots. Number 0 has none.
+pub(crate) fn payload(number: u32, padding: usize) -> String {
+    if number == 0 { String::new() } else { format!("{number}{}", ".".repeat(padding)) }
+}
+
+/// The number a payload names, and how many dots follow; none is 0.
+pub(crate) fn number(payload: &[u8]) -> Result<(u32, usize), String> {
     let text = std::str::from_utf8(payload).map_err(|error| error.to_string())?;
-    if text.is_empty() { Ok(0) } else { text.parse().map_err(|error| format!("payload {text:?}: {error}")) }
-}
-
-/// Before version 5 a session that is not clean lasts for ever (3.1.2.11.2).
-fn session_expiry(connect: &Connect<'_>) -> u32 {
-    match (connect.version, connect.clean_start) {
-        (ProtocolVersion::V5, _) => connect.properties.session_expiry.unwrap_or(0),
-        (_, true) => 0,
-        (_, false) => u32::MAX,
+    let digits = text.trim_end_matches('.');
+    if text.is_empty() {
+        return Ok((0, 0));
     }
-}
-
-fn will(connect: &Connect<'_>) -> Result<Option<Will>, String> {
-    let Some(will) = &connect.will else { return Ok(None) };
-    Ok(Some(Will {
-        number: number(will.payload)?,
-        topic: will.topic.to_owned(),
-        qos: will.qos,
-        retain: will.retain,
-        delay: will.delay.unwrap_or(0),
-        expiry: will.properties.message_expiry,
-    }))
+    let number = digits.parse().map_err(|error| format!("payload {text:?}: {error}"))?;
+    Ok((number, text.len() - digits.len()))
 }

@@ -1,18 +1,22 @@
 //! One history: what the clients, the network, the clock and the store do, step by step, as the seed has it.
 
+mod choices;
+mod settle;
+
 use std::sync::Arc;
 
-use midge_core::{Limits, Time};
-use midge_protocol::{ProtocolVersion, QoS, RetainHandling, SubscribeOptions};
+use midge_core::Time;
+use midge_protocol::{ProtocolVersion, RetainHandling, SubscribeOptions};
 
 use crate::client::{Client, Message, Opening};
-use crate::oracle::{Verdict, Wire};
+use crate::oracle::{Publication, Verdict, Wire};
 use crate::pipe::Pipe;
 use crate::random::Random;
-use crate::server::Server;
+use crate::server::{Accepting, Server};
 
 /// Everything there is in one history.
 pub(crate) struct World {
+    seed: u64,
     random: Random,
     pub(crate) server: Server,
     clients: Vec<Client>,
@@ -27,45 +31,29 @@ pub(crate) struct World {
 }
 
 const NAMES: [&str; 5] = ["anna", "bert", "cleo", "dora", "emil"];
-const WILL_TOPICS: [&str; 5] = ["will/anna", "will/bert", "will/cleo", "will/dora", "will/emil"];
-const TOPICS: [&str; 6] = ["a", "a/b", "a/b/c", "b", "b/b", "refused/a"];
-/// What the first clients subscribe to, and what the others do. No topic is matched by two shared subscriptions, nor by
-/// a shared and another one of the same client: what came for which could not be told.
-const FILTERS: [&[&str]; 2] = [
-    &["a", "a/b", "b", "#", "a/#", "+/b", "+", "will/+"],
-    &["$share/one/a/#", "$share/one/a/#", "$share/one/b", "$share/two/will/+", "b/b", "+/b/b"],
-];
-/// How many clients share subscriptions: the last ones.
-const SHARERS: usize = 3;
-const QOS: [QoS; 3] = [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce];
 
 impl World {
     pub(crate) fn new(seed: u64) -> Self {
         let mut random = Random::new(seed);
-        let limits = Limits {
-            in_flight_max: random.pick(&[1, 2, 3, 1024]),
-            receive_maximum: random.pick(&[1, 3, 1024]),
-            topic_alias_maximum: random.pick(&[0, 2]),
-            ..Limits::default()
-        };
+        let limits = choices::limits(&mut random);
         let late = random.chance(30);
         let narrow = random.chance(30);
         let now = Time(1_700_000_000_000);
         let story = vec![format!(
-            "broker: {} in flight, Receive Maximum {}, {} aliases; store {}; sockets {}",
-            limits.in_flight_max,
-            limits.receive_maximum,
-            limits.topic_alias_maximum,
+            "broker: {}; store {}; sockets {}",
+            choices::describe(&limits),
             if late { "late" } else { "volatile" },
             if narrow { "narrow" } else { "wide" },
         )];
         let clients = NAMES.iter().map(|name| Client::new(name)).collect();
         let server = Server::new(limits, seed, late, now);
-        Self { random, server, clients, wires: 0, messages: 0, story, narrow, lost: Vec::new() }
+        Self { seed, random, server, clients, wires: 0, messages: 0, story, narrow, lost: Vec::new() }
     }
 
     /// Something happens.
-    pub(crate) fn step(&mut self) -> Verdict {
+    pub(crate) fn step(&mut self, number: u64) -> Verdict {
+        self.random = Random::of_step(self.seed, number);
+        self.messages = number as u32 * 8;
         let who = self.random.below(self.clients.len());
         let connected = self.clients[who].link.is_some();
         let ready = self.clients[who].link.as_ref().is_some_and(|link| link.ready);
@@ -74,7 +62,9 @@ impl World {
             0 if connected => self.take_over(who),
             1..=3 if connected => self.lose(who),
             4..=5 if ready => self.disconnect(who),
-            8..=29 if ready => self.publish(who),
+            8..=27 if ready => self.publish(who),
+            28 if ready => self.repeat(who),
+            29 => self.announce(),
             30..=36 if ready => self.subscribe(who),
             37..=39 if ready => self.unsubscribe(who),
             40 if ready => self.ping(who),
@@ -86,94 +76,6 @@ impl World {
             96..=97 => self.commit(),
             _ => Ok(()),
         }
-    }
-
-    /// The network heals, everybody comes back and acknowledges: whatever was owed has to arrive.
-    pub(crate) fn settle(&mut self) -> Verdict {
-        self.tell("the network heals; whoever has a session comes back");
-        for wire in std::mem::take(&mut self.lost) {
-            self.server.break_wire(wire);
-        }
-        self.quiesce()?;
-        self.server.advance(1, true)?;
-        for who in 0..self.clients.len() {
-            let name = self.clients[who].name;
-            if self.clients[who].link.is_none() && self.server.oracle.is_waiting_for(name) {
-                let opening = Opening { clean_start: false, expiry: Some(100_000), will: None, ..self.opening(who) };
-                self.open(who, &opening);
-            }
-        }
-        self.quiesce()?;
-        self.server.oracle.check_all_received()?;
-        if let Some(client) = self.clients.iter().find(|client| client.link.is_some() && !client.is_quiet()) {
-            return Err(client.open_ends());
-        }
-        self.check_statistics()?;
-        self.check_retained()
-    }
-
-    /// Lets everything happen that can, until nothing more does.
-    fn quiesce(&mut self) -> Verdict {
-        for _ in 0..10_000 {
-            self.server.commit();
-            let mut moved = false;
-            for client in &mut self.clients {
-                moved |= client.link.as_ref().is_some_and(|link| link.pipe.len() > 0);
-                client.receive(usize::MAX, &mut self.server.oracle)?;
-                client.acknowledge(usize::MAX);
-                if let Some(link) = &mut client.link {
-                    let bytes: Vec<u8> = link.sending.drain(..).collect();
-                    if !bytes.is_empty() {
-                        moved = true;
-                        self.server.arrive(link.wire, &bytes)?;
-                    }
-                }
-            }
-            let tasks = self.server.runnable();
-            moved |= !tasks.is_empty();
-            for wire in tasks {
-                self.server.run(wire)?;
-            }
-            if !moved {
-                return Ok(());
-            }
-        }
-        Err("the broker never comes to rest".into())
-    }
-
-    fn check_statistics(&self) -> Verdict {
-        let (statistics, oracle) = (self.server.broker.statistics(), &self.server.oracle);
-        let told = [statistics.sessions, statistics.subscriptions, statistics.retained_messages];
-        let right = [oracle.session_count(), oracle.subscription_count(), oracle.retained().len() as u64];
-        if told != right {
-            return Err(format!("sessions, subscriptions, retained messages are {right:?}, told are {told:?}"));
-        }
-        let left = [statistics.queued_messages, statistics.queued_bytes, statistics.in_flight];
-        if left != [0, 0, 0] {
-            return Err(format!("queued messages and bytes, in flight: {left:?} are told, and all has arrived"));
-        }
-        Ok(())
-    }
-
-    /// A newcomer that asks for everything gets the last retained message of each topic and nothing else.
-    fn check_retained(&mut self) -> Verdict {
-        self.tell("eve asks for everything that is retained");
-        self.clients.push(Client::new("eve"));
-        let who = self.clients.len() - 1;
-        let opening = Opening {
-            version: ProtocolVersion::V311,
-            clean_start: true,
-            expiry: None,
-            receive_maximum: 20,
-            alias_maximum: 0,
-            will: None,
-        };
-        self.open(who, &opening);
-        self.quiesce()?;
-        self.clients[who].subscribe(&[("#", SubscribeOptions::new(QoS::ExactlyOnce))], None);
-        self.quiesce()?;
-        // The oracle refuses what is not owed, and misses what is.
-        self.server.oracle.check_all_received()
     }
 
     fn connect(&mut self, who: usize) -> Verdict {
@@ -197,8 +99,10 @@ impl World {
         let inline = self.random.chance(60);
         let name = self.clients[who].name;
         self.tell(&format!("{name} connects as #{}: {opening:?}", self.wires));
-        self.server.accept(name, self.wires, Arc::clone(&pipe), inline);
-        self.clients[who].connect(opening, self.wires, pipe, self.server.now);
+        let (wire, overrides) = (self.wires, opening.overrides);
+        let in_flight_max = overrides.inflight.unwrap_or(self.server.broker.limits().in_flight_max);
+        self.server.accept(Accepting { name, wire, pipe: Arc::clone(&pipe), inline, overrides });
+        self.clients[who].connect(opening, wire, pipe, in_flight_max, self.server.now);
     }
 
     fn lose(&mut self, who: usize) -> Verdict {
@@ -225,17 +129,19 @@ impl World {
         let Some(version) = client.link.as_ref().map(|link| link.version) else { return Ok(()) };
         // Version 3 has neither; and what was 0 may not be raised [MQTT-3.1.2-11].
         let v5 = version == ProtocolVersion::V5;
-        let expiry = expiry.filter(|_| v5 && client.link.as_ref().is_some_and(|link| link.persistent));
+        let expiry = expiry.filter(|_| v5 && client.link.as_ref().is_some_and(|link| link.expires));
         client.disconnect(with_will && v5, expiry);
         let Some(mut link) = client.link.take() else { return Ok(()) };
         let name = client.name;
         self.tell(&format!("{name} disconnects, with Will: {with_will}, expiry: {expiry:?}"));
         let bytes: Vec<u8> = link.sending.drain(..).collect();
+        // If the broker does not read it, for the client did not read either, all it will notice is that it is gone.
+        self.lost.push(link.wire);
         self.server.arrive(link.wire, &bytes)
     }
 
     fn publish(&mut self, who: usize) -> Verdict {
-        let topic = self.random.pick(&TOPICS);
+        let topic = self.random.pick(&choices::TOPICS);
         let message = self.message(topic, true);
         let alias = self.random.chance(20);
         let text = format!("{} publishes {message:?}", self.clients[who].name);
@@ -243,6 +149,23 @@ impl World {
             self.tell(&text);
         }
         Ok(())
+    }
+
+    fn repeat(&mut self, who: usize) -> Verdict {
+        if self.clients[who].repeat() {
+            self.tell(&format!("{} sends a message again", self.clients[who].name));
+        }
+        Ok(())
+    }
+
+    /// The broker itself publishes something.
+    fn announce(&mut self) -> Verdict {
+        let topic = self.random.pick(&["$own/a", "a/b", "$own/a/b"]);
+        let message = self.message(topic, false);
+        self.tell(&format!("the broker announces {message:?}"));
+        let Message { number, padding, topic, qos, retain, expiry } = message;
+        let topic = topic.to_owned();
+        self.server.announce(Publication { number, padding, topic, publisher: "", qos, retain, expiry })
     }
 
     fn subscribe(&mut self, who: usize) -> Verdict {
@@ -255,7 +178,7 @@ impl World {
             if filters.iter().any(|(other, _)| *other == filter) {
                 continue;
             }
-            let mut options = SubscribeOptions::new(self.random.pick(&QOS));
+            let mut options = SubscribeOptions::new(self.random.pick(&choices::QOS));
             if version == ProtocolVersion::V5 {
                 options.no_local = self.random.chance(20) && !filter.starts_with("$share");
                 options.retain_as_published = self.random.chance(30);
@@ -275,13 +198,6 @@ impl World {
         self.tell(&format!("{} unsubscribes from {filter}", self.clients[who].name));
         self.clients[who].unsubscribe(filter);
         Ok(())
-    }
-
-    /// A filter of this client's kind, and its number.
-    fn filter(&mut self, who: usize) -> (usize, &'static str) {
-        let filters = FILTERS[usize::from(who + SHARERS >= NAMES.len())];
-        let place = self.random.below(filters.len());
-        (place, filters[place])
     }
 
     fn ping(&mut self, who: usize) -> Verdict {
@@ -313,7 +229,8 @@ impl World {
 
     fn acknowledge(&mut self, who: usize) -> Verdict {
         let most = 1 + self.random.below(3);
-        self.clients[who].acknowledge(most);
+        let fails = self.random.chance(10);
+        self.clients[who].acknowledge(most, fails);
         Ok(())
     }
 
@@ -331,36 +248,6 @@ impl World {
         let tick = self.random.chance(80);
         self.tell(&format!("{seconds} seconds pass, tick: {tick}"));
         self.server.advance(seconds, tick)
-    }
-
-    fn opening(&mut self, who: usize) -> Opening {
-        let version = self.random.pick(&[ProtocolVersion::V311, ProtocolVersion::V5, ProtocolVersion::V5]);
-        let v5 = version == ProtocolVersion::V5;
-        let will = self.random.chance(40).then(|| {
-            let message = self.message(WILL_TOPICS[who], false);
-            (message, if v5 { self.random.pick(&[0, 0, 3, 30]) } else { 0 })
-        });
-        Opening {
-            version,
-            clean_start: self.random.chance(25),
-            expiry: self.random.pick(&[None, Some(0), Some(5), Some(100), Some(5000), Some(u32::MAX)]).filter(|_| v5),
-            receive_maximum: self.random.pick(&[1, 2, 20]),
-            alias_maximum: self.random.pick(&[0, 1, 3]),
-            will,
-        }
-    }
-
-    fn message(&mut self, topic: &'static str, may_clear: bool) -> Message {
-        let retain = self.random.chance(25);
-        let clears = retain && may_clear && self.random.chance(30);
-        self.messages += 1;
-        Message {
-            number: if clears { 0 } else { self.messages },
-            topic,
-            qos: self.random.pick(&QOS),
-            retain,
-            expiry: self.random.chance(20).then(|| self.random.pick(&[2, 20, 4000])),
-        }
     }
 
     fn commit(&mut self) -> Verdict {

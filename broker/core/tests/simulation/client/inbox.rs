@@ -12,6 +12,10 @@ impl Client {
     /// Takes at most so many bytes from the connection, and every packet that is complete then.
     pub(crate) fn receive(&mut self, most: usize, oracle: &mut Oracle) -> Verdict {
         let Some(link) = &mut self.link else { return Ok(()) };
+        if link.pipe.is_closed() {
+            self.link = None;
+            return Ok(());
+        }
         let mut received = std::mem::take(&mut link.received);
         received.extend(link.pipe.read(most));
         let mut decoder = link.decoder.clone();
@@ -21,7 +25,7 @@ impl Client {
             let decoded = decoded.map_err(|malformed| format!("{} cannot read the broker: {malformed}", self.name))?;
             let Decoded::Packet { packet, length } = decoded else { break };
             rest = &rest[length..];
-            self.take(packet, oracle)?;
+            self.take(packet, length, oracle)?;
         }
         if let Some(link) = &mut self.link {
             link.received = rest.to_vec();
@@ -29,11 +33,14 @@ impl Client {
         Ok(())
     }
 
-    fn take(&mut self, packet: Packet<'_>, oracle: &mut Oracle) -> Verdict {
+    fn take(&mut self, packet: Packet<'_>, length: usize, oracle: &mut Oracle) -> Verdict {
         let name = self.name;
         let Some(link) = &mut self.link else { return Ok(()) };
+        if length > link.packet_bytes_max {
+            return Err(format!("{name} received {length} bytes, more than it takes [MQTT-3.1.2-24]: {packet:?}"));
+        }
         match packet {
-            Packet::Connack(connack) if !link.ready => self.take_connack(&connack),
+            Packet::Connack(connack) if !link.ready => self.take_connack(&connack, oracle),
             other if !link.ready => Err(format!("{name} received {} before CONNACK [MQTT-3.2.0-1]", other.kind())),
             Packet::Publish(publish) => self.take_publish(&publish, oracle),
             Packet::Puback(ack) => self.take_acknowledgement(PacketKind::Puback, &ack),
@@ -52,7 +59,7 @@ impl Client {
         }
     }
 
-    fn take_connack(&mut self, connack: &Connack<'_>) -> Verdict {
+    fn take_connack(&mut self, connack: &Connack<'_>, oracle: &Oracle) -> Verdict {
         if connack.reason != ReasonCode::Success {
             return Err(format!("{} was refused: {}", self.name, connack.reason.name()));
         }
@@ -63,7 +70,10 @@ impl Client {
             link.quota = connack.properties.receive_maximum.map_or(u16::MAX, std::num::NonZeroU16::get);
             link.aliases_out_maximum = connack.properties.topic_alias_maximum.unwrap_or(0);
         }
-        if connack.session_present {
+        // Version 3.1 has no way to say so (its CONNACK has no flags), and these clients are told by a higher power.
+        let told =
+            if link.version == ProtocolVersion::V31 { oracle.is_resumed(self.name) } else { connack.session_present };
+        if told {
             self.resume();
         } else {
             self.forget();
@@ -76,13 +86,15 @@ impl Client {
         let Some(link) = &mut self.link else { return Ok(()) };
         let topic = link.resolve(publish)?;
         let packet_id = publish.packet_id.map(PacketId::get);
+        let (number, padding) = number(publish.payload)?;
         let mut ids: Vec<u32> = publish.subscription_ids.iter().map(|id| id.get()).collect();
         ids.sort_unstable();
         let seen = Seen {
             wire: link.wire,
             version: link.version,
             connected_at: link.opened_at,
-            number: number(publish.payload)?,
+            number,
+            padding,
             topic,
             qos: publish.qos,
             retain: publish.retain,
@@ -110,6 +122,9 @@ impl Client {
 
     fn take_acknowledgement(&mut self, kind: PacketKind, ack: &Ack<'_>) -> Verdict {
         let id = ack.packet_id.get();
+        if kind != PacketKind::Pubcomp && self.take_surplus(id) {
+            return Ok(());
+        }
         let Some(link) = &mut self.link else { return Ok(()) };
         let Some(place) = self.outgoing.iter().position(|outgoing| outgoing.packet_id == id) else {
             return Err(format!("{} received {kind} for {id}, which it is not waiting for", self.name));
@@ -128,7 +143,7 @@ impl Client {
             link.due.push_back((PacketKind::Pubrel, id));
             return Ok(());
         }
-        let refused = outgoing.message.topic.starts_with("refused");
+        let refused = outgoing.message.topic.starts_with("refused") || outgoing.message.topic.starts_with('$');
         if ack.reason.is_error() != (refused && link.version == ProtocolVersion::V5) && kind != PacketKind::Pubcomp {
             return Err(format!("{} received {kind} {} for {:?}", self.name, ack.reason.name(), outgoing.message));
         }
@@ -136,6 +151,16 @@ impl Client {
         self.outgoing.remove(place);
         self.resend();
         Ok(())
+    }
+
+    /// One of several answers to a message that was sent several times: only the last one counts.
+    fn take_surplus(&mut self, id: u16) -> bool {
+        let Some(left) = self.surplus.get_mut(&id) else { return false };
+        *left -= 1;
+        if *left == 0 {
+            self.surplus.remove(&id);
+        }
+        true
     }
 }
 
@@ -155,7 +180,13 @@ impl Link {
 
     fn take_suback(&mut self, suback: &Suback<'_>) -> Verdict {
         let granted = self.take_answer(suback.packet_id)?;
-        if granted == suback.reasons { Ok(()) } else { Err(format!("{granted:?} had to be granted: {suback:?}")) }
+        // What version 3 can say of a refusal is that it is one.
+        let version = self.version;
+        let same = |(due, told): (&ReasonCode, &ReasonCode)| {
+            due == told || (version < ProtocolVersion::V5 && due.is_error() && told.is_error())
+        };
+        let right = granted.len() == suback.reasons.len() && granted.iter().zip(&suback.reasons).all(same);
+        if right { Ok(()) } else { Err(format!("{granted:?} had to be granted: {suback:?}")) }
     }
 
     fn take_answer(&mut self, packet_id: PacketId) -> Result<Vec<ReasonCode>, String> {

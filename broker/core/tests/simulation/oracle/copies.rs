@@ -3,7 +3,7 @@
 use midge_core::Time;
 use midge_protocol::{ProtocolVersion, QoS};
 
-use super::{Copy, Form, Name, Oracle, Publication, Receipt, Session, Verdict, Wire, is_over};
+use super::{Copy, Loss, Name, Oracle, Publication, Receipt, Session, Verdict, Wire, is_over};
 
 /// A PUBLISH as a client saw it. A QoS 2 message that the client knows already is not shown to the oracle.
 #[derive(Clone, Debug)]
@@ -13,6 +13,7 @@ pub(crate) struct Seen {
     /// When the connection was made.
     pub(crate) connected_at: Time,
     pub(crate) number: u32,
+    pub(crate) padding: usize,
     pub(crate) topic: String,
     pub(crate) qos: QoS,
     pub(crate) retain: bool,
@@ -33,9 +34,18 @@ impl Oracle {
         if let Some(place) = session.owed.iter().position(again) {
             return self.take_own(name, place, seen);
         }
+        if self.take_shared_again(name, seen) {
+            return Ok(());
+        }
+        let session = &self.sessions[name];
         // What may have been lost, or has expired, is less likely to be here than what has to come.
-        let due = self.find_own(session, seen, |copy| copy.must && !is_over(copy.expires_at, self.now));
-        match due.or_else(|| self.find_own(session, seen, |_| true)) {
+        let due = self
+            .find_own(session, seen, |copy| copy.must && copy.lost == Loss::No && !is_over(copy.expires_at, self.now));
+        if due.is_none() && self.take_shared_missing(name, seen) {
+            return Ok(());
+        }
+        let session = &self.sessions[name];
+        match due.or_else(|| self.find_own(session, seen, |copy| copy.lost != Loss::Yes)) {
             Some(place) => self.check_order(session, place).and_then(|()| self.take_own(name, place, seen)),
             None if self.take_shared(name, seen) => Ok(()),
             None => Err(self.explain(name, seen)),
@@ -60,10 +70,10 @@ impl Oracle {
         let Self { sessions, publications, .. } = self;
         let Some(session) = sessions.get_mut(name) else { return Ok(()) };
         let same = session.owed.iter().filter(|copy| publications[copy.publication].number == seen.number);
-        let alone = same.count() == 1;
+        let alone = same.count() == 1 && !session.shares;
         let copy = &mut session.owed[place];
         if copy.receipt.is_some() && seen.qos == QoS::ExactlyOnce {
-            return Err(format!("m{} was delivered twice at QoS 2", seen.number));
+            return Err(format!("m{} was delivered twice at QoS 2 [MQTT-4.3.3-1]", seen.number));
         }
         // Before version 5 it cannot be told which of several routings of the same message this one is of.
         if seen.version == ProtocolVersion::V5 || alone {
@@ -76,24 +86,25 @@ impl Oracle {
     /// Messages of one publisher, topic and QoS are first received in their order [MQTT-4.6.0-6].
     fn check_order(&self, session: &Session, place: usize) -> Verdict {
         let copy = &session.owed[place];
-        if copy.receipt.is_some() || copy.retained_for.is_some() {
-            return Ok(());
-        }
         let this = &self.publications[copy.publication];
-        // A message that is also owed because it was retained may have come for that reason.
-        let retained_too = |number: u32| {
+        if copy.retained_for.is_some() {
+            return self.check_not_stale(session, copy);
+        }
+        // A message that is also owed because it was retained may have come for that reason, and one of a shared
+        // subscription looks like one of its own.
+        let otherwise_too = |number: u32| {
             let number_of = |copy: &Copy| self.publications[copy.publication].number;
-            session.owed.iter().any(|copy| copy.retained_for.is_some() && number_of(copy) == number)
+            session.shares || session.owed.iter().any(|copy| copy.retained_for.is_some() && number_of(copy) == number)
         };
         let overtook = |later: &&Copy| {
             let other = &self.publications[later.publication];
             later.retained_for.is_none()
-                && !retained_too(this.number)
-                && !retained_too(other.number)
-                && other.number != this.number
                 && later.receipt.is_some()
                 && later.form.qos == copy.form.qos
                 && (other.publisher, &other.topic, other.qos) == (this.publisher, &this.topic, this.qos)
+                && other.number != this.number
+                && !otherwise_too(this.number)
+                && !otherwise_too(other.number)
         };
         match session.owed[place + 1..].iter().find(overtook) {
             Some(later) => {
@@ -104,26 +115,52 @@ impl Oracle {
         }
     }
 
+    /// A retained message is not sent any more once the client was sent the one that replaced it: else it would take the
+    /// older for the newer.
+    fn check_not_stale(&self, session: &Session, copy: &Copy) -> Verdict {
+        let this = &self.publications[copy.publication];
+        let newer = session.owed.iter().find(|later| {
+            let other = &self.publications[later.publication];
+            later.publication > copy.publication
+                && (other.retain, &other.topic) == (true, &this.topic)
+                && other.number != this.number
+                && later.form.qos == copy.form.qos
+                && later.receipt.is_some()
+        });
+        match newer.filter(|_| !session.shares) {
+            Some(newer) => {
+                let newer = self.publications[newer.publication].number;
+                Err(format!("m{} was sent as retained after m{newer}, which replaced it", this.number))
+            }
+            None => Ok(()),
+        }
+    }
+
     fn explain(&self, name: Name, seen: &Seen) -> String {
         let owed = self.sessions[name].owed.iter();
         let similar = owed.filter(|copy| self.publications[copy.publication].number == seen.number);
         let forms: Vec<String> = similar
             .map(|copy| {
-                let received = copy.receipt.is_some();
+                let (received, lost) = (copy.receipt.is_some(), copy.lost);
                 let may_repeat = copy.made < self.sessions[name].connected;
-                format!("{:?}, received: {received}, may be a repetition: {may_repeat}", copy.form)
+                format!("{:?}, received: {received}, lost: {lost:?}, may be a repetition: {may_repeat}", copy.form)
             })
             .collect();
         format!("{name} received what it is not owed: {seen:?}; of this number it is owed {forms:?}")
     }
 
-    /// Everything was sent and acknowledged: has all arrived that had to?
+    /// Everything was sent and acknowledged: has all arrived that had to, but for as many as were dropped?
     pub(crate) fn check_all_received(&self) -> Verdict {
         for (name, session) in &self.sessions {
-            let missing = |copy: &&Copy| copy.must && copy.receipt.is_none() && !is_over(copy.expires_at, self.now);
-            if let Some(copy) = session.owed.iter().find(missing) {
+            let is_missing = |copy: &&Copy| copy.must && copy.receipt.is_none() && !is_over(copy.expires_at, self.now);
+            let missing = || session.owed.iter().filter(is_missing);
+            if let Some(copy) = missing().find(|copy| copy.lost == Loss::No) {
                 let number = self.publications[copy.publication].number;
                 return Err(format!("{name} never received m{number} {:?} ({:?})", copy.form, copy.retained_for));
+            }
+            let (missing, drops) = (missing().count(), session.drops);
+            if missing as u64 > drops {
+                return Err(format!("{name} never received {missing} messages, and only {drops} were dropped"));
             }
         }
         self.check_shared_received()
@@ -140,7 +177,7 @@ impl Publication {
             (Some(deadline), Some(told)) => told >= now.seconds_until(deadline) && Some(told) <= self.expiry,
             _ => false,
         };
-        self.number == seen.number && self.topic == seen.topic && expiry
+        (self.number, self.padding, &self.topic) == (seen.number, seen.padding, &seen.topic) && expiry
     }
 
     fn check_expiry(&self, expires_at: Option<Time>, seen: &Seen) -> Verdict {
@@ -149,13 +186,6 @@ impl Publication {
             return Err(format!("m{} was sent after it had expired [MQTT-3.3.2-5]", self.number));
         }
         Ok(())
-    }
-}
-
-impl Form {
-    pub(super) fn fits(&self, seen: &Seen) -> bool {
-        let ids = seen.version < ProtocolVersion::V5 || self.ids == seen.ids;
-        self.qos == seen.qos && self.retain.is_none_or(|retain| retain == seen.retain) && ids
     }
 }
 

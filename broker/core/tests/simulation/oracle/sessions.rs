@@ -2,54 +2,51 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use midge_protocol::{QoS, RetainHandling, SubscribeOptions};
+use midge_protocol::{ProtocolVersion, QoS};
 
-use super::{Copy, Form, Name, Oracle, Publication, Session, Subscription, Will, Wire, is_over, matches};
+use super::{Name, Oracle, Publication, Session, Will, Wire, is_over};
 
 /// A CONNECT, as far as sessions depend on it.
 pub(crate) struct Connecting {
     pub(crate) name: Name,
     pub(crate) wire: Wire,
+    pub(crate) version: ProtocolVersion,
     pub(crate) clean_start: bool,
-    /// Session Expiry Interval in seconds.
+    /// Session Expiry Interval in seconds, and the longest a DISCONNECT may ask for.
     pub(crate) expiry: u32,
+    pub(crate) expiry_max: u32,
+    /// Messages that may wait for the session.
+    pub(crate) queue_max: usize,
+    /// Maximum Packet Size of the client.
+    pub(crate) packet_bytes_max: usize,
     pub(crate) will: Option<Will>,
 }
 
 impl Oracle {
     /// A CONNECT was accepted. Returns what Session Present has to be [MQTT-3.2.2-2].
     pub(crate) fn connect(&mut self, connecting: Connecting) -> bool {
-        let Connecting { name, wire, clean_start, expiry, will } = connecting;
+        let name = connecting.name;
         self.fall_due(name);
         let moment = self.next_moment();
-        let mut resumed = self.sessions.get_mut(name).filter(|session| session.expiry > 0 && !clean_start);
-        let old_will = if let Some(session) = &mut resumed {
+        let old = self.sessions.get_mut(name);
+        self.due.taken_over += u64::from(old.as_ref().is_some_and(|session| session.wire.is_some()));
+        if let Some(session) = old.filter(|session| session.expiry > 0 && !connecting.clean_start) {
             // A delayed Will is not published if the client is back in time [MQTT-3.1.3-9]. One without delay was
             // published when the old connection closed, unless that happens only now.
             let old_will = session.will.take().filter(|will| session.wire.is_some() && will.delay == 0);
             session.lose_connection();
-            (session.wire, session.connected, session.expiry) = (Some(wire), moment, expiry);
-            (session.ends_at, session.will_due, session.will) = (None, None, will);
-            old_will
-        } else {
-            let session = Session {
-                made: moment,
-                wire: Some(wire),
-                connected: moment,
-                expiry,
-                ends_at: None,
-                will,
-                will_due: None,
-                subscriptions: BTreeMap::new(),
-                received: BTreeSet::new(),
-                owed: Vec::new(),
-            };
-            let old_session = self.sessions.insert(name, session);
-            self.publish_will(name, old_session.and_then(|session| session.will));
-            return false;
-        };
-        self.publish_will(name, old_will);
-        true
+            session.attach(connecting, moment);
+            session.resumed = true;
+            self.due.resumed += 1;
+            self.publish_will(name, old_will);
+            return true;
+        }
+        self.due.created += 1;
+        let mut session = Session::new(moment);
+        session.attach(connecting, moment);
+        let old_session = self.sessions.insert(name, session);
+        self.bury(name, old_session);
+        false
     }
 
     /// The connection closed; `expiry` is the Session Expiry Interval of a DISCONNECT.
@@ -57,17 +54,18 @@ impl Oracle {
         let now = self.now;
         let Some(session) = self.sessions.get_mut(name).filter(|session| session.wire == Some(wire)) else { return };
         session.lose_connection();
-        session.expiry = expiry.unwrap_or(session.expiry);
-        let mut will = session.will.take().filter(|_| with_will);
-        if session.expiry == 0 {
-            self.sessions.remove(name);
-        } else {
-            session.ends_at = (session.expiry < u32::MAX).then(|| now.after_seconds(session.expiry));
-            if let Some(later) = will.take_if(|will| will.delay > 0) {
-                session.will_due = Some(now.after_seconds(later.delay));
-                session.will = Some(later);
-            }
+        session.will.take_if(|_| !with_will);
+        if session.expiry > 0 {
+            session.expiry = expiry.map_or(session.expiry, |expiry| expiry.min(session.expiry_max));
         }
+        if session.expiry == 0 {
+            // The end of the session publishes the Will, however long its delay [MQTT-3.1.3-9].
+            let session = self.sessions.remove(name);
+            return self.bury(name, session);
+        }
+        session.ends_at = (session.expiry < u32::MAX).then(|| now.after_seconds(session.expiry));
+        let will = session.will.take_if(|will| will.delay == 0);
+        session.will_due = session.will.as_ref().map(|will| now.after_seconds(will.delay));
         self.publish_will(name, will);
     }
 
@@ -75,17 +73,28 @@ impl Oracle {
     pub(super) fn fall_due(&mut self, name: Name) {
         let now = self.now;
         let Some(session) = self.sessions.get_mut(name).filter(|session| session.wire.is_none()) else { return };
-        let ends = is_over(session.ends_at, now);
-        let will = session.will.take_if(|_| ends || is_over(session.will_due, now));
-        if ends {
-            self.sessions.remove(name);
+        if is_over(session.ends_at, now) {
+            let session = self.sessions.remove(name);
+            return self.bury(name, session);
         }
+        let will = session.will.take_if(|_| is_over(session.will_due, now));
         self.publish_will(name, will);
     }
 
+    /// A session ended: its Will is published, and its subscriptions are no more.
+    fn bury(&mut self, name: Name, session: Option<Session>) {
+        let Some(session) = session else { return };
+        self.due.ended += 1;
+        for filter in session.subscriptions.keys().filter(|filter| filter.starts_with("$share/")) {
+            self.note_orphans(filter);
+        }
+        self.publish_will(name, session.will);
+    }
+
     fn publish_will(&mut self, publisher: Name, will: Option<Will>) {
-        let Some(Will { number, topic, qos, retain, expiry, .. }) = will else { return };
-        self.publish(Publication { number, topic, publisher, qos, retain, expiry });
+        let Some(Will { number, padding, topic, qos, retain, expiry, .. }) = will else { return };
+        self.due.wills += 1;
+        self.publish(Publication { number, padding, topic, publisher, qos, retain, expiry });
     }
 
     /// A QoS 2 PUBLISH: whether it is one the broker has not routed yet [MQTT-4.3.3-10].
@@ -99,60 +108,46 @@ impl Oracle {
             session.received.remove(&packet_id);
         }
     }
-
-    /// A SUBSCRIBE was granted.
-    pub(crate) fn subscribe(&mut self, name: Name, filter: &str, options: SubscribeOptions, id: Option<u32>) {
-        let made = self.next_moment();
-        let Some(session) = self.sessions.get_mut(name) else { return };
-        let old = session.subscriptions.insert(filter.to_owned(), Subscription { options, id });
-        let wanted = match options.retain_handling {
-            RetainHandling::OnSubscribe => true,
-            RetainHandling::IfNew => old.is_none(),
-            RetainHandling::Never => false,
-        };
-        if filter.starts_with("$share/") {
-            let subscription = &session.subscriptions[filter];
-            for copy in self.shared.iter_mut().filter(|copy| copy.filter == filter) {
-                let form = Form::of_all(&self.publications[copy.publication], &[subscription]);
-                copy.joined.extend(form.map(|form| (name, session.made, form)));
-            }
-            return;
-        }
-        if !wanted {
-            return;
-        }
-        for (topic, (publication, expires_at)) in &self.retained {
-            let (publication, expires_at) = (*publication, *expires_at);
-            let message = &self.publications[publication];
-            let own = options.no_local && message.publisher == name;
-            if matches(filter, topic) && !own && !is_over(expires_at, self.now) {
-                let qos = message.qos.min(options.qos);
-                let form = Form { qos, retain: Some(true), ids: id.into_iter().collect() };
-                let retained_for = Some(filter.to_owned());
-                session.owed.push(Copy {
-                    publication,
-                    made,
-                    expires_at,
-                    form,
-                    retained_for,
-                    must: true,
-                    receipt: None,
-                });
-            }
-        }
-    }
-
-    /// An UNSUBSCRIBE. Says whether there was such a subscription.
-    pub(crate) fn unsubscribe(&mut self, name: Name, filter: &str) -> bool {
-        let Some(session) = self.sessions.get_mut(name) else { return false };
-        for copy in &mut session.owed {
-            copy.must &= copy.retained_for.as_deref() != Some(filter);
-        }
-        session.subscriptions.remove(filter).is_some()
-    }
 }
 
 impl Session {
+    fn new(made: u64) -> Self {
+        Self {
+            made,
+            wire: None,
+            version: ProtocolVersion::V5,
+            connected: made,
+            resumed: false,
+            expiry: 0,
+            expiry_max: 0,
+            ends_at: None,
+            will: None,
+            will_due: None,
+            subscriptions: BTreeMap::new(),
+            received: BTreeSet::new(),
+            owed: Vec::new(),
+            packet_bytes_max: usize::MAX,
+            queue_max: 0,
+            queue_most: 0,
+            shares: false,
+            drops: 0,
+            queue_drops: 0,
+        }
+    }
+
+    /// The session is this connection's now, with what its CONNECT says.
+    fn attach(&mut self, connecting: Connecting, moment: u64) {
+        self.wire = Some(connecting.wire);
+        self.version = connecting.version;
+        self.connected = moment;
+        self.expiry = connecting.expiry;
+        self.expiry_max = connecting.expiry_max;
+        self.packet_bytes_max = connecting.packet_bytes_max;
+        self.queue_max = connecting.queue_max;
+        self.queue_most = self.queue_most.max(connecting.queue_max);
+        (self.ends_at, self.will_due, self.will) = (None, None, connecting.will);
+    }
+
     /// What was sent at QoS 0 and has not arrived is lost.
     fn lose_connection(&mut self) {
         self.wire = None;

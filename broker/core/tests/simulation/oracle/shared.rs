@@ -2,30 +2,83 @@
 
 use midge_protocol::{ProtocolVersion, QoS};
 
-use super::{Form, Name, Oracle, Receipt, Seen, SharedCopy, Verdict, is_over};
+use super::{Form, Loss, Name, Oracle, Receipt, Seen, SharedCopy, Verdict, is_over};
+
+/// A client's session.
+type Member = (Name, u64);
+
+/// Which member received a copy, and what it saw.
+pub(super) struct SharedReceipt {
+    member: Member,
+    receipt: Receipt,
+    seen: Seen,
+}
 
 impl Oracle {
-    /// Takes a message that is for a shared subscription of which nobody else has received it; false if there is none.
-    ///
-    /// Copies of a message that was routed twice look alike, so this asks for no more than that there are enough.
-    pub(super) fn take_shared(&mut self, name: Name, seen: &Seen) -> bool {
+    /// Takes a message that this member received before, if it is one.
+    pub(super) fn take_shared_again(&mut self, name: Name, seen: &Seen) -> bool {
         let member = (name, self.sessions[name].made);
-        let position = |wanted: &dyn Fn(&SharedCopy) -> bool| {
-            let fits = |copy: &SharedCopy| self.is_for(copy, member, seen) && self.is_free_for(copy, member, seen);
-            self.shared.iter().position(|copy| wanted(copy) && fits(copy))
-        };
         let again = |copy: &SharedCopy| copy.receipts.iter().any(|receipt| receipt.is_again_for(member, seen));
-        let missing = |copy: &SharedCopy| self.is_missing(copy);
-        let Some(place) = position(&again).or_else(|| position(&missing)).or_else(|| position(&|_| true)) else {
+        let is_it = |copy: &SharedCopy| again(copy) && self.is_for(copy, member, seen);
+        let Some(place) = self.shared.iter().position(|copy| is_it(copy) && self.is_free_for(copy, member, seen))
+        else {
             return false;
         };
-        self.shared[place].receipts.push(SharedReceipt { member, receipt: Receipt::of(seen) });
+        self.shared[place].receipts.push(SharedReceipt::new(member, seen));
         true
     }
 
+    /// Takes a message that is for a shared subscription of which nobody else has received it; false if there is none.
+    ///
+    /// Copies for several groups, or of a message that was routed twice, can look alike: if the one for this is taken,
+    /// whoever took it may do with another.
+    pub(super) fn take_shared(&mut self, name: Name, seen: &Seen) -> bool {
+        let member = (name, self.sessions[name].made);
+        if let Some(place) = self.free_place(member, seen, None) {
+            self.shared[place].receipts.push(SharedReceipt::new(member, seen));
+            return true;
+        }
+        for place in 0..self.shared.len() {
+            let [taken] = self.shared[place].receipts.as_slice() else { continue };
+            if !self.is_for(&self.shared[place], member, seen) {
+                continue;
+            }
+            if let Some(other) = self.free_place(taken.member, &taken.seen, Some(place)) {
+                let taken = self.shared[place].receipts.pop();
+                self.shared[other].receipts.extend(taken);
+                self.shared[place].receipts.push(SharedReceipt::new(member, seen));
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Takes a message that somebody has to receive for a shared subscription, and nobody has.
+    pub(super) fn take_shared_missing(&mut self, name: Name, seen: &Seen) -> bool {
+        let member = (name, self.sessions[name].made);
+        let Some(place) = self.free_place(member, seen, None) else { return false };
+        let is_it = self.shared[place].lost == Loss::No && self.is_missing(&self.shared[place]);
+        if is_it {
+            self.shared[place].receipts.push(SharedReceipt::new(member, seen));
+        }
+        is_it
+    }
+
+    /// A copy that this can be, best one that somebody has to receive.
+    fn free_place(&self, member: Member, seen: &Seen, except: Option<usize>) -> Option<usize> {
+        let fits = |copy: &SharedCopy| self.is_for(copy, member, seen) && self.is_free_for(copy, member, seen);
+        let places = || (0..self.shared.len()).filter(|place| Some(*place) != except && fits(&self.shared[*place]));
+        let missing = || places().filter(|place| self.is_missing(&self.shared[*place]));
+        let certain = missing().find(|place| self.shared[*place].lost == Loss::No);
+        certain.or_else(|| missing().next()).or_else(|| places().next())
+    }
+
     /// Whether the member may have been chosen for this copy, or for another of the same message.
-    fn is_for(&self, copy: &SharedCopy, member: (Name, u64), seen: &Seen) -> bool {
+    fn is_for(&self, copy: &SharedCopy, member: Member, seen: &Seen) -> bool {
         let publication = &self.publications[copy.publication];
+        if (publication.number, publication.padding) != (seen.number, seen.padding) || publication.topic != seen.topic {
+            return false;
+        }
         let v5 = seen.version == ProtocolVersion::V5;
         let expired = v5 && seen.expiry == Some(0) && !seen.dup;
         let looks_like = |other: &SharedCopy| {
@@ -37,7 +90,7 @@ impl Oracle {
         let mut alike = self.shared.iter().filter(|other| {
             other.filter == copy.filter && self.publications[other.publication].number == publication.number
         });
-        (publication.number, &publication.topic) == (seen.number, &seen.topic) && !expired && alike.any(looks_like)
+        !expired && alike.any(looks_like)
     }
 
     /// Who was a member when it was routed gets it, even if it has left since; who joined later, what a member left behind.
@@ -47,43 +100,56 @@ impl Oracle {
     }
 
     /// Whether nobody has this copy, but for the member itself and those that were gone before they acknowledged it.
-    fn is_free_for(&self, copy: &SharedCopy, member: (Name, u64), seen: &Seen) -> bool {
+    fn is_free_for(&self, copy: &SharedCopy, member: Member, seen: &Seen) -> bool {
         copy.receipts.iter().all(|receipt| {
+            // What may have reached somebody at QoS 2 is for nobody else [MQTT-4.8.2-5].
             let at_least_once = receipt.receipt.qos == QoS::AtLeastOnce;
-            let (name, made) = receipt.member;
-            let ended = self.sessions.get(name).is_none_or(|session| session.made != made);
-            at_least_once && if receipt.member == member { receipt.is_again_for(member, seen) } else { ended }
+            let own = receipt.member == member && receipt.is_again_for(member, seen);
+            at_least_once && (own || (receipt.member != member && self.has_left(copy, receipt.member)))
         })
     }
 
-    /// Whether somebody has to get this, nobody has, and every session that could have been chosen still exists.
-    fn is_missing(&self, copy: &SharedCopy) -> bool {
-        copy.must && copy.receipts.is_empty() && !is_over(copy.expires_at, self.now) && self.all_stayed(copy)
+    fn has_left(&self, copy: &SharedCopy, member: Member) -> bool {
+        let ended = self.sessions.get(member.0).is_none_or(|session| session.made != member.1);
+        ended || copy.left.contains(&member)
     }
 
-    /// Whether every session that could have been chosen still exists.
+    /// Whether somebody has to get this and nobody has. At QoS 1 it may not get lost as long as there is a member; at QoS 2
+    /// a member whose session ends may take it along.
+    fn is_missing(&self, copy: &SharedCopy) -> bool {
+        let must = copy.must && copy.receipts.is_empty() && !is_over(copy.expires_at, self.now);
+        let at_least_once = |(_, _, form): &(Name, u64, Form)| form.qos == QoS::AtLeastOnce;
+        let kept = !copy.orphaned && copy.members.iter().chain(&copy.joined).all(at_least_once);
+        must && (kept || self.all_stayed(copy))
+    }
+
+    /// Whether everybody who could have been chosen is still there.
     fn all_stayed(&self, copy: &SharedCopy) -> bool {
-        copy.members.iter().all(|(name, made, _)| self.sessions.get(name).is_some_and(|session| session.made == *made))
+        copy.members.iter().all(|(name, made, _)| !self.has_left(copy, (*name, *made)))
     }
 
     pub(super) fn check_shared_received(&self) -> Verdict {
-        match self.shared.iter().find(|copy| self.is_missing(copy)) {
-            Some(copy) => {
-                Err(format!("nobody received m{} of {}", self.publications[copy.publication].number, copy.filter))
-            }
-            None => Ok(()),
+        let missing = || self.shared.iter().filter(|copy| self.is_missing(copy));
+        if let Some(copy) = missing().find(|copy| copy.lost == Loss::No) {
+            return Err(format!("nobody received m{} of {}", self.publications[copy.publication].number, copy.filter));
         }
+        Ok(())
     }
 }
 
-/// Which member received a copy, and how.
-pub(super) struct SharedReceipt {
-    member: (Name, u64),
-    receipt: Receipt,
+impl SharedCopy {
+    /// Whether this member may have been, or become, the one that gets it.
+    pub(super) fn concerns(&self, member: Member) -> bool {
+        self.members.iter().chain(&self.joined).any(|(name, made, _)| (*name, *made) == member)
+    }
 }
 
 impl SharedReceipt {
-    fn is_again_for(&self, member: (Name, u64), seen: &Seen) -> bool {
+    fn new(member: Member, seen: &Seen) -> Self {
+        Self { member, receipt: Receipt::of(seen), seen: seen.clone() }
+    }
+
+    fn is_again_for(&self, member: Member, seen: &Seen) -> bool {
         self.member == member && self.receipt.is_again(seen)
     }
 }
