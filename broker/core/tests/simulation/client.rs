@@ -44,6 +44,8 @@ pub(crate) struct Link {
     pub(crate) sending: VecDeque<u8>,
     /// Whether CONNECT asked for a Session Expiry Interval, so that DISCONNECT may change it.
     pub(crate) expires: bool,
+    /// What it asked for.
+    session_expiry: u32,
     /// Whether the CONNACK has come.
     pub(crate) ready: bool,
     opened_at: Time,
@@ -136,6 +138,7 @@ impl Client {
             pipe,
             sending: VecDeque::new(),
             expires: opening.expiry.is_some_and(|expiry| expiry > 0),
+            session_expiry: opening.expiry.unwrap_or(0),
             ready: false,
             opened_at: now,
             received: Vec::new(),

@@ -153,8 +153,10 @@ struct SharedCopy {
     filter: String,
     /// The sessions that were members when it was routed, and what each would have got.
     members: Vec<(Name, u64, Form)>,
-    /// Who joined since then: it gets what a member left behind that is none any more.
+    /// Who joined since then: it gets what a member left behind, and what would wait for one that is away.
     joined: Vec<(Name, u64, Form)>,
+    /// A member was not connected, when it was routed or later.
+    away: bool,
     /// Members that left without their session ending.
     left: Vec<(Name, u64)>,
     /// For a moment there was no member at all.

@@ -68,6 +68,11 @@ impl Client {
         self.starts_clean = false;
         if link.version == ProtocolVersion::V5 {
             link.quota = connack.properties.receive_maximum.map_or(u16::MAX, std::num::NonZeroU16::get);
+            let expiry = connack.properties.session_expiry.unwrap_or(link.session_expiry);
+            let right = oracle.session_expiry(self.name);
+            if oracle.is_current(self.name, link.wire) && right != Some(expiry) {
+                return Err(format!("{} was told a Session Expiry of {expiry}, it is {right:?}", self.name));
+            }
             link.aliases_out_maximum = connack.properties.topic_alias_maximum.unwrap_or(0);
         }
         // Version 3.1 has no way to say so (its CONNACK has no flags), and these clients are told by a higher power.

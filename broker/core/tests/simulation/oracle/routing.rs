@@ -47,12 +47,14 @@ impl Oracle {
         }
         for (filter, members) in groups {
             let must = members.iter().all(|(_, _, form)| form.qos > QoS::AtMostOnce);
+            let away = members.iter().any(|(name, ..)| self.sessions[name].wire.is_none());
             self.shared.push(SharedCopy {
                 publication: index,
                 expires_at,
                 filter,
                 members,
                 joined: Vec::new(),
+                away,
                 left: Vec::new(),
                 orphaned: false,
                 must,

@@ -35,9 +35,11 @@ impl Oracle {
             // published when the old connection closed, unless that happens only now.
             let old_will = session.will.take().filter(|will| session.wire.is_some() && will.delay == 0);
             session.lose_connection();
+            let member = (name, session.made);
             session.attach(connecting, moment);
             session.resumed = true;
             self.due.resumed += 1;
+            self.note_away(member);
             self.publish_will(name, old_will);
             return true;
         }
@@ -66,7 +68,21 @@ impl Oracle {
         session.ends_at = (session.expiry < u32::MAX).then(|| now.after_seconds(session.expiry));
         let will = session.will.take_if(|will| will.delay == 0);
         session.will_due = session.will.as_ref().map(|will| now.after_seconds(will.delay));
+        let member = (name, session.made);
+        self.note_away(member);
         self.publish_will(name, will);
+    }
+
+    /// What this member of a group was sent, others may be sent instead.
+    fn note_away(&mut self, member: (Name, u64)) {
+        for copy in self.shared.iter_mut().filter(|copy| copy.concerns(member)) {
+            copy.away = true;
+        }
+    }
+
+    /// The Session Expiry Interval that the client has to use [MQTT-3.2.2-10].
+    pub(crate) fn session_expiry(&self, name: Name) -> Option<u32> {
+        self.sessions.get(name).map(|session| session.expiry)
     }
 
     /// Whatever the clock has brought about for this client's session.

@@ -93,9 +93,10 @@ impl Oracle {
         !expired && alike.any(looks_like)
     }
 
-    /// Who was a member when it was routed gets it, even if it has left since; who joined later, what a member left behind.
+    /// Who was a member when it was routed gets it, even if it has left since; who joined later, what a member left behind
+    /// or was not there to take.
     fn candidates<'a>(&self, copy: &'a SharedCopy) -> impl Iterator<Item = &'a (Name, u64, Form)> {
-        let inherited = if self.all_stayed(copy) { &[] } else { copy.joined.as_slice() };
+        let inherited = if self.all_stayed(copy) && !copy.away { &[] } else { copy.joined.as_slice() };
         copy.members.iter().chain(inherited)
     }
 
