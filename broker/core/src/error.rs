@@ -63,8 +63,8 @@ pub enum ProtocolError {
     /// DISCONNECT raised a Session Expiry Interval that was 0 at CONNECT.
     #[error("the session expiry interval was 0 and may not be raised")]
     SessionExpiryRaised,
-    /// PUBACK for a QoS 2 message, or PUBREC or PUBCOMP for a QoS 1 message.
-    #[error("{0:?} does not answer a message of this QoS")]
+    /// PUBACK for a QoS 2 message, PUBREC or PUBCOMP for a QoS 1 message, or PUBCOMP before PUBREC.
+    #[error("{0:?} does not answer what the broker sent")]
     WrongAcknowledgement(PacketKind),
 }
 
@@ -112,9 +112,9 @@ impl ProtocolError {
             Self::QosNotSupported => "MQTT-3.2.2-11",
             Self::RetainNotSupported => "MQTT-3.2.2-14",
             Self::SharedNoLocal => "MQTT-3.8.3-4",
-            Self::AuthenticationNotStarted => "MQTT-4.12.0-6",
+            Self::AuthenticationNotStarted => "MQTT-4.12.0-7",
             Self::AuthenticationMethodChanged => "MQTT-4.12.0-5",
-            Self::SessionExpiryRaised => "MQTT-3.1.2-11",
+            Self::SessionExpiryRaised => "MQTT-4.13.1-1",
             Self::WrongAcknowledgement(PacketKind::Puback) => "MQTT-4.3.2-2",
             Self::WrongAcknowledgement(_) => "MQTT-4.3.3-4",
         }

@@ -58,7 +58,7 @@ pub(crate) enum Outcome {
     Release(EntryNumber),
     /// The identifier was not in use.
     Unknown,
-    /// It does not answer a message of this `QoS`.
+    /// It does not answer a message of this `QoS`, or not yet.
     Wrong,
 }
 
@@ -189,9 +189,9 @@ impl Window {
     pub(crate) fn complete(&mut self, id: PacketId) -> Outcome {
         match self.slot(id) {
             Some(Slot::Released { .. }) => Outcome::Done(self.finish(id)),
-            Some(Slot::Published { qos: QoS::AtLeastOnce, .. }) => Outcome::Wrong,
-            // PUBCOMP before PUBREL: nothing we could act on.
-            Some(Slot::Published { .. } | Slot::Free) | None => Outcome::Unknown,
+            // For QoS 2: before PUBREL, which a client that follows the protocol never does, not even on a new connection.
+            Some(Slot::Published { .. }) => Outcome::Wrong,
+            Some(Slot::Free) | None => Outcome::Unknown,
         }
     }
 

@@ -91,6 +91,8 @@ fn acknowledgements_of_the_wrong_kind_are_a_protocol_error_and_unknown_ones_are_
     assert_eq!(client.send(Packet::Pubrec(ack(1))), Err(ProtocolError::WrongAcknowledgement(PacketKind::Pubrec)));
     assert_eq!(client.send(Packet::Pubcomp(ack(1))), Err(ProtocolError::WrongAcknowledgement(PacketKind::Pubcomp)));
     assert_eq!(client.send(Packet::Puback(ack(2))), Err(ProtocolError::WrongAcknowledgement(PacketKind::Puback)));
+    // PUBCOMP before PUBREC.
+    assert_eq!(client.send(Packet::Pubcomp(ack(2))), Err(ProtocolError::WrongAcknowledgement(PacketKind::Pubcomp)));
     client.puback(77);
     client.pubcomp(77);
     client.pubrec(77);
