@@ -157,11 +157,11 @@ impl Cause {
             Self::PacketIdIsZero => (R::ProtocolError, "MQTT-2.2.1-3"),
             Self::QosIsThree => (R::MalformedPacket, "MQTT-3.3.1-4"),
             Self::DupWithoutQos => (R::MalformedPacket, "MQTT-3.3.1-2"),
-            Self::TopicNameEmpty => (R::ProtocolError, "MQTT-4.7.3-1"),
+            // A Protocol Error in PUBLISH (3.3.2.1), and so everywhere.
+            Self::TopicNameEmpty | Self::TopicFilterEmpty => (R::ProtocolError, "MQTT-4.7.3-1"),
             Self::TopicAliasIsZero => (R::TopicAliasInvalid, "MQTT-3.3.2-8"),
             // The codes 0x8F and 0x90 are for topics that are correctly formed and yet not accepted (table 2-6).
             Self::TopicNameWildcard => (R::MalformedPacket, "MQTT-3.3.2-2"),
-            Self::TopicFilterEmpty => (R::MalformedPacket, "MQTT-4.7.3-1"),
             Self::TopicFilterWildcard => (R::MalformedPacket, "MQTT-4.7.1-1"),
             Self::ShareInvalid => (R::MalformedPacket, "MQTT-4.8.2-2"),
             Self::SharedNoLocal => (R::ProtocolError, "MQTT-3.8.3-4"),
