@@ -159,6 +159,11 @@ fn check_text(text: &str) -> Result<(), TopicError> {
 }
 
 fn check_wildcards(filter: &str) -> Result<(), TopicError> {
+    if are_wildcards_right(filter) { Ok(()) } else { Err(TopicError::Wildcard) }
+}
+
+/// Whether each wildcard has a level of its own, and `#` the last one [MQTT-4.7.1-1], [MQTT-4.7.1-2].
+pub(crate) fn are_wildcards_right(filter: &str) -> bool {
     let mut levels = filter.split('/');
     while let Some(level) = levels.next() {
         let misplaced = match level {
@@ -167,10 +172,10 @@ fn check_wildcards(filter: &str) -> Result<(), TopicError> {
             _ => has_wildcard(level),
         };
         if misplaced {
-            return Err(TopicError::Wildcard);
+            return false;
         }
     }
-    Ok(())
+    true
 }
 
 #[inline]

@@ -36,6 +36,15 @@ fn rulings_refuse_filters_one_by_one() {
 }
 
 #[test]
+fn a_share_that_is_none_is_refused_to_version_3_in_suback() {
+    let world = World::new();
+    let mut client = world.v3("a", true);
+    client.subscribe("$share/g", 1);
+    assert_eq!(client.output()[1..], ["SUBACK 80"]);
+    assert_eq!(world.broker.statistics().subscriptions, 0);
+}
+
+#[test]
 fn a_session_may_not_have_more_subscriptions_than_allowed() {
     let world = World::with(|limits| limits.subscriptions_max = 2);
     let mut client = world.client("a");

@@ -45,7 +45,7 @@ one_packet_for_each! {
     C::TopicAliasIsZero => C::TopicAliasIsZero, Client(V5), &[0x30, 6, 0, 0, 3, 0x23, 0, 0];
     C::TopicFilterEmpty => C::TopicFilterEmpty, Client(V311), &[0x82, 5, 0, 1, 0, 0, 0];
     C::TopicFilterWildcard => C::TopicFilterWildcard, Client(V311), &[0x82, 7, 0, 1, 0, 2, b'#', b'a', 0];
-    C::ShareInvalid => C::ShareInvalid, Client(V311), b"\xA2\x0C\x00\x01\x00\x08$share/g";
+    C::ShareInvalid => C::ShareInvalid, Client(V5), b"\xA2\x0D\x00\x01\x00\x00\x08$share/g";
     C::SharedNoLocal => C::SharedNoLocal, Client(V5), b"\x82\x10\x00\x01\x00\x00\x0A$share/g/a\x04";
     C::ListEmpty(_) => C::ListEmpty(K::Subscribe), Client(V311), &[0x82, 2, 0, 1];
     C::SubscribeOptionsReserved => C::SubscribeOptionsReserved, Client(V311), &[0x82, 6, 0, 1, 0, 1, b'a', 4];

@@ -1,6 +1,7 @@
 //! SUBSCRIBE (3.8).
 
 use crate::properties::{self, Property, Writer, id, not_allowed};
+use crate::topic::are_wildcards_right;
 use crate::wire::{Reader, put_binary, put_packet, put_prefixed};
 use crate::{
     Cause, Malformed, PacketId, PacketKind, ProtocolVersion, QoS, SubscriptionId, TooLarge, TopicError, TopicFilter,
@@ -23,7 +24,8 @@ pub struct Subscribe<'a> {
 /// One Topic Filter with its options.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SubscribeFilter<'a> {
-    /// As sent and checked, `$share/NAME/` included.
+    /// As sent and checked, `$share/NAME/` included. Below version 5 perhaps one that begins like a shared subscription and
+    /// is none: version 3 knows no such thing, so that the packet is legal, and yet nothing can be subscribed to by it.
     pub filter: &'a str,
     /// How messages are wanted.
     pub options: SubscribeOptions,
@@ -115,12 +117,12 @@ impl<'a> Subscribe<'a> {
         }
         let mut filters = Vec::new();
         while !reader.is_empty() {
-            let filter = topic_filter(reader.string()?)?;
+            let filter = topic_filter(&mut reader, version)?;
             let options = SubscribeOptions::decode(reader.u8()?, version)?;
-            if options.no_local && filter.share().is_some() {
+            if options.no_local && TopicFilter::new(filter).is_ok_and(|filter| filter.share().is_some()) {
                 return Err(Cause::SharedNoLocal.into());
             }
-            filters.push(SubscribeFilter { filter: filter.as_str(), options });
+            filters.push(SubscribeFilter { filter, options });
         }
         if filters.is_empty() {
             return Err(Cause::ListEmpty(PacketKind::Subscribe).into());
@@ -154,17 +156,19 @@ impl<'a> Subscribe<'a> {
 }
 
 /// A Topic Filter inside a packet.
-pub(crate) fn topic_filter(text: &str) -> Result<TopicFilter<'_>, Malformed> {
-    TopicFilter::new(text).map_err(|error| {
-        match error {
-            TopicError::Share => Cause::ShareInvalid,
-            TopicError::Null => Cause::StringHasNull,
-            TopicError::Empty => Cause::TopicFilterEmpty,
-            // What was read from a packet is never too long.
-            TopicError::Wildcard | TopicError::TooLong => Cause::TopicFilterWildcard,
-        }
-        .into()
-    })
+pub(crate) fn topic_filter<'a>(reader: &mut Reader<'a>, version: ProtocolVersion) -> Result<&'a str, Malformed> {
+    let text = reader.string()?;
+    let cause = match TopicFilter::new(text) {
+        Ok(_) => return Ok(text),
+        Err(TopicError::Share) if version.is_v5() => Cause::ShareInvalid,
+        // To version 3, which knows no shared subscriptions, it is a filter like any other.
+        Err(TopicError::Share) if are_wildcards_right(text) => return Ok(text),
+        Err(TopicError::Null) => Cause::StringHasNull,
+        Err(TopicError::Empty) => Cause::TopicFilterEmpty,
+        // What was read from a packet is never too long.
+        Err(TopicError::Wildcard | TopicError::Share | TopicError::TooLong) => Cause::TopicFilterWildcard,
+    };
+    Err(cause.into())
 }
 
 #[cfg(test)]

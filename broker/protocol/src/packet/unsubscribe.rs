@@ -12,7 +12,8 @@ pub struct Unsubscribe<'a> {
     pub packet_id: PacketId,
     /// User Properties.
     pub user_properties: UserProperties<'a>,
-    /// At least one Topic Filter [MQTT-3.10.3-2], `$share/NAME/` included.
+    /// At least one Topic Filter [MQTT-3.10.3-2], `$share/NAME/` included; below version 5 see
+    /// [`SubscribeFilter`](crate::SubscribeFilter).
     pub filters: Vec<&'a str>,
 }
 
@@ -25,7 +26,7 @@ impl<'a> Unsubscribe<'a> {
         };
         let mut filters = Vec::new();
         while !reader.is_empty() {
-            filters.push(topic_filter(reader.string()?)?.as_str());
+            filters.push(topic_filter(&mut reader, version)?);
         }
         if filters.is_empty() {
             return Err(Cause::ListEmpty(PacketKind::Unsubscribe).into());

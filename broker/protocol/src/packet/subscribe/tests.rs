@@ -122,9 +122,23 @@ fn filters_are_topic_filters() {
         assert_eq!(refusal(version, "a/#/b", 0), Cause::TopicFilterWildcard);
         assert_eq!(refusal(version, "a+", 0), Cause::TopicFilterWildcard);
         assert_eq!(refusal(version, "a\0", 0), Cause::StringHasNull);
-        assert_eq!(refusal(version, "$share/g", 0), Cause::ShareInvalid);
-        assert_eq!(refusal(version, "$share//a", 0), Cause::ShareInvalid);
     }
+}
+
+#[test]
+fn what_begins_like_a_shared_subscription_is_one_or_malformed_in_version_5() {
+    for filter in ["$share/", "$share/g", "$share/g/", "$share//a", "$share/+/a", "$share/g/$share/h/a"] {
+        assert_eq!(refusal(V5, filter, 0), Cause::ShareInvalid);
+        let length = |length: usize| u8::try_from(length).unwrap();
+        let bytes = [b"\x00\x0A\x00", &[length(filter.len())][..], filter.as_bytes(), &[1]].concat();
+        for version in [V31, V311] {
+            let packet = [&[0x82, length(bytes.len())], &bytes[..]].concat();
+            let (packet, _) = decoded(Client(version), &packet);
+            assert_eq!(packet, Packet::Subscribe(subscribe(vec![wanted(filter, QoS::AtLeastOnce)])));
+        }
+    }
+    assert_eq!(refusal(V5, "$share/g+/a", 0), Cause::ShareInvalid);
+    assert_eq!(refusal(V311, "$share/g+/a", 0), Cause::TopicFilterWildcard);
 }
 
 #[test]
