@@ -1,4 +1,5 @@
 //! The standard, statement by statement: every test names what it shows, and `conformance/statements.toml` lists what there
 //! is to show.
 
+mod malformed;
 mod statements;

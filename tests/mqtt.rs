@@ -3,7 +3,6 @@
 mod delivery;
 mod keep_alive;
 mod limits;
-mod malformed;
 mod order;
 mod retained;
 mod sessions;
