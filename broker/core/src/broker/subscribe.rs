@@ -151,6 +151,8 @@ impl Broker {
                 return ReasonCode::UnspecifiedError;
             }
             state.subscriptions.remove(at);
+            // What was begun to be sent is completed [MQTT-3.10.4-3]; the rest is not wanted any more.
+            state.forget_owed(filter);
             let by = connection.number;
             effects.note(session, &state, |session| Change::Unsubscribed { session, by, filter: filter.into() });
         }

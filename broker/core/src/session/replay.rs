@@ -31,6 +31,11 @@ impl Replay {
         self.0.push_back(owed);
     }
 
+    /// A subscription ended: nothing is owed for it any more.
+    pub(crate) fn forget(&mut self, filter: &str) {
+        self.0.retain(|owed| *owed.filter != *filter);
+    }
+
     /// The next delivery, if there is one that may be sent now: without quota only QoS 0 may. RETAIN is set, for it is sent
     /// because a subscription was made [MQTT-3.3.1-8].
     pub(crate) fn next(&mut self, retained: &Retained, quota: bool, now: Time) -> Option<Delivery> {

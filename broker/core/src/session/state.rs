@@ -223,6 +223,14 @@ impl State {
         }
     }
 
+    /// A subscription ended: no retained messages are owed for it any more.
+    pub(crate) fn forget_owed(&mut self, filter: &str) {
+        if let Some(replay) = &mut self.replay {
+            replay.forget(filter);
+        }
+        self.replay.take_if(|replay| replay.is_empty());
+    }
+
     /// Whether something waits to be sent, or sent again.
     pub(crate) fn has_waiting(&self) -> bool {
         self.queue.as_ref().is_some_and(|queue| !queue.is_empty())

@@ -159,3 +159,17 @@ fn no_local_holds_for_retained_messages() {
     client.subscribe_with("t", 0, None, |options| options.no_local = true);
     assert_eq!(client.output()[1..], ["SUBACK 00"]);
 }
+
+#[test]
+fn a_replay_ends_with_its_subscription() {
+    let world = World::new();
+    for number in 0..5 {
+        retain(&world, &format!("t/{number}"), "x");
+    }
+    let mut client = world.connect("a", |connect| connect.properties.receive_maximum = std::num::NonZeroU16::new(1));
+    client.subscribe("t/#", 1);
+    client.unsubscribe("t/#");
+    assert_eq!(client.output()[2..], ["t/0 x q1 #1 retain", "UNSUBACK 00"]);
+    client.puback(1);
+    assert_eq!(client.output(), [""; 0]);
+}
