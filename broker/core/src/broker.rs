@@ -111,8 +111,7 @@ impl Broker {
 
     /// Answers PINGREQ [MQTT-3.12.4-1].
     pub fn pong(&self, connection: &mut Connection, effects: &mut Effects) {
-        let encoded = Packet::Pingresp.encode(connection.version, effects.reply(connection));
-        debug_assert!(encoded.is_ok(), "PINGRESP has two bytes");
+        effects.reply(connection, &Packet::Pingresp);
     }
 
     /// Has the client's connection closed with this reason, and says whether it has one. Its owner finds out from

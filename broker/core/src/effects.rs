@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use hashbrown::HashMap;
+use midge_protocol::Packet;
 
 use crate::broker::deliver::encoder::Encoder;
 use crate::connection::Connection;
@@ -136,11 +137,18 @@ impl Effects {
         self.events.push(Event::MessageDropped { client_id, topic: topic.into(), reason, count: 1 });
     }
 
-    /// Where to encode a packet that answers this connection.
-    pub(crate) fn reply(&mut self, connection: &Connection) -> &mut Vec<u8> {
+    /// Answers this connection. A packet that is larger than the client takes is discarded, as if it had been sent
+    /// [MQTT-3.1.2-24], [MQTT-3.1.2-25]; false says so.
+    pub(crate) fn reply(&mut self, connection: &Connection, packet: &Packet<'_>) -> bool {
         let to = self.reply_to.get_or_insert_with(|| (Arc::clone(&connection.session), connection.number));
         debug_assert_eq!(to.1, connection.number, "one batch belongs to one connection");
-        &mut self.replies
+        let start = self.replies.len();
+        let encoded = packet.encode(connection.version, &mut self.replies);
+        let fits = encoded.is_ok() && self.replies.len() - start <= connection.maximum_packet_size as usize;
+        if !fits {
+            self.replies.truncate(start);
+        }
+        fits
     }
 
     /// Remembers to flush a session that was appended to, unless another batch already promised to.

@@ -263,14 +263,8 @@ impl Broker {
         };
         // The text is left out where it is not wanted or would make the packet too large [MQTT-3.1.2-29], [MQTT-3.4.2-2].
         let text = text.filter(|_| connection.problem_information);
-        let (version, maximum) = (connection.version, connection.maximum_packet_size as usize);
-        let replies = effects.reply(connection);
-        let start = replies.len();
-        let encoded = answer(text).encode(version, replies);
-        if text.is_some() && (encoded.is_err() || replies.len() - start > maximum) {
-            replies.truncate(start);
-            let encoded = answer(None).encode(version, replies);
-            debug_assert!(encoded.is_ok(), "an acknowledgement without text has at most six bytes");
+        if !effects.reply(connection, &answer(text)) && text.is_some() {
+            effects.reply(connection, &answer(None));
         }
     }
 }

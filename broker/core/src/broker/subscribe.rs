@@ -45,8 +45,7 @@ impl Broker {
             });
         }
         let suback = Suback { packet_id: subscribe.packet_id, properties: ReasonProperties::default(), reasons };
-        let encoded = Packet::Suback(suback).encode(connection.version, effects.reply(connection));
-        debug_assert!(encoded.is_ok(), "a SUBACK is smaller than its SUBSCRIBE");
+        effects.reply(connection, &Packet::Suback(suback));
         // The SUBACK goes first; the protocol does not ask for it, but clients like it.
         effects.answer(self);
         self.replay(connection, replays, now, effects);
@@ -63,8 +62,7 @@ impl Broker {
         let filters = unsubscribe.filters.iter();
         let reasons = filters.map(|filter| self.end_own_subscription(connection, filter, effects)).collect();
         let unsuback = Unsuback { packet_id: unsubscribe.packet_id, properties: ReasonProperties::default(), reasons };
-        let encoded = Packet::Unsuback(unsuback).encode(connection.version, effects.reply(connection));
-        debug_assert!(encoded.is_ok(), "an UNSUBACK is smaller than its UNSUBSCRIBE");
+        effects.reply(connection, &Packet::Unsuback(unsuback));
     }
 
     /// Makes or replaces one subscription. Returns the granted `QoS` and what retained messages are owed for it.

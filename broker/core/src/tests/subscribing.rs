@@ -126,3 +126,19 @@ fn the_subscriptions_of_a_session_that_ends_are_gone() {
     client.lose();
     assert_eq!((world.broker.statistics().subscriptions, world.broker.statistics().shared_subscriptions), (0, 0));
 }
+
+#[test]
+fn an_answer_larger_than_the_client_takes_is_discarded() {
+    let world = World::new();
+    let mut client = world.connect("a", |connect| {
+        connect.properties.maximum_packet_size = std::num::NonZeroU32::new(30);
+    });
+    client.output();
+    let Packet::Subscribe(mut subscribe) = subscribe_packet("t", 0, None, |_| {}) else { unreachable!() };
+    subscribe.filters = vec![subscribe.filters[0]; 26];
+    client.send(Packet::Subscribe(subscribe)).unwrap();
+    assert_eq!(client.output(), [""; 0]);
+    client.subscribe("u", 0);
+    world.client("p").publish("t", "x", 0, 0);
+    assert_eq!(client.output(), ["SUBACK 00", "t x"], "the subscriptions were made all the same");
+}
