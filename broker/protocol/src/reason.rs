@@ -262,7 +262,8 @@ impl ReasonCode {
     }
 
     /// Whether the standard lets this packet carry the code.
-    pub(crate) const fn is_allowed_in(self, kind: PacketKind) -> bool {
+    #[must_use]
+    pub const fn is_allowed_in(self, kind: PacketKind) -> bool {
         let value = self.value();
         match kind {
             PacketKind::Connack => matches!(

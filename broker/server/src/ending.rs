@@ -5,7 +5,7 @@ use std::io;
 
 use midge_core::{CloseReason, Ending, ProtocolError, Refusal};
 use midge_host::contract::Denial;
-use midge_protocol::{Malformed, ReasonCode};
+use midge_protocol::{Malformed, PacketKind, ReasonCode};
 
 /// Why a Network Connection ended. It is logged once, in one line, where the connection's task ends, and counted under
 /// its [`name`](Self::name).
@@ -82,7 +82,7 @@ impl ConnectionEnd {
             Self::Protocol(error) => Some(error.reason_code()),
             Self::VersionNotAccepted => Some(ReasonCode::UnsupportedProtocolVersion),
             Self::AuthenticationMethod => Some(ReasonCode::BadAuthenticationMethod),
-            Self::Denied(denial) => Some(refusal_code(denial.code)),
+            Self::Denied(denial) => Some(refusal_code(PacketKind::Connack, denial.code)),
             Self::Refused(refusal) => Some(refusal.reason_code()),
             Self::KeepAlive => Some(ReasonCode::KeepAliveTimeout),
             Self::IdentityExpired => Some(ReasonCode::NotAuthorized),
@@ -128,9 +128,12 @@ impl ConnectionEnd {
     }
 }
 
-/// A reason code that a plugin chose: only errors refuse, so anything else means "Not authorized".
-pub(crate) fn refusal_code(code: u8) -> ReasonCode {
-    ReasonCode::from_u8(code).filter(|code| code.is_error()).unwrap_or(ReasonCode::NotAuthorized)
+/// A reason code that a plugin chose for this packet. Only errors refuse, and each packet has its own, so anything else means
+/// "Not authorized", which all of them have.
+pub(crate) fn refusal_code(kind: PacketKind, code: u8) -> ReasonCode {
+    ReasonCode::from_u8(code)
+        .filter(|code| code.is_error() && code.is_allowed_in(kind))
+        .unwrap_or(ReasonCode::NotAuthorized)
 }
 
 impl fmt::Display for ConnectionEnd {
@@ -187,6 +190,32 @@ impl From<io::Error> for ConnectionEnd {
         match error.kind() {
             io::ErrorKind::UnexpectedEof => Self::Closed,
             _ => Self::Network(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plugin_refuses_with_a_code_of_the_packet_or_with_not_authorized() {
+        let rows = [
+            (PacketKind::Suback, 0x97, ReasonCode::QuotaExceeded),
+            (PacketKind::Suback, 0x8E, ReasonCode::NotAuthorized),
+            (PacketKind::Puback, 0x8F, ReasonCode::NotAuthorized),
+            (PacketKind::Connack, 0x8A, ReasonCode::Banned),
+            (PacketKind::Disconnect, 0x8A, ReasonCode::NotAuthorized),
+            (PacketKind::Disconnect, 0x98, ReasonCode::AdministrativeAction),
+            (PacketKind::Suback, 0x01, ReasonCode::NotAuthorized),
+            (PacketKind::Suback, 0xFF, ReasonCode::NotAuthorized),
+        ];
+        for (kind, code, expected) in rows {
+            assert_eq!(refusal_code(kind, code), expected, "0x{code:02x} in {kind}");
+        }
+        let refusing = [PacketKind::Connack, PacketKind::Puback, PacketKind::Pubrec, PacketKind::Suback];
+        for kind in refusing.into_iter().chain([PacketKind::Disconnect]) {
+            assert!(ReasonCode::NotAuthorized.is_allowed_in(kind), "{kind}");
         }
     }
 }

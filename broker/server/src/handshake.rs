@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use std::task::ready;
 
 use midge_core::{ConnectRequest, Opening};
-use midge_protocol::{Cause, Connack, Decoded, Decoder, Malformed, ProtocolVersion, ReasonCode};
+use midge_protocol::{Cause, Connack, Decoded, Decoder, Malformed, PacketKind, ProtocolVersion, ReasonCode};
 use tokio::io::ReadBuf;
 use tokio::time::timeout_at;
 
@@ -163,7 +163,7 @@ fn connack(end: &ConnectionEnd, version: Option<ProtocolVersion>) -> Vec<u8> {
     };
     let reason = match end {
         // To version 3 a denial is "not authorized", whether the name or the password was wrong: a stranger need not know.
-        ConnectionEnd::Denied(denial) if !version.is_v5() => match refusal_code(denial.code) {
+        ConnectionEnd::Denied(denial) if !version.is_v5() => match refusal_code(PacketKind::Connack, denial.code) {
             unavailable if unavailable.connack_v3() == Some(3) => unavailable,
             _ => ReasonCode::NotAuthorized,
         },

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock, Weak};
 
 use midge_core::{Effects, Origin};
 use midge_host::contract::{Message, Outside};
-use midge_protocol::ReasonCode;
+use midge_protocol::{PacketKind, ReasonCode};
 use tracing::info;
 
 use crate::ending::refusal_code;
@@ -50,7 +50,7 @@ impl Outside for Orders {
         let Some(node) = self.node() else { return false };
         let code = match code {
             0 => ReasonCode::AdministrativeAction,
-            code => refusal_code(code),
+            code => refusal_code(PacketKind::Disconnect, code),
         };
         info!(plugin, client_id, %code, keep_session, "a plugin disconnects a client");
         if keep_session {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use midge_core::{Decision, Effects, Inbound, Received, Time, Topic};
 use midge_host::Host;
 use midge_host::contract::Answer as Asked;
-use midge_protocol::{Decoded, Packet, QoS, ReasonCode, Subscribe};
+use midge_protocol::{Decoded, Packet, PacketKind, QoS, ReasonCode, Subscribe};
 use tokio::time::sleep;
 
 use super::{Answer, Driver, Waiting, with_scratch};
@@ -172,7 +172,7 @@ impl Driver {
             PublishVerdict::Replace(messages) => Decision::Replace(messages),
             PublishVerdict::Refuse(denial) => {
                 node.publish_denied(client, &inbound.topic, denial);
-                let reason = crate::ending::refusal_code(denial.code);
+                let reason = crate::ending::refusal_code(PacketKind::Puback, denial.code);
                 Decision::Refuse { reason, text: denial.reason.as_deref() }
             }
         };

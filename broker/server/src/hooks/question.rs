@@ -6,7 +6,7 @@ use std::time::Duration;
 use midge_core::{Inbound, Permissions, Ruling as NativeRuling, Time};
 use midge_host::Host;
 use midge_host::contract::{Action, Answer, Denial, DenialCause, Hook, InboundMessage, Ruling, SubscriptionQuestion};
-use midge_protocol::{QoS, ReasonCode, Subscribe, SubscribeFilter, TopicFilter};
+use midge_protocol::{PacketKind, QoS, ReasonCode, Subscribe, SubscribeFilter, TopicFilter};
 
 use super::convert::{inbound_to_host, message_from_host, qos_from_host, qos_to_host};
 use super::{Client, PublishVerdict};
@@ -111,7 +111,7 @@ impl Client {
     fn granted(&self, node: &Node, filter: &str, ruling: Ruling) -> Result<QoS, ReasonCode> {
         judge(ruling).map_err(|denial| {
             node.subscribe_denied(self, filter, &denial);
-            refusal_code(denial.code)
+            refusal_code(PacketKind::Suback, denial.code)
         })
     }
 
