@@ -39,7 +39,7 @@ fn component(directory: &Path, name: &str) -> PathBuf {
 }
 
 /// The `[[plugin]]` of a guest, named as the guest is, with more keys.
-fn plugin(name: &str, more: &str) -> String {
+pub(crate) fn plugin(name: &str, more: &str) -> String {
     format!("[[plugin]]\nname = {name:?}\npath = {:?}\n{more}\n", guest(name))
 }
 

@@ -7,6 +7,5 @@ mod order;
 mod retained;
 mod sessions;
 mod shared;
-mod subscriptions;
 mod take_over;
 mod wills;

@@ -1,6 +1,6 @@
 //! Retained messages.
 
-use midge_protocol::{ProtocolVersion, QoS, ReasonCode, RetainHandling, SubscribeOptions};
+use midge_protocol::{ProtocolVersion, QoS, ReasonCode};
 
 use crate::support::{Client, Server, VERSIONS};
 
@@ -38,35 +38,6 @@ fn mqtt_3_3_1_6_an_empty_retained_message_clears_and_is_delivered() {
     }
     publisher.subscribe("t", QoS::AtMostOnce);
     publisher.expect_nothing();
-}
-
-#[test]
-fn retain_as_published_keeps_the_flag() {
-    let server = Server::start();
-    let mut client = Client::connect(&server, ProtocolVersion::V5, "client");
-    client
-        .subscribe_with("t", SubscribeOptions { retain_as_published: true, ..SubscribeOptions::new(QoS::AtMostOnce) });
-    client.retain("t", "x", QoS::AtLeastOnce);
-    assert!(client.receive().retain);
-    client.publish("t", "x", QoS::AtLeastOnce);
-    assert!(!client.receive().retain);
-}
-
-#[test]
-fn retain_handling_is_obeyed() {
-    let server = Server::start();
-    let mut client = Client::connect(&server, ProtocolVersion::V5, "client");
-    client.retain("t", "x", QoS::AtLeastOnce);
-    let handling = |retain_handling| SubscribeOptions { retain_handling, ..SubscribeOptions::new(QoS::AtMostOnce) };
-    client.subscribe_with("t", handling(RetainHandling::Never));
-    client.expect_nothing();
-    client.subscribe_with("t", handling(RetainHandling::IfNew));
-    client.expect_nothing();
-    client.subscribe_with("t", handling(RetainHandling::OnSubscribe));
-    assert_eq!(client.receive().text(), "x");
-    client.unsubscribe("t");
-    client.subscribe_with("t", handling(RetainHandling::IfNew));
-    assert_eq!(client.receive().text(), "x");
 }
 
 #[test]

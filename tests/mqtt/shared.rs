@@ -1,6 +1,6 @@
 //! Shared subscriptions.
 
-use midge_protocol::{ProtocolVersion, QoS, ReasonCode, SubscribeOptions};
+use midge_protocol::{ProtocolVersion, QoS, ReasonCode};
 
 use crate::support::{Client, Server};
 
@@ -44,29 +44,6 @@ fn a_member_that_leaves_gets_nothing_more() {
     }
     assert_eq!(stays.messages_until_pong(), 10);
     leaves.expect_nothing();
-}
-
-#[test]
-fn mqtt_4_8_2_a_bad_share_name_is_refused() {
-    let server = Server::start();
-    for filter in ["$share//t", "$share/a+/t", "$share/g/"] {
-        let mut client = Client::connect(&server, ProtocolVersion::V5, "client");
-        client.send_subscribe(filter, SubscribeOptions::new(QoS::AtMostOnce));
-        client.expect_refusal(&[
-            ReasonCode::TopicFilterInvalid,
-            ReasonCode::ProtocolError,
-            ReasonCode::MalformedPacket,
-        ]);
-    }
-}
-
-#[test]
-fn mqtt_3_8_3_4_no_local_is_forbidden_on_a_share() {
-    let server = Server::start();
-    let mut client = Client::connect(&server, ProtocolVersion::V5, "client");
-    let options = SubscribeOptions { no_local: true, ..SubscribeOptions::new(QoS::AtMostOnce) };
-    client.send_subscribe("$share/g/t", options);
-    client.expect_disconnect(ReasonCode::ProtocolError);
 }
 
 #[test]
