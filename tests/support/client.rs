@@ -146,16 +146,6 @@ impl Client {
         packet_id
     }
 
-    /// Waits until what was sent last is refused with one of `reasons`, be it by SUBACK or by DISCONNECT.
-    pub(crate) fn expect_refusal(&mut self, reasons: &[ReasonCode]) {
-        let reason = self.answer(|packet| match packet {
-            Packet::Suback(suback) => suback.reasons[0],
-            Packet::Disconnect(goodbye) => goodbye.reason,
-            other => panic!("{other:?} instead of a refusal"),
-        });
-        assert!(reasons.contains(&reason), "refused with {reason}");
-    }
-
     /// Waits for the SUBACK of a SUBSCRIBE.
     pub(crate) fn suback(&mut self, packet_id: PacketId) -> Vec<ReasonCode> {
         self.answer(|packet| match packet {
