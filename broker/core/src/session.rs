@@ -153,7 +153,8 @@ impl Session {
             let complete = written == chunk.len();
             outbox.give_back(chunk, written);
             let more = complete && outbox.is_ready() && !link.is_silenced();
-            let owner_due = !complete || link.closing.is_some() || (link.wants_room && outbox.len() == 0);
+            let closes = link.closing.is_some() || link.silenced;
+            let owner_due = !complete || closes || (link.wants_room && outbox.len() == 0);
             (if owner_due { link.waker.take() } else { None }, more)
         };
         wake(waker);
@@ -171,6 +172,33 @@ impl Session {
     #[must_use]
     pub fn is_cut_off(&self, number: ConnectionNumber) -> bool {
         self.lock().is_cut_off(number)
+    }
+
+    /// For an owner that found a reason to close: nobody else begins to write any more, and it is ready when nobody writes, so
+    /// that a DISCONNECT can come last.
+    pub fn poll_silence(&self, number: ConnectionNumber, context: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.lock();
+        let Some((link, outbox)) = state.link_of(number) else {
+            return state.poll_departed(number, context).map(|_| ());
+        };
+        link.silenced = true;
+        if outbox.is_visited() {
+            register(&mut link.waker, context);
+            return Poll::Pending;
+        }
+        Poll::Ready(())
+    }
+
+    /// For an owner after [`Session::poll_silence`]: what waits to be written on this connection.
+    #[must_use]
+    pub fn last_output(&self, number: ConnectionNumber) -> Vec<u8> {
+        let mut state = self.lock();
+        let Some(chunk) = state.link_of(number).and_then(|(_, outbox)| outbox.take(Writer::Owner)) else {
+            return Vec::new();
+        };
+        let bytes = chunk.to_vec();
+        recycle(chunk);
+        bytes
     }
 
     /// Bytes encoded for this connection and not yet written, those of a chunk that is out included.
@@ -223,7 +251,7 @@ impl Link {
     /// Whether nothing more is to be written, because the connection is being closed. When the server shuts down, what was
     /// sent before is still written.
     fn is_silenced(&self) -> bool {
-        self.closing.is_some_and(|reason| reason != CloseReason::ServerShutdown)
+        self.silenced || self.closing.is_some_and(|reason| reason != CloseReason::ServerShutdown)
     }
 
     /// Why the owner is to close the connection, if it is to do so now: not while somebody else is writing.

@@ -102,6 +102,7 @@ impl Broker {
             peer,
             waker: None,
             closing: None,
+            silenced: false,
             version: request.version,
             wants_room: false,
             maximum_packet_size: request.maximum_packet_size.unwrap_or(u32::MAX),

@@ -69,6 +69,8 @@ pub(crate) struct Link {
     pub(crate) peer: Arc<dyn Peer>,
     pub(crate) waker: Option<Waker>,
     pub(crate) closing: Option<CloseReason>,
+    /// Its owner has begun to say goodbye, and nobody else writes any more.
+    pub(crate) silenced: bool,
     pub(crate) version: ProtocolVersion,
     /// Something waits for room in the outbox.
     pub(crate) wants_room: bool,

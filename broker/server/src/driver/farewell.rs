@@ -16,8 +16,15 @@ impl Driver {
     pub(super) async fn finish(self, end: ConnectionEnd) {
         let Self { node, mut owned, link, connection, client, unsent, _permit, .. } = self;
         let (version, session, number) = (connection.version(), connection.session().clone(), connection.number());
+        // Somebody else may be writing, for the length of a system call.
+        poll_fn(|context| session.poll_silence(number, context)).await;
         // Behind a piece of a packet nothing can be said any more.
         let is_cut_off = unsent.is_some() || session.is_cut_off(number);
+        // What came before the packet that broke a rule was carried out, and is answered.
+        let mut farewell = match &end {
+            ConnectionEnd::Malformed(_) | ConnectionEnd::Protocol(_) if !is_cut_off => session.last_output(number),
+            _ => Vec::new(),
+        };
         let now = node.clock.now();
         with_scratch(|scratch| {
             node.broker.close(connection, end.ending(), now, &mut scratch.effects);
@@ -25,10 +32,9 @@ impl Driver {
         });
         node.connection_ended(&client, version, &end, now);
         drop((link, session));
-        let farewell = match end.reason_code() {
-            Some(reason) if version.is_v5() && !is_cut_off => disconnect(reason),
-            _ => Vec::new(),
-        };
+        if let Some(reason) = end.reason_code().filter(|_| version.is_v5() && !is_cut_off) {
+            farewell.extend(disconnect(reason));
+        }
         close(&mut owned, &farewell).await;
     }
 }
