@@ -18,17 +18,16 @@ fn stay(connect: &mut Connect<'_>) {
 fn mqtt_4_8_2_2_a_share_has_a_name_and_a_filter() {
     let server = Server::start();
     for version in VERSIONS {
-        for filter in [
-            "$share/",
-            "$share//",
-            "$share//t",
-            "$share/g",
-            "$share/g/",
-            "$share/+/t",
-            "$share/a#/t",
-            "$share/g/t#",
-            "$share/g/#/t",
-        ] {
+        for filter in ["$share/", "$share//", "$share//t", "$share/g", "$share/g/", "$share/+/t"] {
+            let mut client = Client::connect(&server, version, "client");
+            let packet_id = client.send_subscribe(filter, SubscribeOptions::new(AtMostOnce));
+            // 3.1 and 3.1.1 know nothing of shares, so that no such filter is malformed there.
+            match version.is_v5() {
+                true => client.expect_disconnect(ReasonCode::MalformedPacket),
+                false => assert_eq!(client.suback(packet_id), [ReasonCode::UnspecifiedError], "{version} {filter}"),
+            }
+        }
+        for filter in ["$share/a#/t", "$share/g/t#", "$share/g/#/t"] {
             let mut client = Client::connect(&server, version, "client");
             client.send_subscribe(filter, SubscribeOptions::new(AtMostOnce));
             client.expect_disconnect(ReasonCode::MalformedPacket);

@@ -14,12 +14,12 @@ fn one() -> PacketId {
 }
 
 /// That SUBSCRIBE and UNSUBSCRIBE with this filter close the connection.
-fn refused(server: &Server, version: ProtocolVersion, filter: &str) {
+fn refused(server: &Server, version: ProtocolVersion, filter: &str, reason: ReasonCode) {
     let options = SubscribeOptions::new(AtMostOnce);
     for packet in [subscribe_packet(one(), None, &[(filter, options)]), unsubscribe_packet(one(), &[filter])] {
         let mut client = Client::connect(server, version, "refused");
         client.send(&packet);
-        client.expect_disconnect(ReasonCode::MalformedPacket);
+        client.expect_disconnect(reason);
     }
 }
 
@@ -45,7 +45,7 @@ fn mqtt_4_7_1_1_the_multi_level_wildcard_is_the_whole_last_level() {
     let server = Server::start();
     for version in VERSIONS {
         for filter in ["a/#/b", "#/a", "#/#", "a#", "/a#", "##", "#a", "a/##", "a/#/", "#+", "+#"] {
-            refused(&server, version, filter);
+            refused(&server, version, filter, ReasonCode::MalformedPacket);
         }
         let mut client = Client::connect(&server, version, "client");
         for filter in ["#", "/#", "a/#", "+/#", "a//#"] {
@@ -60,7 +60,7 @@ fn mqtt_4_7_1_2_the_single_level_wildcard_is_a_whole_level() {
     let server = Server::start();
     for version in VERSIONS {
         for filter in ["a+", "+a", "a/b+/c", "++", "a/+b", "+ /a", "a/+#"] {
-            refused(&server, version, filter);
+            refused(&server, version, filter, ReasonCode::MalformedPacket);
         }
         let mut client = Client::connect(&server, version, "client");
         for filter in ["+", "/+", "+/", "a/+/b", "+/+/+", "+/a/#"] {
@@ -105,7 +105,7 @@ fn mqtt_4_7_2_1_a_leading_wildcard_does_not_match_a_leading_dollar() {
 fn mqtt_4_7_3_1_an_empty_topic_closes() {
     let server = Server::start();
     for version in VERSIONS {
-        refused(&server, version, "");
+        refused(&server, version, "", ReasonCode::ProtocolError);
         let mut client = Client::connect(&server, version, "nowhere");
         client.send_bytes(&encoded(&Packet::Publish(publish("", b"x")), version));
         client.expect_disconnect(ReasonCode::ProtocolError);
@@ -118,7 +118,7 @@ fn mqtt_4_7_3_2_a_null_in_a_topic_closes() {
     let server = Server::start();
     for version in VERSIONS {
         for text in ["\0", "a/\0/b", "a\0", "$share/g/\0", "$share/\0/t"] {
-            refused(&server, version, text);
+            refused(&server, version, text, ReasonCode::MalformedPacket);
             let mut client = Client::connect(&server, version, "publisher");
             client.send(&Packet::Publish(publish(text, b"x")));
             client.expect_disconnect(ReasonCode::MalformedPacket);
