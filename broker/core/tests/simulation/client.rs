@@ -32,6 +32,8 @@ pub(crate) struct Client {
     starts_clean: bool,
     /// PUBACKs and PUBRECs to come for messages it sent more often than it had to.
     surplus: BTreeMap<u16, u32>,
+    /// It sent some message more often than it had to, so that answers come in another order.
+    repeated: bool,
     pub(crate) link: Option<Link>,
 }
 
@@ -53,6 +55,8 @@ pub(crate) struct Link {
     decoder: Decoder,
     /// Acknowledgements not yet sent, in their order [MQTT-4.6.0-2].
     due: VecDeque<(PacketKind, u16)>,
+    /// QoS 2 messages that it did not take, and said so.
+    refused: BTreeSet<u16>,
     /// Received messages that it has not acknowledged completely on this connection.
     unacknowledged: BTreeSet<u16>,
     /// As it asked for itself, or fewer where the broker is told to send no more.
@@ -117,6 +121,7 @@ impl Client {
             next_id: 1,
             starts_clean: false,
             surplus: BTreeMap::new(),
+            repeated: false,
             link: None,
         }
     }
@@ -132,6 +137,7 @@ impl Client {
         }
         let v5 = opening.version == ProtocolVersion::V5;
         self.surplus.clear();
+        self.repeated &= !self.outgoing.is_empty();
         self.link = Some(Link {
             wire,
             version: opening.version,
@@ -144,6 +150,7 @@ impl Client {
             received: Vec::new(),
             decoder: Decoder::client(opening.version, 1024 * 1024),
             due: VecDeque::new(),
+            refused: BTreeSet::new(),
             unacknowledged: BTreeSet::new(),
             receive_maximum: if v5 { opening.receive_maximum.min(in_flight_max) } else { in_flight_max },
             packet_bytes_max: opening.packet_bytes_max.filter(|_| v5).map_or(usize::MAX, |bytes| bytes as usize),
@@ -221,6 +228,7 @@ impl Client {
             if fails && kind == PacketKind::Pubrec {
                 // That is the end of the exchange [MQTT-4.3.3-9].
                 self.incoming.remove(&id);
+                link.refused.insert(id);
             }
             if fails || matches!(kind, PacketKind::Puback | PacketKind::Pubcomp) {
                 link.unacknowledged.remove(&id);

@@ -149,6 +149,15 @@ impl Server {
         self.hear(None)
     }
 
+    /// Connections that lost their session have been closed [MQTT-3.1.4-3], their clients heard of or not.
+    pub(crate) fn check_displaced(&self) -> Verdict {
+        let is_open = |task: &&Task| task.connection.is_some() && !self.oracle.is_current(task.name(), task.wire());
+        match self.tasks.values().find(is_open) {
+            Some(task) => Err(format!("#{} of {} is open, and another has its session", task.wire(), task.name())),
+            None => Ok(()),
+        }
+    }
+
     fn serve(&mut self, task: &mut Task) -> Verdict {
         // What is written may make room for the answers to what was not read before.
         loop {

@@ -4,7 +4,7 @@ use midge_protocol::{
     Ack, Connack, Decoded, Packet, PacketId, PacketKind, ProtocolVersion, Publish, QoS, ReasonCode, Suback,
 };
 
-use super::{Client, Link};
+use super::{Client, Link, Outgoing};
 use crate::oracle::{Oracle, Seen, Verdict};
 use crate::server::number;
 
@@ -46,6 +46,9 @@ impl Client {
             Packet::Puback(ack) => self.take_acknowledgement(PacketKind::Puback, &ack),
             Packet::Pubrec(ack) => self.take_acknowledgement(PacketKind::Pubrec, &ack),
             Packet::Pubcomp(ack) => self.take_acknowledgement(PacketKind::Pubcomp, &ack),
+            Packet::Pubrel(ack) if link.refused.contains(&ack.packet_id.get()) => {
+                Err(format!("{name} received PUBREL for what it did not take [MQTT-4.3.3-4]: {ack:?}"))
+            }
             Packet::Pubrel(ack) => {
                 self.incoming.remove(&ack.packet_id.get());
                 link.due.push_back((PacketKind::Pubcomp, ack.packet_id.get()));
@@ -109,6 +112,7 @@ impl Client {
             expiry: publish.properties.message_expiry,
         };
         if let Some(id) = packet_id {
+            link.refused.remove(&id);
             if !link.unacknowledged.insert(id) {
                 return Err(format!("{name} received identifier {id} again before it acknowledged it: {seen:?}"));
             }
@@ -134,6 +138,16 @@ impl Client {
         let Some(place) = self.outgoing.iter().position(|outgoing| outgoing.packet_id == id) else {
             return Err(format!("{} received {kind} for {id}, which it is not waiting for", self.name));
         };
+        let waits_for_this = |outgoing: &&Outgoing| match kind {
+            PacketKind::Puback => outgoing.message.qos == QoS::AtLeastOnce,
+            PacketKind::Pubrec => outgoing.message.qos == QoS::ExactlyOnce && !outgoing.released,
+            _ => outgoing.released,
+        };
+        let first = self.outgoing.iter().find(waits_for_this).map(|outgoing| outgoing.packet_id);
+        // Where a message was sent again its last answer comes in its own place.
+        if first != Some(id) && !self.repeated {
+            return Err(format!("{} received {kind} for {id}, {first:?} came first [MQTT-4.6.0-2]", self.name));
+        }
         let outgoing = &mut self.outgoing[place];
         let fits = match kind {
             PacketKind::Puback => outgoing.message.qos == QoS::AtLeastOnce,

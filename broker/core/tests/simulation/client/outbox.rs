@@ -37,6 +37,7 @@ impl Client {
         let Some(again) = self.outgoing.iter().find(waits) else { return false };
         let (packet_id, message) = (again.packet_id, again.message.clone());
         *self.surplus.entry(packet_id).or_default() += 1;
+        self.repeated = true;
         self.send_publish(&message, Some(packet_id), true, false);
         true
     }

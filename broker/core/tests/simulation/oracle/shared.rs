@@ -126,7 +126,8 @@ impl Oracle {
 
     /// Whether everybody who could have been chosen is still there.
     fn all_stayed(&self, copy: &SharedCopy) -> bool {
-        copy.members.iter().all(|(name, made, _)| !self.has_left(copy, (*name, *made)))
+        let mut candidates = copy.members.iter().chain(&copy.joined);
+        candidates.all(|(name, made, _)| !self.has_left(copy, (*name, *made)))
     }
 
     pub(super) fn check_shared_received(&self) -> Verdict {

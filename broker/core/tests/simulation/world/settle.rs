@@ -12,6 +12,8 @@ impl World {
     pub(crate) fn settle(&mut self) -> Verdict {
         self.tell("the network heals; whoever has a session comes back");
         self.messages = u32::MAX / 2;
+        self.quiesce()?;
+        self.server.check_displaced()?;
         for wire in std::mem::take(&mut self.lost) {
             self.server.break_wire(wire);
         }
