@@ -161,7 +161,11 @@ impl Decoder {
             PacketKind::Pubrec => Packet::Pubrec(Ack::decode(kind, reader, version)?),
             PacketKind::Pubrel => Packet::Pubrel(Ack::decode(kind, reader, version)?),
             PacketKind::Pubcomp => Packet::Pubcomp(Ack::decode(kind, reader, version)?),
-            PacketKind::Connect => Packet::Connect(Box::new(Connect::decode(reader)?)),
+            // Whatever is wrong in a second CONNECT, that it is one is told: its reason fits DISCONNECT, which has none for a
+            // version that is not supported [MQTT-3.14.2-1].
+            PacketKind::Connect => {
+                Packet::Connect(Box::new(Connect::decode(reader).map_err(|_| Cause::SecondConnect)?))
+            }
             PacketKind::Connack => Packet::Connack(Box::new(Connack::decode(reader, version)?)),
             PacketKind::Subscribe => Packet::Subscribe(Subscribe::decode(reader, version)?),
             PacketKind::Suback => Packet::Suback(Suback::decode(reader, version)?),

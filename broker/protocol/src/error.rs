@@ -49,6 +49,8 @@ impl std::error::Error for Malformed {}
 pub enum Cause {
     /// The first packet of a client was not CONNECT.
     FirstPacketNotConnect,
+    /// A CONNECT came after the first packet, and was not even well formed.
+    SecondConnect,
     /// The packet type is 0, or AUTH below version 5.
     UnknownPacketType(u8),
     /// The flags of the fixed header are not those of the packet type.
@@ -141,6 +143,7 @@ impl Cause {
         use ReasonCode as R;
         match self {
             Self::FirstPacketNotConnect => (R::ProtocolError, "MQTT-3.1.0-1"),
+            Self::SecondConnect => (R::ProtocolError, "MQTT-3.1.0-2"),
             Self::UnknownPacketType(_) => (R::MalformedPacket, "MQTT-4.13.1-1"),
             Self::FixedHeaderFlags(kind) => (R::MalformedPacket, flags_statement(kind)),
             Self::IntegerTooLong | Self::IntegerNotMinimal => (R::MalformedPacket, "MQTT-1.5.5-1"),
@@ -227,6 +230,7 @@ impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = match self {
             Self::FirstPacketNotConnect => "the first packet is not CONNECT",
+            Self::SecondConnect => "a second CONNECT",
             Self::UnknownPacketType(code) => return write!(f, "packet type {code} does not exist"),
             Self::FixedHeaderFlags(kind) => {
                 return write!(f, "wrong fixed header flags for {kind}");

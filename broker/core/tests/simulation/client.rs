@@ -27,6 +27,8 @@ pub(crate) struct Client {
     outgoing: VecDeque<Outgoing>,
     /// QoS 2 messages it has received and not yet released.
     incoming: BTreeSet<u16>,
+    /// QoS 2 messages that it did not take, and said so, though the broker may not have heard it.
+    refused: BTreeSet<u16>,
     next_id: u16,
     /// It asked for a clean start and does not know whether it got one: its own state is gone, so it may not ask for less.
     starts_clean: bool,
@@ -55,8 +57,6 @@ pub(crate) struct Link {
     decoder: Decoder,
     /// Acknowledgements not yet sent, in their order [MQTT-4.6.0-2].
     due: VecDeque<(PacketKind, u16)>,
-    /// QoS 2 messages that it did not take, and said so.
-    refused: BTreeSet<u16>,
     /// Received messages that it has not acknowledged completely on this connection.
     unacknowledged: BTreeSet<u16>,
     /// As it asked for itself, or fewer where the broker is told to send no more.
@@ -118,6 +118,7 @@ impl Client {
             name,
             outgoing: VecDeque::new(),
             incoming: BTreeSet::new(),
+            refused: BTreeSet::new(),
             next_id: 1,
             starts_clean: false,
             surplus: BTreeMap::new(),
@@ -150,7 +151,6 @@ impl Client {
             received: Vec::new(),
             decoder: Decoder::client(opening.version, 1024 * 1024),
             due: VecDeque::new(),
-            refused: BTreeSet::new(),
             unacknowledged: BTreeSet::new(),
             receive_maximum: if v5 { opening.receive_maximum.min(in_flight_max) } else { in_flight_max },
             packet_bytes_max: opening.packet_bytes_max.filter(|_| v5).map_or(usize::MAX, |bytes| bytes as usize),
@@ -228,7 +228,7 @@ impl Client {
             if fails && kind == PacketKind::Pubrec {
                 // That is the end of the exchange [MQTT-4.3.3-9].
                 self.incoming.remove(&id);
-                link.refused.insert(id);
+                self.refused.insert(id);
             }
             if fails || matches!(kind, PacketKind::Puback | PacketKind::Pubcomp) {
                 link.unacknowledged.remove(&id);
@@ -279,6 +279,7 @@ impl Client {
     fn forget(&mut self) {
         self.outgoing.clear();
         self.incoming.clear();
+        self.refused.clear();
     }
 
     fn ask(&mut self, packet_id: u16, granted: Vec<ReasonCode>) {

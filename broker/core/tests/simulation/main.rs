@@ -11,7 +11,22 @@
 //! Every history follows from its seed. `MIDGE_SIMULATION_HISTORIES=1000000` runs so many instead of the usual number;
 //! `MIDGE_SIMULATION_SEED=7` runs that one. A failure names its seed and tells the fewest steps that still fail.
 //!
-//! What the broker does is worth checking only if the oracle would notice it doing something else.
+//! A check is worth what it notices. Whoever changes the oracle breaks the broker in these ways again, one at a time, and
+//! sees that each is noticed within the usual number of histories:
+//!
+//! - 3.1: a clean start keeps the session; Session Present after expiry; the Session Expiry Interval of DISCONNECT, its
+//!   override, or the expiry itself ignored; a Will forgotten, or published though the client is back in time; a displaced
+//!   connection not woken; an in-flight or queue override ignored.
+//! - 3.3: RETAIN as published only if all filters ask for it; No Local or identifiers forgotten where filters overlap; the
+//!   lowest QoS of them; an alias that is not defined, one too many, or one that makes a message too large; Maximum Packet
+//!   Size not looked at; the remaining expiry not reduced; expired messages sent; PUBACK of a refused message frees no place.
+//! - 3.3.1.3: stale, expired, unflagged or one's own retained messages replayed, or at too high a QoS; an empty one kept;
+//!   Retain Handling 1 taken for 0.
+//! - 3.8: QoS granted above the ruling; UNSUBSCRIBE leaves the subscription; `#` matches topics that begin with `$`.
+//! - 4.3, 4.4: an identifier forgotten at once; a PUBREC with an error ignored; no DUP; what has to be sent again begins in
+//!   the wrong place; acknowledgements overtake each other; PUBCOMP of a PUBREL sent again frees a place.
+//! - 4.8.2: a member whose session ends takes its messages along, or gives away what it has at QoS 2; a message twice.
+//! - Queues: one larger than told, the wrong policy, a drop not reported, another order, an outbox that drops in silence.
 
 mod client;
 mod oracle;

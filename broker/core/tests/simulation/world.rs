@@ -230,6 +230,7 @@ impl World {
     fn acknowledge(&mut self, who: usize) -> Verdict {
         let most = 1 + self.random.below(3);
         let fails = self.random.chance(10);
+        self.tell(&format!("{} acknowledges up to {most}, as failures: {fails}", self.clients[who].name));
         self.clients[who].acknowledge(most, fails);
         Ok(())
     }

@@ -20,6 +20,7 @@ use PacketKind as K;
 
 one_packet_for_each! {
     C::FirstPacketNotConnect => C::FirstPacketNotConnect, NewClient, &[0xC0, 0];
+    C::SecondConnect => C::SecondConnect, Client(V5), b"\x10\x0d\x00\x04MQTT\x09\x02\x00\x00\x00\x00\x00";
     C::UnknownPacketType(_) => C::UnknownPacketType(0), Client(V5), &[0x00, 0];
     C::FixedHeaderFlags(_) => C::FixedHeaderFlags(K::Subscribe), Client(V5), &[0x80, 0];
     C::IntegerTooLong => C::IntegerTooLong, Client(V5), &[0x30, 0x80, 0x80, 0x80, 0x80, 1];

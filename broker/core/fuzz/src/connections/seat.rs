@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
 use midge_core::{Connection, ConnectionNumber, Decision, Ending, Opening, Peer, Received, Session, Work};
-use midge_protocol::{Decoded, Decoder, Disconnect, Packet, ProtocolVersion, QoS, ReasonCode};
+use midge_protocol::{Connack, Decoded, Decoder, Disconnect, Packet, ProtocolVersion, QoS, ReasonCode};
 
 use super::Hub;
 use super::watch::Watch;
@@ -52,22 +52,26 @@ impl Seat {
     /// A new connection, with its CONNECT.
     pub(crate) fn sit_down(&mut self, connect: &[u8], inline: bool, hub: &mut Hub) {
         let mut decoder = Decoder::server(hub.broker.limits().packet_bytes_max);
-        let Ok(Decoded::Packet { packet, .. }) = decoder.decode(connect) else { return };
+        let decoded = match decoder.decode(connect) {
+            Ok(decoded) => decoded,
+            Err(malformed) => return check_refusal(decoder.version(), malformed.reason_code()),
+        };
+        let Decoded::Packet { packet, .. } = decoded else { return };
         let Packet::Connect(told) = &packet else { panic!("{} is no CONNECT", packet.kind()) };
-        let watch = Watch::new(told);
+        let (version, watch) = (Some(told.version), Watch::new(told));
         if let Some(will) = &told.will {
             hub.topics.insert(will.topic.to_owned());
         }
         let request = match Opening::receive(packet, &hub.broker) {
             Ok(request) => request,
-            Err(error) => return assert!(error.reason_code().is_error()),
+            Err(error) => return check_refusal(version, error.reason_code()),
         };
         hub.client_ids.insert(request.client_id.clone());
         let socket = Arc::new(Socket { bytes: Mutex::default(), capacity: hub.socket_bytes, inline });
         let peer = Arc::clone(&socket) as Arc<dyn Peer>;
         match hub.broker.connect(request, peer, hub.now, &mut hub.effects) {
             Ok(connection) => self.0 = Some(Guest { decoder, connection, socket, input: Vec::new(), watch }),
-            Err(refusal) => assert!(refusal.reason_code().is_error()),
+            Err(refusal) => check_refusal(version, refusal.reason_code()),
         }
         hub.flush();
     }
@@ -180,6 +184,16 @@ impl Seat {
             watch.read(&farewell);
         }
     }
+}
+
+/// A CONNECT is refused with a CONNACK that its client can read; or without, where it has no word for the reason.
+fn check_refusal(version: Option<ProtocolVersion>, reason: ReasonCode) {
+    assert!(reason.is_error(), "refused without a reason");
+    let Some(version) = version.filter(|version| version.is_v5() || reason.connack_v3().is_some()) else { return };
+    let mut connack = Vec::new();
+    Connack::new(reason).encode(version, &mut connack).expect("it is small");
+    let decoded = Decoder::client(version, u32::MAX).decode(&connack);
+    assert!(matches!(decoded, Ok(Decoded::Packet { .. })), "{version:?} cannot be told {reason:?}");
 }
 
 impl Guest {

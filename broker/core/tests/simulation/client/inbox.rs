@@ -46,7 +46,7 @@ impl Client {
             Packet::Puback(ack) => self.take_acknowledgement(PacketKind::Puback, &ack),
             Packet::Pubrec(ack) => self.take_acknowledgement(PacketKind::Pubrec, &ack),
             Packet::Pubcomp(ack) => self.take_acknowledgement(PacketKind::Pubcomp, &ack),
-            Packet::Pubrel(ack) if link.refused.contains(&ack.packet_id.get()) => {
+            Packet::Pubrel(ack) if self.refused.contains(&ack.packet_id.get()) => {
                 Err(format!("{name} received PUBREL for what it did not take [MQTT-4.3.3-4]: {ack:?}"))
             }
             Packet::Pubrel(ack) => {
@@ -112,7 +112,6 @@ impl Client {
             expiry: publish.properties.message_expiry,
         };
         if let Some(id) = packet_id {
-            link.refused.remove(&id);
             if !link.unacknowledged.insert(id) {
                 return Err(format!("{name} received identifier {id} again before it acknowledged it: {seen:?}"));
             }
@@ -121,8 +120,9 @@ impl Client {
             }
             let answer = if publish.qos == QoS::AtLeastOnce { PacketKind::Puback } else { PacketKind::Pubrec };
             link.due.push_back((answer, id));
-            if publish.qos == QoS::ExactlyOnce && !self.incoming.insert(id) {
-                // Sent again because our PUBREC was lost; it has been taken already.
+            let refused = self.refused.remove(&id) && seen.dup;
+            if publish.qos == QoS::ExactlyOnce && (!self.incoming.insert(id) || refused) {
+                // Sent again because our PUBREC was lost; it has been seen already.
                 return if seen.dup { Ok(()) } else { Err(format!("a QoS 2 message without DUP: {seen:?}")) };
             }
         }
