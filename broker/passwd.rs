@@ -1,11 +1,14 @@
-//! `midge passwd`: a line `USER:HASH` for each user, as the bundled plugin `password-file` reads them.
+//! `midge passwd`: a line `USER:HASH` for each user, as the bundled plugins `password-file` and `scram` read them.
 //!
 //! The hash is argon2id in PHC form with the parameters that OWASP recommends (19 MiB, 2 passes, 1 lane) and a random
 //! salt. Lines of other users, comments and their order stay as they are. The file is replaced in one step, so that a
 //! broker never reads half of it; a new one is readable by its owner only.
 
+mod scram;
+
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, Write};
+use std::num::NonZeroU32;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
@@ -22,6 +25,12 @@ pub(crate) struct Passwd {
     /// Read the password from the first line of standard input instead of asking for it
     #[arg(long, conflicts_with = "delete")]
     password_stdin: bool,
+    /// Write the keys of SCRAM-SHA-256, for the plugin scram, instead of a hash for password-file
+    #[arg(long, conflicts_with = "delete")]
+    scram: bool,
+    /// How often the password is hashed, which every client does at every connect; 4096 at least
+    #[arg(long, value_name = "N", default_value = "15000", requires = "scram", value_parser = iterations)]
+    iterations: NonZeroU32,
     /// Delete the user
     #[arg(long, short = 'D')]
     delete: bool,
@@ -40,6 +49,10 @@ pub(crate) enum PasswdError {
     Mistyped,
     /// The password cannot be read.
     Input(io::Error),
+    /// The name or the password is none that SCRAM could compare.
+    Unprepared(&'static str),
+    /// The operating system gives no random bytes.
+    Random,
     /// The password cannot be hashed.
     Hash(argon2::password_hash::Error),
     /// The file cannot be read or written.
@@ -52,12 +65,23 @@ impl Passwd {
             return Err(PasswdError::UserName(self.user.clone()));
         }
         let before = read(&self.file)?;
-        let line = if self.delete { None } else { Some(format!("{}:{}", self.user, hash(&self.password()?)?)) };
-        let (after, replaced) = with_user(&before, &self.user, line.as_deref());
+        let line = if self.delete { None } else { Some(format!("{}:{}", self.user, self.hash()?)) };
+        let (mut after, replaced) = with_user(&before, &self.user, line.as_deref());
+        if self.scram {
+            after = scram::with_decoy_key(after)?;
+        }
         if self.delete && !replaced {
             return Err(PasswdError::NoSuchUser { user: self.user.clone(), file: self.file.clone() });
         }
         replace(&self.file, &after).map_err(|error| PasswdError::File { file: self.file.clone(), error })
+    }
+
+    fn hash(&self) -> Result<String, PasswdError> {
+        if !self.scram {
+            return hash(&self.password()?);
+        }
+        scram::check_user(&self.user)?;
+        scram::keys(&self.password()?, self.iterations)
     }
 
     fn password(&self) -> Result<String, PasswdError> {
@@ -75,6 +99,12 @@ impl Passwd {
         };
         if password.is_empty() { Err(PasswdError::EmptyPassword) } else { Ok(password) }
     }
+}
+
+/// RFC 7677 asks for 4096 or more.
+fn iterations(text: &str) -> Result<NonZeroU32, String> {
+    let number: NonZeroU32 = text.parse().map_err(|error| format!("{error}"))?;
+    if number.get() < 4096 { Err("RFC 7677 asks for 4096 or more".to_owned()) } else { Ok(number) }
 }
 
 /// The default parameters of [`Argon2`] are those that OWASP recommends; a test holds them to it.
@@ -154,6 +184,8 @@ impl std::fmt::Display for PasswdError {
             Self::Input(error) => {
                 write!(f, "the password cannot be read: {error}; scripts give it with --password-stdin")
             }
+            Self::Unprepared(what) => write!(f, "the {what} has characters that SASLprep (RFC 4013) forbids"),
+            Self::Random => f.write_str("the operating system gives no random bytes"),
             Self::Hash(error) => write!(f, "the password cannot be hashed: {error}"),
             Self::File { file, error } => write!(f, "{}: {error}", file.display()),
         }
@@ -209,7 +241,14 @@ mod tests {
     #[test]
     fn names_that_would_break_the_file_are_refused() {
         for user in ["", "a:b", "#a", "a\nb"] {
-            let passwd = Passwd { file: "/nowhere/x".into(), user: user.into(), password_stdin: true, delete: false };
+            let passwd = Passwd {
+                file: "/nowhere/x".into(),
+                user: user.into(),
+                password_stdin: true,
+                scram: false,
+                iterations: NonZeroU32::MIN,
+                delete: false,
+            };
             assert!(matches!(passwd.perform(), Err(PasswdError::UserName(_))), "{user:?}");
         }
     }

@@ -7,11 +7,12 @@ use crate::instance::{Exports, Instance};
 use crate::{Permission, Protocol, Refusal, Reuse};
 
 pub use crate::bindings::imports::midge::plugin::connection::Will;
+pub use crate::bindings::imports::midge::plugin::types::{Grant, Limits};
 #[cfg(not(target_arch = "wasm32"))]
 pub use crate::testing::Connect;
 #[cfg(target_arch = "wasm32")]
 pub use generated::Connect;
-pub use generated::{Answer, Grant, Limits, Verdict};
+pub use generated::{Answer, Verdict};
 
 /// Decides who a client is, once per CONNECT.
 pub trait Authenticator {

@@ -51,6 +51,22 @@ pub mod authn {
     });
 }
 
+/// The exports of the hook `enhanced-authn`.
+pub mod enhanced_authn {
+    wit_bindgen::generate!({
+        inline: "package midge:sdk; world sdk-enhanced-authn { export midge:plugin/enhanced-authn@0.1.0; }",
+        path: "../wit",
+        world: "midge:sdk/sdk-enhanced-authn",
+        with: {
+            "midge:plugin/types@0.1.0": crate::bindings::imports::midge::plugin::types,
+            "midge:plugin/connection@0.1.0": crate::bindings::imports::midge::plugin::connection,
+        },
+        additional_derives: [PartialEq],
+        pub_export_macro: true,
+        export_macro_name: "export_enhanced_authn",
+    });
+}
+
 /// The exports of the hook `authz`.
 pub mod authz {
     wit_bindgen::generate!({

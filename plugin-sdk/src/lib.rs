@@ -25,6 +25,7 @@ pub mod instance;
 
 mod authn;
 mod authz;
+mod enhanced;
 mod events;
 mod imports;
 mod lifecycle;
@@ -40,6 +41,7 @@ pub use bindings::imports::midge::plugin::types::{
     Actions, Effect, Identity, IdentityId, Inbound, Message, Permission, Protocol, Qos as QoS, ReasonCode, Refusal,
     Reuse, UserProperty,
 };
+pub use enhanced::{Candidate, Challenge, EnhancedAuthenticator, Step, Success};
 pub use events::{Event, Events};
 pub use imports::{broker, clock, config, crypto, files, http, identities, kv, log, metrics, passwords, secrets};
 pub use imports::{clock::now, clock::random, config::config, identities::identity};

@@ -3,7 +3,7 @@
 /// Makes a component of a type: `plugin!(MyPlugin: authn, authz);`.
 ///
 /// Names the hooks to export, each with its trait: `lifecycle` ([`Lifecycle`](crate::Lifecycle)), `authn`
-/// ([`Authenticator`](crate::Authenticator)), `authz` ([`Authorizer`](crate::Authorizer)), `messages`
+/// ([`Authenticator`](crate::Authenticator)), `enhanced_authn` ([`EnhancedAuthenticator`](crate::EnhancedAuthenticator)), `authz` ([`Authorizer`](crate::Authorizer)), `messages`
 /// ([`Messages`](crate::Messages)), `sink` ([`Sink`](crate::Sink)), `events` ([`Events`](crate::Events)). With `lifecycle` the
 /// type is made by [`Lifecycle::init`](crate::Lifecycle::init), otherwise by `Default`.
 #[macro_export]
@@ -42,6 +42,9 @@ macro_rules! __make {
 macro_rules! __export {
     (lifecycle $plugin:ident) => { $crate::__export!(lifecycle export_lifecycle $plugin: $crate::Lifecycle); };
     (authn $plugin:ident) => { $crate::__export!(authn export_authn $plugin: $crate::Authenticator); };
+    (enhanced_authn $plugin:ident) => {
+        $crate::__export!(enhanced_authn export_enhanced_authn $plugin: $crate::EnhancedAuthenticator);
+    };
     (authz $plugin:ident) => { $crate::__export!(authz export_authz $plugin: $crate::Authorizer); };
     (messages $plugin:ident) => { $crate::__export!(messages export_messages $plugin: $crate::Messages); };
     (sink $plugin:ident) => { $crate::__export!(sink export_sink $plugin: $crate::Sink); };
@@ -56,7 +59,7 @@ macro_rules! __export {
     };
     ($unknown:ident $plugin:ident) => {
         ::core::compile_error!(::core::concat!(
-            "`", ::core::stringify!($unknown), "` is no hook; there are lifecycle, authn, authz, messages, sink and events"
+            "`", ::core::stringify!($unknown), "` is no hook; there are lifecycle, authn, enhanced_authn, authz, messages, sink and events"
         ));
     };
 }

@@ -1,6 +1,7 @@
 //! The broker: all sessions, subscriptions and retained messages, behind one door.
 
 mod acknowledge;
+mod authenticate;
 mod close;
 mod connack;
 mod connect;

@@ -3,6 +3,7 @@
 //! There is one struct per state: [`Opening`] until CONNECT, [`Authenticating`] until CONNACK, then [`Connection`].
 
 pub(crate) mod aliases;
+mod authentication;
 mod opening;
 mod request;
 
@@ -15,6 +16,7 @@ use midge_protocol::{
 };
 
 use aliases::AliasesReceived;
+pub(crate) use authentication::Reauthentication;
 pub use opening::{Authenticating, AuthenticationStep, Opening};
 pub use request::{ConnectRequest, SessionOverrides};
 
@@ -49,7 +51,8 @@ pub struct Connection {
     retain_available: bool,
     alias_maximum: u16,
     aliases: Option<Box<AliasesReceived>>,
-    authentication_method: Option<Box<str>>,
+    /// Present if CONNECT named an Authentication Method.
+    pub(crate) reauthentication: Option<Box<Reauthentication>>,
     permissions: Option<Arc<Permissions>>,
 }
 
@@ -66,7 +69,8 @@ pub enum Received<'a> {
     Unsubscribe(Unsubscribe<'a>),
     /// For [`Broker::pong`](crate::Broker::pong).
     Ping,
-    /// Re-authentication, with the method CONNECT named.
+    /// A step of re-authentication, to be judged; then [`Broker::challenge`](crate::Broker::challenge) or
+    /// [`Broker::reauthenticated`](crate::Broker::reauthenticated).
     Authenticate(Auth<'a>),
     /// The client's goodbye; no packet of this client counts after it.
     Disconnect(Disconnect<'a>),
@@ -150,7 +154,7 @@ impl Connection {
             retain_available: limits.retain_available,
             alias_maximum: if request.version == ProtocolVersion::V5 { limits.topic_alias_maximum } else { 0 },
             aliases: None,
-            authentication_method: request.authentication_method.as_deref().map(Into::into),
+            reauthentication: request.authentication_method.as_deref().map(Reauthentication::with),
             permissions: request.permissions.clone(),
         }
     }
@@ -222,7 +226,7 @@ impl Connection {
     }
 
     /// Replaces the rules; subscriptions made under the old ones stay.
-    pub fn set_permissions(&mut self, permissions: Option<Arc<Permissions>>) {
+    pub(crate) fn set_permissions(&mut self, permissions: Option<Arc<Permissions>>) {
         self.permissions = permissions;
     }
 
@@ -271,12 +275,10 @@ impl Connection {
         self.unacknowledged = self.unacknowledged.saturating_sub(1);
     }
 
-    fn receive_auth<'a>(&self, auth: Auth<'a>) -> Result<Received<'a>, ProtocolError> {
-        match (self.authentication_method.as_deref(), auth.authentication_method) {
-            (None, _) => Err(ProtocolError::AuthenticationNotStarted),
-            (Some(ours), Some(theirs)) if ours == theirs => Ok(Received::Authenticate(auth)),
-            (Some(_), _) => Err(ProtocolError::AuthenticationMethodChanged),
-        }
+    fn receive_auth<'a>(&mut self, auth: Auth<'a>) -> Result<Received<'a>, ProtocolError> {
+        let reauthentication = self.reauthentication.as_mut().ok_or(ProtocolError::AuthenticationNotStarted)?;
+        reauthentication.receive(&auth)?;
+        Ok(Received::Authenticate(auth))
     }
 
     fn receive_disconnect<'a>(&self, disconnect: Disconnect<'a>) -> Result<Received<'a>, ProtocolError> {

@@ -57,6 +57,9 @@ pub enum ProtocolError {
     /// AUTH though CONNECT named no Authentication Method.
     #[error("AUTH without an authentication method in CONNECT")]
     AuthenticationNotStarted,
+    /// AUTH with a reason that may not come at this point.
+    #[error("an AUTH with the reason \"{0}\" at this point of authentication")]
+    AuthenticationOutOfTurn(ReasonCode),
     /// AUTH with another Authentication Method than CONNECT named.
     #[error("the authentication method changed")]
     AuthenticationMethodChanged,
@@ -87,6 +90,7 @@ impl ProtocolError {
             | Self::TopicMissing
             | Self::SharedNoLocal
             | Self::AuthenticationNotStarted
+            | Self::AuthenticationOutOfTurn(_)
             | Self::AuthenticationMethodChanged
             | Self::SessionExpiryRaised
             | Self::WrongAcknowledgement(_) => ReasonCode::ProtocolError,
@@ -113,6 +117,7 @@ impl ProtocolError {
             Self::RetainNotSupported => "MQTT-3.2.2-14",
             Self::SharedNoLocal => "MQTT-3.8.3-4",
             Self::AuthenticationNotStarted => "MQTT-4.12.0-7",
+            Self::AuthenticationOutOfTurn(_) => "MQTT-4.12.0-3",
             Self::AuthenticationMethodChanged => "MQTT-4.12.0-5",
             Self::SessionExpiryRaised => "MQTT-4.13.1-1",
             Self::WrongAcknowledgement(PacketKind::Puback) => "MQTT-4.3.2-2",
@@ -121,7 +126,8 @@ impl ProtocolError {
     }
 }
 
-/// A CONNECT that was legal and is not accepted: the CONNACK says why and the connection closes.
+/// A CONNECT, or a step of authentication, that was legal and is not accepted: CONNACK or DISCONNECT says why and the
+/// connection closes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Refusal {
     /// The broker holds `connections_max` connections.
@@ -133,6 +139,9 @@ pub enum Refusal {
     /// The broker is shutting down.
     #[error("the broker is shutting down")]
     ShuttingDown,
+    /// An AUTH is larger than the Maximum Packet Size of the client, which therefore cannot authenticate [MQTT-3.1.2-24].
+    #[error("the client takes no packet as large as authentication needs")]
+    AuthenticationTooLarge,
 }
 
 impl Refusal {
@@ -143,6 +152,7 @@ impl Refusal {
             Self::TooManyConnections | Self::TooManySessions => ReasonCode::QuotaExceeded,
             // 0x8B is for DISCONNECT only.
             Self::ShuttingDown => ReasonCode::ServerUnavailable,
+            Self::AuthenticationTooLarge => ReasonCode::PacketTooLarge,
         }
     }
 }

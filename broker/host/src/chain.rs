@@ -6,6 +6,7 @@
 
 mod authn;
 mod authz;
+mod exchange;
 mod messages;
 
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use crate::verdicts::Verdicts;
 /// The plugins of each hook, in order.
 pub(crate) struct Chains {
     authn: Box<[Arc<Generation>]>,
+    enhanced: Box<[Arc<Generation>]>,
     authz: Box<[Arc<Generation>]>,
     messages: Box<[Arc<Generation>]>,
     pub(crate) verdicts: Arc<Verdicts>,
@@ -27,7 +29,13 @@ pub(crate) struct Chains {
 impl Chains {
     pub(crate) fn new(plugins: &[Arc<Generation>], verdicts: Arc<Verdicts>) -> Self {
         let of = |hook| plugins.iter().filter(|plugin| plugin.has(hook)).cloned().collect();
-        Self { authn: of(Hook::Authn), authz: of(Hook::Authz), messages: of(Hook::Messages), verdicts }
+        Self {
+            authn: of(Hook::Authn),
+            enhanced: of(Hook::EnhancedAuthn),
+            authz: of(Hook::Authz),
+            messages: of(Hook::Messages),
+            verdicts,
+        }
     }
 
     /// Whether no plugin of this hook ever waits.
@@ -66,12 +74,17 @@ impl Walk {
     /// What a failure means: a denial, or nothing if the operator wants to go on.
     fn failed(&self, plugin: &Generation, error: HookError) -> Option<Denial> {
         match plugin.on_error() {
-            OnError::Deny => Some(self.denial(self.failure_code, None, Some(plugin.name()), error.failure.into())),
+            OnError::Deny => Some(self.broken(plugin, error)),
             OnError::Next => {
                 tracing::debug!(%error, "plugin failed and is skipped, as its on_error says");
                 None
             }
         }
+    }
+
+    /// A failure that denies, whatever the operator says.
+    fn broken(&self, plugin: &Generation, error: HookError) -> Denial {
+        self.denial(self.failure_code, None, Some(plugin.name()), error.failure.into())
     }
 
     fn denial(&self, code: u8, reason: Option<String>, plugin: Option<&Arc<str>>, cause: DenialCause) -> Denial {

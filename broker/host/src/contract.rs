@@ -4,6 +4,7 @@
 //! into these once, and nothing outside this crate ever depends on a track.
 
 mod access;
+mod exchange;
 mod message;
 mod plugin;
 mod status;
@@ -12,6 +13,7 @@ pub use access::{
     Authentication, ConnectFacts, Credentials, Denial, DenialCause, Effect, Grant, GrantLimits, Permission, Ruling,
     SubscriptionQuestion, WillFacts,
 };
+pub use exchange::{Candidate, Exchange, ExchangeStep};
 pub use message::{Action, Delivery, Event, InboundMessage, Message, Outcome, Refusal};
 pub use plugin::{Hook, Lane, OnError, PluginLimits, PluginSource, PluginSpec};
 pub use status::{

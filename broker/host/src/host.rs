@@ -9,8 +9,9 @@ use tokio::time::Instant;
 
 use crate::chain::Chains;
 use crate::contract::{
-    Action, Answer, Authentication, CacheStatus, ConnectFacts, Credentials, Denial, Event, Hook, InboundMessage,
-    Message, Outside, Permission, PluginSpec, PluginStatus, QoS, Ruling, SubscriptionQuestion,
+    Action, Answer, Authentication, CacheStatus, Candidate, ConnectFacts, Credentials, Denial, Event, Exchange,
+    ExchangeStep, Hook, InboundMessage, Message, Outside, Permission, PluginSpec, PluginStatus, QoS, Ruling,
+    SubscriptionQuestion,
 };
 use crate::engine::PluginEngine;
 use crate::error::{HookError, LoadError, LoadErrorKind};
@@ -126,6 +127,22 @@ impl Host {
     /// Asks the authentication chain. Its end denies.
     pub async fn authenticate(&self, credentials: Credentials, facts: ConnectFacts) -> Authentication {
         self.chains.authenticate(credentials, facts).await
+    }
+
+    /// Whether any plugin says who a client is.
+    #[must_use]
+    pub fn authenticates(&self) -> bool {
+        self.has(Hook::Authn) || self.has(Hook::EnhancedAuthn)
+    }
+
+    /// Begins an exchange of enhanced authentication with what the client sent first.
+    pub async fn start_exchange(&self, candidate: &Candidate, data: Option<Vec<u8>>) -> ExchangeStep {
+        self.chains.start_exchange(candidate, data).await
+    }
+
+    /// Goes on with an exchange when the client has replied. It may have begun with the host that this one replaced.
+    pub async fn proceed(&self, candidate: &Candidate, exchange: Exchange, data: Option<Vec<u8>>) -> ExchangeStep {
+        self.chains.proceed(candidate, exchange, data).await
     }
 
     /// The whole authorization of an identity as data, for the broker to evaluate; `None`: ask per action. To be asked

@@ -18,7 +18,8 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 pub(crate) use calls::{
-    Authenticate, AuthnAnswer, AuthorizePublish, AuthorizeSubscribe, AuthzAnswer, Environment, Permissions, Reuse, Vote,
+    Authenticate, AuthnAnswer, AuthorizePublish, AuthorizeSubscribe, AuthzAnswer, Environment, Permissions, Proceed,
+    Reuse, Round, Start, StepAnswer, Vote,
 };
 pub(crate) use functions::Exports;
 pub(crate) use instance::{Blueprint, CreateError};
@@ -26,8 +27,8 @@ pub(crate) use lane_sync::at_once;
 pub(crate) use limiter::Limiter;
 
 use self::breaker::Breaker;
-use self::calls::{Deliver, Flush, Health, HookCall, OnEvents, OnPublish, Registration, Shutdown};
-use self::instance::spares_instance;
+use self::calls::{Deliver, Flush, Health, HookCall, Methods, OnEvents, OnPublish, Registration, Shutdown};
+use self::instance::{Instance, spares_instance};
 use self::lane_async::WaitingLane;
 use self::lane_sync::InlineLane;
 use self::metrics::HookMetrics;
@@ -58,6 +59,8 @@ pub(crate) struct About {
 pub(crate) struct Generation {
     about: About,
     registration: Registration,
+    /// The Authentication Methods it serves.
+    methods: Vec<String>,
     nursery: Nursery,
     pool: Pool,
     hooks: [HookState; Hook::ALL.len()],
@@ -86,16 +89,20 @@ impl Generation {
         };
         let wait = blueprint.limits.wait_of(Hook::Lifecycle);
         let nursery = Nursery::new(blueprint);
-        let (first, registration) = tokio::time::timeout(wait, nursery.create())
-            .await
-            .unwrap_or(Err(CreateError::Failed(HookFailure::WaitTimeout)))?;
+        let begin = async {
+            let (mut first, registration) = nursery.create().await?;
+            let methods = methods(&about, &nursery, &mut first).await?;
+            Ok((first, registration, methods))
+        };
+        let (first, registration, methods) =
+            tokio::time::timeout(wait, begin).await.unwrap_or(Err(CreateError::Failed(HookFailure::WaitTimeout)))?;
         match &pool {
             Pool::Inline(lane) => lane.adopt(first),
             Pool::Waiting(lane) => lane.adopt(first),
         }
         let now = Instant::now();
         let hooks = Hook::ALL.map(|_| HookState { metrics: HookMetrics::default(), breaker: Breaker::new(now) });
-        Ok(Self { about, registration, nursery, pool, hooks, strikes: Strikes::default() })
+        Ok(Self { about, registration, methods, nursery, pool, hooks, strikes: Strikes::default() })
     }
 
     pub(crate) const fn name(&self) -> &Arc<str> {
@@ -116,6 +123,11 @@ impl Generation {
 
     pub(crate) fn has(&self, hook: Hook) -> bool {
         self.about.hooks.contains(&hook)
+    }
+
+    /// Whether it judges exchanges of this Authentication Method.
+    pub(crate) fn serves(&self, method: &str) -> bool {
+        self.methods.iter().any(|served| served == method)
     }
 
     /// Whether its calls never wait.
@@ -195,6 +207,17 @@ impl Generation {
         }
         debug_assert!(!killed || !spares_instance(failure));
     }
+}
+
+/// The Authentication Methods that a plugin says it serves.
+async fn methods(about: &About, nursery: &Nursery, first: &mut Instance) -> Result<Vec<String>, CreateError> {
+    if !about.hooks.contains(&Hook::EnhancedAuthn) {
+        return Ok(Vec::new());
+    }
+    let limits = &nursery.blueprint.limits;
+    let deadline = Instant::now() + limits.wait_of(Hook::EnhancedAuthn);
+    let methods = first.call(&Methods, limits.cpu_of(Hook::EnhancedAuthn), deadline).await;
+    Ok(methods.map_err(CreateError::Failed)?.unwrap_or_default())
 }
 
 impl Generation {

@@ -75,7 +75,10 @@ async fn a_component_without_hooks_is_named() {
     let component = componentize(module, "package test:guest; world guest { export f: func(); }");
     let (kind, text) = refused(&component).await;
     assert!(matches!(kind, LoadErrorKind::NoHook { .. }), "{text}");
-    assert!(text.contains("exports f") && text.contains("authn, authz, messages, sink, events"), "{text}");
+    assert!(
+        text.contains("exports f") && text.contains("authn, enhanced-authn, authz, messages, sink, events"),
+        "{text}"
+    );
 }
 
 #[tokio::test]

@@ -3,12 +3,14 @@
 //! Everything that happens to a connection happens in [`Driver::poll`], in this order: what waits in the outbox is
 //! written; a plugin's answer is taken, if one was awaited; then bytes are read and their packets carried out. A packet
 //! that has to wait for a plugin stays at the head of what is unread, and nothing behind it is looked at, so the
-//! client's order is kept and a slow plugin slows only the client that asked.
+//! client's order is kept and a slow plugin slows only the client that asked. Re-authentication alone waits for nobody: its
+//! answer is taken whenever it is there.
 
 mod farewell;
 mod link;
 mod pace;
 mod packets;
+mod reauthenticate;
 mod scratch;
 
 use std::future::poll_fn;
@@ -24,6 +26,7 @@ use tokio::time::Sleep;
 pub(crate) use farewell::close;
 pub(crate) use link::Link;
 pub(crate) use pace::Pace;
+pub(crate) use reauthenticate::Reauthentication;
 pub(crate) use scratch::{Scratch, with_scratch};
 
 use crate::ending::ConnectionEnd;
@@ -51,6 +54,8 @@ pub(crate) struct Driver {
     pub(crate) unsent: Option<Chunk>,
     /// Why the client is not read at the moment.
     pub(crate) waiting: Option<Waiting>,
+    /// Present if CONNECT named an Authentication Method.
+    pub(crate) reauthentication: Option<Box<Reauthentication>>,
     /// Its place among the connections that may be open.
     pub(crate) _permit: Permit,
 }
@@ -93,6 +98,9 @@ impl Driver {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<ConnectionEnd> {
         for _ in 0..READS_PER_POLL {
             if let Poll::Ready(end) = self.poll_send(context) {
+                return Poll::Ready(end);
+            }
+            if let Poll::Ready(end) = self.poll_reauthentication(context) {
                 return Poll::Ready(end);
             }
             let step = if self.waiting.is_some() {

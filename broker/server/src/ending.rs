@@ -32,8 +32,12 @@ pub(crate) enum ConnectionEnd {
     VersionNotAccepted,
     /// No plugin serves the Authentication Method that CONNECT named.
     AuthenticationMethod,
+    /// An exchange of enhanced authentication had more steps than one may have.
+    AuthenticationSteps,
     /// The client was not authenticated, or may not publish its Will.
     Denied(Denial),
+    /// A connected client did not authenticate again as it began to [MQTT-4.12.1-2].
+    Reauthentication(Denial),
     /// The core did not accept the CONNECT.
     Refused(Refusal),
     /// Nothing came for one and a half times the Keep Alive [MQTT-3.1.2-22].
@@ -63,7 +67,9 @@ impl ConnectionEnd {
             Self::Protocol(_) => "protocol_error",
             Self::VersionNotAccepted => "version_not_accepted",
             Self::AuthenticationMethod => "authentication_method",
+            Self::AuthenticationSteps => "authentication_steps",
             Self::Denied(_) => "denied",
+            Self::Reauthentication(_) => "reauthentication",
             Self::Refused(_) => "refused",
             Self::KeepAlive => "keep_alive",
             Self::IdentityExpired => "identity_expired",
@@ -82,7 +88,10 @@ impl ConnectionEnd {
             Self::Protocol(error) => Some(error.reason_code()),
             Self::VersionNotAccepted => Some(ReasonCode::UnsupportedProtocolVersion),
             Self::AuthenticationMethod => Some(ReasonCode::BadAuthenticationMethod),
+            Self::AuthenticationSteps => Some(ReasonCode::QuotaExceeded),
             Self::Denied(denial) => Some(refusal_code(PacketKind::Connack, denial.code)),
+            // What a plugin says is meant for CONNACK; few of those codes may stand in DISCONNECT.
+            Self::Reauthentication(_) => Some(ReasonCode::NotAuthorized),
             Self::Refused(refusal) => Some(refusal.reason_code()),
             Self::KeepAlive => Some(ReasonCode::KeepAliveTimeout),
             Self::IdentityExpired => Some(ReasonCode::NotAuthorized),
@@ -100,7 +109,9 @@ impl ConnectionEnd {
             | Self::Protocol(_)
             | Self::VersionNotAccepted
             | Self::AuthenticationMethod
+            | Self::AuthenticationSteps
             | Self::Denied(_)
+            | Self::Reauthentication(_)
             | Self::Refused(_)
             | Self::SlowConsumer => true,
             Self::Disconnected { .. }
@@ -148,7 +159,9 @@ impl fmt::Display for ConnectionEnd {
             Self::Protocol(error) => write!(f, "protocol error: {error} [{}]", error.statement()),
             Self::VersionNotAccepted => f.write_str("the listener does not accept this version of MQTT"),
             Self::AuthenticationMethod => f.write_str("no plugin serves the authentication method"),
+            Self::AuthenticationSteps => f.write_str("authentication took more steps than it may"),
             Self::Denied(denial) => write!(f, "denied: {denial}"),
+            Self::Reauthentication(denial) => write!(f, "not authenticated again: {denial}"),
             Self::Refused(refusal) => write!(f, "refused: {refusal}"),
             Self::KeepAlive => f.write_str("nothing came for one and a half times the keep alive"),
             Self::IdentityExpired => f.write_str("the time granted at authentication is over"),

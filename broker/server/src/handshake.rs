@@ -1,5 +1,7 @@
 //! From CONNECT to CONNACK.
 
+mod exchange;
+
 use std::future::poll_fn;
 use std::io;
 use std::sync::{Arc, Weak};
@@ -11,9 +13,9 @@ use tokio::io::ReadBuf;
 use tokio::time::timeout_at;
 
 use crate::config::ProtocolName;
-use crate::driver::{Driver, Link, Scratch, close, with_scratch};
+use crate::driver::{Driver, Link, Reauthentication, Scratch, close, with_scratch};
 use crate::ending::{ConnectionEnd, refusal_code};
-use crate::hooks::{Admitted, Arrival, admit};
+use crate::hooks::{Admitted, Arrival, admit, kept};
 use crate::listener::Accepted;
 use crate::node::Node;
 use crate::timers::Expires;
@@ -36,6 +38,14 @@ struct Candidate {
     client_id: Option<String>,
 }
 
+/// A client that may come in, with what it asked for.
+struct Introduced {
+    request: ConnectRequest,
+    admitted: Admitted,
+    /// Present if it named an Authentication Method.
+    reauthentication: Option<Box<Reauthentication>>,
+}
+
 /// None for a client that was not let in: it has been told, and the log has its line.
 async fn open(node: Arc<Node>, accepted: Accepted) -> Option<Driver> {
     let Accepted { transport, peer, listener, tls, http, deadline, timers, permit } = accepted;
@@ -48,7 +58,7 @@ async fn open(node: Arc<Node>, accepted: Accepted) -> Option<Driver> {
         Err(_) => Err(ConnectionEnd::ConnectTimeout),
     };
     let link = Arc::new(Link::new(writer, Arc::clone(&node.metrics), node.rates.write_stall_max_s));
-    let connected = admitted.and_then(|(request, admitted)| {
+    let connected = admitted.and_then(|Introduced { request, admitted, reauthentication }| {
         let packet_size = request.overrides.packet_size;
         let now = node.clock.now();
         let peer = Arc::clone(&link);
@@ -57,9 +67,11 @@ async fn open(node: Arc<Node>, accepted: Accepted) -> Option<Driver> {
             node.conclude(effects, now);
             connection
         });
-        connection.map(|connection| (connection, admitted, packet_size)).map_err(ConnectionEnd::Refused)
+        connection
+            .map(|connection| (connection, admitted, reauthentication, packet_size))
+            .map_err(ConnectionEnd::Refused)
     });
-    let (connection, admitted, packet_size) = match connected {
+    let (connection, admitted, reauthentication, packet_size) = match connected {
         Ok(connected) => connected,
         Err(end) => {
             candidate.refuse(&node, &arrival, &end).await;
@@ -73,8 +85,7 @@ async fn open(node: Arc<Node>, accepted: Accepted) -> Option<Driver> {
         decoder.set_maximum_packet_size(bytes.min(node.broker.limits().packet_bytes_max));
     }
     let now = node.clock.now();
-    let seconds_left = expires_at.map(|at| u32::try_from(at.saturating_sub(now.0 / 1000)).unwrap_or(u32::MAX));
-    let expires_at = seconds_left.map(|seconds| timers.now().saturating_add(seconds.max(1)));
+    let expires_at = timers.second_of(expires_at, now);
     let look_at =
         link.open(connection.session(), connection.number(), connection.keep_alive(), expires_at, timers.now());
     let watched: Weak<dyn Expires> = Arc::downgrade(&(Arc::clone(&link) as Arc<dyn Expires>));
@@ -93,28 +104,28 @@ async fn open(node: Arc<Node>, accepted: Accepted) -> Option<Driver> {
         unread,
         unsent: None,
         waiting: None,
+        reauthentication,
         _permit: permit,
     })
 }
 
 impl Candidate {
     /// Reads CONNECT and asks who the client is.
-    async fn introduce(
-        &mut self,
-        node: &Arc<Node>,
-        arrival: &Arrival<'_>,
-    ) -> Result<(ConnectRequest, Admitted), ConnectionEnd> {
+    async fn introduce(&mut self, node: &Arc<Node>, arrival: &Arrival<'_>) -> Result<Introduced, ConnectionEnd> {
         let mut request = self.connect(node).await?;
         self.client_id = Some(request.client_id.clone());
         if !arrival.listener.config().versions.contains(&name(request.version)) {
             return Err(ConnectionEnd::VersionNotAccepted);
         }
-        if request.authentication_method.is_some() {
-            return Err(ConnectionEnd::AuthenticationMethod);
+        if let Some(method) = request.authentication_method.clone() {
+            let (admitted, asked) = self.authenticate(node, arrival, &mut request, &method).await?;
+            let asked = kept(asked, &admitted.client.identity.principal);
+            let reauthentication = Some(Box::new(Reauthentication::new(asked)));
+            return Ok(Introduced { request, admitted, reauthentication });
         }
         let host = Arc::clone(&node.host());
         let admitted = admit(node, &host, arrival, &mut request).await.map_err(ConnectionEnd::Denied)?;
-        Ok((request, admitted))
+        Ok(Introduced { request, admitted, reauthentication: None })
     }
 
     /// The first packet, which is CONNECT.

@@ -5,6 +5,7 @@
 
 mod authenticate;
 pub(crate) mod convert;
+mod exchange;
 mod notice;
 mod question;
 
@@ -15,7 +16,8 @@ use midge_core::Message;
 use midge_host::Identity;
 use midge_host::contract::{Denial, GrantLimits};
 
-pub(crate) use authenticate::{Admitted, Arrival, admit};
+pub(crate) use authenticate::{Admitted, Arrival, admit, let_in};
+pub(crate) use exchange::{Reauthenticated, Regranted, candidate, kept, reauthenticate};
 pub(crate) use notice::{core_event, deliver_made, deliver_own, event};
 
 /// What the broker knows of a client beyond its session: who it is, and by whose word.

@@ -31,7 +31,7 @@ pub(crate) struct Node {
     ready: AtomicBool,
 }
 
-/// How fast one client may be, and how slow.
+/// How fast one client may be, how slow, and in how many steps it may say who it is.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rates {
     /// PUBLISH packets a second, unless its grant says otherwise; 0: no limit.
@@ -40,6 +40,8 @@ pub(crate) struct Rates {
     pub(crate) bytes_per_second: u64,
     /// Seconds in which it may take nothing of what waits for it.
     pub(crate) write_stall_max_s: u32,
+    /// Challenges in one exchange of enhanced authentication.
+    pub(crate) authentication_steps_max: u16,
 }
 
 impl Node {
@@ -129,10 +131,21 @@ impl Node {
         self.notify(|| client.event("client.connected", now));
     }
 
+    /// A connected client has authenticated again: it is known under a new identity.
+    pub(crate) fn reauthenticated(&self, before: &Client, client: &Client, now: Time) {
+        let identity = &client.identity;
+        info!(client_id = %identity.client_id, principal = %identity.principal, "client authenticated again");
+        self.notify(|| client.event("client.reauthenticated", now));
+        self.host().identity_gone(&before.identity);
+    }
+
     /// The one line about the end of a connection that had been let in.
     pub(crate) fn connection_ended(&self, client: &Client, version: ProtocolVersion, end: &ConnectionEnd, now: Time) {
         let identity = &client.identity;
         self.metrics.connection_closed(&identity.listener, end.name());
+        if let ConnectionEnd::Reauthentication(denial) = end {
+            self.count_denial(denial);
+        }
         macro_rules! line {
             ($level:ident) => {
                 $level!(

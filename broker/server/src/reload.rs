@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use midge_host::contract::Hook;
 use tracing::{error, info, warn};
 
 use crate::config::{Config, ConfigError};
@@ -34,7 +33,7 @@ impl Reload {
     async fn attempt(&mut self) -> Result<(), Cause> {
         let mut config = (self.read_again)()?;
         let host = self.plugins.load(&config).await?;
-        config.settle(host.has(Hook::Authn))?;
+        config.settle(host.authenticates())?;
         self.keep_anonymity(&config)?;
         for listener in &self.listeners {
             listener

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use midge_core::{Broker, Effects, MemoryStore};
-use midge_host::contract::{Hook, Outside};
+use midge_host::contract::Outside;
 use midge_host::{EngineSettings, Host, HostSettings, Identities, PluginEngine};
 use midge_protocol::ReasonCode;
 use tokio::sync::watch;
@@ -58,7 +58,7 @@ pub fn check(mut config: Config, bundled: Bundled) -> Result<(), RunError> {
     let control = runtimes.control().clone();
     let result = control.block_on(async {
         let host = Plugins::new(bundled)?.load(&config).await?;
-        config.settle(host.has(Hook::Authn)).map_err(Cause::from)?;
+        config.settle(host.authenticates()).map_err(Cause::from)?;
         Listeners::check(&config).map_err(Cause::from)?;
         let mut banner = Banner::to_stdout();
         banner.plugins(&host.plugins());
@@ -81,7 +81,7 @@ async fn serve(start: Start, runtimes: &Runtimes) -> Result<(), Cause> {
     let mut signals = Signals::listen().map_err(Cause::system("signal handlers"))?;
     let plugins = Plugins::new(bundled)?;
     let host = plugins.load(&config).await?;
-    config.settle(host.has(Hook::Authn))?;
+    config.settle(host.authenticates())?;
 
     let node = Arc::new(node(&config, host, &plugins));
     plugins.orders.connect(&node);
@@ -135,6 +135,7 @@ fn node(config: &Config, host: Arc<Host>, plugins: &Plugins) -> Node {
     let rates = Rates {
         messages_per_second: config.limits.messages_per_second,
         bytes_per_second: config.limits.bytes_per_second,
+        authentication_steps_max: config.limits.authentication_steps_max,
         write_stall_max_s: u32::try_from(config.limits.write_stall_max.as_secs()).unwrap_or(u32::MAX),
     };
     Node::new(broker, host, Arc::clone(&plugins.identities), Clock::start(), rates)

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use midge_core::Time;
 use parking_lot::Mutex;
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -40,11 +41,17 @@ impl Timers {
         self.now.load(Ordering::Relaxed)
     }
 
+    /// The wheel's second of a moment in Unix seconds; one that is past is the next.
+    pub(crate) fn second_of(&self, unix_seconds: Option<u64>, now: Time) -> Option<u32> {
+        let seconds_left = unix_seconds?.saturating_sub(now.0 / 1000);
+        Some(self.now().saturating_add(u32::try_from(seconds_left).unwrap_or(u32::MAX).max(1)))
+    }
+
     /// Has `entry` fired at second `at`; one that is past fires with the next tick.
     pub(crate) fn watch(&self, at: u32, entry: Weak<dyn Expires>) {
         let now = self.now();
         // One revolution ahead is as far as a slot can say; what is due later is asked then and slotted again.
-        let at = at.clamp(now + 1, now + SLOTS - 1);
+        let at = at.clamp(now + 1, now + REACH);
         self.slot(at).lock().push(entry);
     }
 
@@ -81,6 +88,8 @@ type Slot = Mutex<Vec<Weak<dyn Expires>>>;
 
 /// Slots of the wheel: an entry is looked at every so many seconds at least.
 const SLOTS: u32 = 128;
+/// So far ahead an entry is fired in the very second it asked for.
+pub(crate) const REACH: u32 = SLOTS - 1;
 
 #[cfg(test)]
 mod tests {

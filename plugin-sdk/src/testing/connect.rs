@@ -23,6 +23,8 @@ pub struct Connect {
     pub alternative_names: Vec<String>,
     /// Headers of the HTTP upgrade, names in lower case.
     pub http_headers: Vec<(String, String)>,
+    /// What binds an exchange to the TLS connection: kind and data.
+    pub channel_bindings: Vec<(String, Vec<u8>)>,
 }
 
 impl Connect {
@@ -78,5 +80,11 @@ impl Connect {
     #[must_use]
     pub fn http_header(&self, name: &str) -> Option<String> {
         self.http_headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.clone())
+    }
+
+    /// What binds an exchange to the TLS connection, of this kind: "tls-exporter" or "tls-server-end-point".
+    #[must_use]
+    pub fn channel_binding(&self, kind: &str) -> Option<Vec<u8>> {
+        self.channel_bindings.iter().find(|(known, _)| known == kind).map(|(_, data)| data.clone())
     }
 }

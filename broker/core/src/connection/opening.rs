@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use midge_protocol::{Auth, Connect, Disconnect, Packet, ProtocolVersion, Will as PacketWill};
+use midge_protocol::{Auth, Connect, Disconnect, Packet, ProtocolVersion, ReasonCode, Will as PacketWill};
 
+use super::authentication::auth;
 use super::request::{ConnectRequest, SessionOverrides};
 use crate::limits::Limits;
-use crate::{Broker, ProtocolError, Will};
+use crate::{Broker, ProtocolError, Refusal, Will};
 
 /// Nothing was received yet: only CONNECT may come [MQTT-3.1.0-1].
 #[derive(Clone, Copy, Debug)]
@@ -49,12 +50,31 @@ impl Authenticating {
             Packet::Disconnect(disconnect) => Ok(AuthenticationStep::Disconnect(disconnect)),
             Packet::Auth(_) if request.authentication_method.is_none() => Err(ProtocolError::AuthenticationNotStarted),
             Packet::Auth(auth) if auth.authentication_method == request.authentication_method.as_deref() => {
-                Ok(AuthenticationStep::Continue(auth))
+                match auth.reason {
+                    ReasonCode::ContinueAuthentication => Ok(AuthenticationStep::Continue(auth)),
+                    other => Err(ProtocolError::AuthenticationOutOfTurn(other)),
+                }
             }
             Packet::Auth(_) => Err(ProtocolError::AuthenticationMethodChanged),
             Packet::Connect(_) => Err(ProtocolError::SecondConnect),
             other => Err(ProtocolError::AuthenticationInterrupted(other.kind())),
         }
+    }
+
+    /// Appends the AUTH that asks the client for the next step [MQTT-4.12.0-2].
+    ///
+    /// # Errors
+    /// The client takes no packet of that size [MQTT-3.1.2-24].
+    pub fn challenge(request: &ConnectRequest, data: Option<&[u8]>, out: &mut Vec<u8>) -> Result<(), Refusal> {
+        let method = request.authentication_method.as_deref();
+        let maximum = request.maximum_packet_size.unwrap_or(u32::MAX) as usize;
+        let start = out.len();
+        let encoded = auth(method, ReasonCode::ContinueAuthentication, data).encode(out);
+        if encoded.is_err() || out.len() - start > maximum {
+            out.truncate(start);
+            return Err(Refusal::AuthenticationTooLarge);
+        }
+        Ok(())
     }
 }
 

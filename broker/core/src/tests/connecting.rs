@@ -161,29 +161,52 @@ fn limits_on_connections_and_sessions_refuse_with_quota_exceeded() {
     assert!(world.try_connect("a", |connect| connect.clean_start = false).unwrap().is_ok());
 }
 
+fn auth(reason: ReasonCode, method: &str) -> Packet<'_> {
+    let properties = Default::default();
+    Packet::Auth(Auth { reason, authentication_method: Some(method), authentication_data: None, properties })
+}
+
 #[test]
 fn auth_needs_the_method_of_the_connect() {
     let world = World::new();
-    let auth = |method| {
-        Packet::Auth(Auth {
-            reason: ReasonCode::ReAuthenticate,
-            authentication_method: Some(method),
-            authentication_data: None,
-            properties: Default::default(),
-        })
-    };
-    assert_eq!(world.client("a").send(auth("SCRAM")), Err(ProtocolError::AuthenticationNotStarted));
+    let again = |method| auth(ReasonCode::ReAuthenticate, method);
+    assert_eq!(world.client("a").send(again("SCRAM")), Err(ProtocolError::AuthenticationNotStarted));
     let mut client = world.connect("b", |connect| connect.properties.authentication_method = Some("SCRAM"));
-    assert_eq!(client.send(auth("PLAIN")), Err(ProtocolError::AuthenticationMethodChanged));
-    assert_eq!(client.send(auth("SCRAM")), Ok(()));
+    assert_eq!(client.send(again("PLAIN")), Err(ProtocolError::AuthenticationMethodChanged));
+    assert_eq!(client.send(again("SCRAM")), Ok(()));
+}
 
+#[test]
+fn before_connack_only_auth_0x18_or_disconnect_may_come() {
+    let world = World::new();
     let connect = connect_packet("c", |connect| connect.properties.authentication_method = Some("SCRAM"));
     let request = Opening::receive(Packet::Connect(Box::new(connect)), &world.broker).unwrap();
-    assert!(matches!(Authenticating::receive(&request, auth("SCRAM")), Ok(AuthenticationStep::Continue(_))));
-    assert_eq!(
-        Authenticating::receive(&request, Packet::Pingreq).unwrap_err(),
-        ProtocolError::AuthenticationInterrupted(PacketKind::Pingreq)
-    );
+    let receive = |packet| Authenticating::receive(&request, packet);
+    let reply = auth(ReasonCode::ContinueAuthentication, "SCRAM");
+    assert!(matches!(receive(reply), Ok(AuthenticationStep::Continue(_))));
+    let goodbye = Packet::Disconnect(Disconnect::new(ReasonCode::Success));
+    assert!(matches!(receive(goodbye), Ok(AuthenticationStep::Disconnect(_))));
+    for (packet, error) in [
+        (Packet::Pingreq, ProtocolError::AuthenticationInterrupted(PacketKind::Pingreq)),
+        (auth(ReasonCode::ContinueAuthentication, "PLAIN"), ProtocolError::AuthenticationMethodChanged),
+        (auth(ReasonCode::ReAuthenticate, "SCRAM"), ProtocolError::AuthenticationOutOfTurn(ReasonCode::ReAuthenticate)),
+        (auth(ReasonCode::Success, "SCRAM"), ProtocolError::AuthenticationOutOfTurn(ReasonCode::Success)),
+    ] {
+        assert_eq!(receive(packet).unwrap_err(), error);
+    }
+}
+
+#[test]
+fn a_second_exchange_cannot_begin_before_the_first_has_ended() {
+    let world = World::new();
+    let mut client = world.connect("a", |connect| connect.properties.authentication_method = Some("SCRAM"));
+    let (again, reply) = (ReasonCode::ReAuthenticate, ReasonCode::ContinueAuthentication);
+    let out_of_turn = |reason| Err(ProtocolError::AuthenticationOutOfTurn(reason));
+    assert_eq!(client.send(auth(reply, "SCRAM")), out_of_turn(reply), "nothing was asked");
+    assert_eq!(client.send(auth(again, "SCRAM")), Ok(()));
+    for reason in [again, reply, ReasonCode::Success] {
+        assert_eq!(client.send(auth(reason, "SCRAM")), out_of_turn(reason), "it is the broker's turn");
+    }
 }
 
 #[test]

@@ -63,6 +63,8 @@ pub struct ConnectFacts {
     pub alternative_names: Vec<String>,
     /// Headers of the HTTP upgrade request of a WebSocket client.
     pub http_headers: Vec<(String, String)>,
+    /// What binds an exchange to the TLS connection: kind and data.
+    pub channel_bindings: Vec<(&'static str, Vec<u8>)>,
 }
 
 /// A Will Message as the authenticator sees it.

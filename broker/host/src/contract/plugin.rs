@@ -14,6 +14,8 @@ pub enum Hook {
     Lifecycle,
     /// Who is this?
     Authn,
+    /// Who is this, in several steps?
+    EnhancedAuthn,
     /// May this identity do that?
     Authz,
     /// Change, drop, multiply or refuse messages before they are routed.
@@ -26,7 +28,8 @@ pub enum Hook {
 
 impl Hook {
     /// All of them.
-    pub const ALL: [Self; 6] = [Self::Lifecycle, Self::Authn, Self::Authz, Self::Messages, Self::Sink, Self::Events];
+    pub const ALL: [Self; 7] =
+        [Self::Lifecycle, Self::Authn, Self::EnhancedAuthn, Self::Authz, Self::Messages, Self::Sink, Self::Events];
 
     /// The interface's name in the contract.
     #[must_use]
@@ -34,6 +37,7 @@ impl Hook {
         match self {
             Self::Lifecycle => "lifecycle",
             Self::Authn => "authn",
+            Self::EnhancedAuthn => "enhanced-authn",
             Self::Authz => "authz",
             Self::Messages => "messages",
             Self::Sink => "sink",
@@ -156,7 +160,7 @@ impl PluginSpec {
 pub struct PluginLimits {
     /// Linear memory of one instance, in bytes. Default 64 MiB.
     pub memory_bytes_max: usize,
-    /// Processor time of one call. `None` = 50 ms for `authn`, 10 ms for `authz` and `messages`, 100 ms for `sink` and `events`.
+    /// Processor time of one call. `None` = 50 ms for `authn` and `enhanced-authn`, 10 ms for `authz` and `messages`, 100 ms for `sink` and `events`.
     pub cpu: Option<Duration>,
     /// Wall time of one call, what it waits for included (waiting lane). `None` = 30 s for `sink`, 5 s for all others.
     pub wait: Option<Duration>,
@@ -172,6 +176,8 @@ pub struct PluginLimits {
     pub queue_max: usize,
     /// Messages or events in one call. Default 64.
     pub batch_max: usize,
+    /// Bytes that the broker keeps for it between two steps of one exchange. Default 16 KiB.
+    pub state_bytes_max: usize,
 }
 
 impl Default for PluginLimits {
@@ -186,6 +192,7 @@ impl Default for PluginLimits {
             calls_max: 1_000_000,
             queue_max: 10_000,
             batch_max: 64,
+            state_bytes_max: 16 << 10,
         }
     }
 }
@@ -196,7 +203,7 @@ impl PluginLimits {
     pub fn cpu_of(&self, hook: Hook) -> Duration {
         let default = match hook {
             Hook::Lifecycle => return self.init_cpu,
-            Hook::Authn => Duration::from_millis(50),
+            Hook::Authn | Hook::EnhancedAuthn => Duration::from_millis(50),
             Hook::Authz | Hook::Messages => Duration::from_millis(10),
             Hook::Sink | Hook::Events => Duration::from_millis(100),
         };

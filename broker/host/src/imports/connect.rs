@@ -64,6 +64,11 @@ impl HostConnect for PluginState {
         Ok(headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(&name)).map(|(_, value)| value.clone()))
     }
 
+    fn channel_binding(&mut self, connect: Resource<Connect>, kind: String) -> wasmtime::Result<Option<Vec<u8>>> {
+        let bindings = &self.facts(&connect)?.channel_bindings;
+        Ok(bindings.iter().find(|(known, _)| *known == kind).map(|(_, data)| data.clone()))
+    }
+
     fn drop(&mut self, connect: Resource<Connect>) -> wasmtime::Result<()> {
         self.table.delete(connect)?;
         Ok(())

@@ -1,6 +1,7 @@
 //! The functions of the contract, one type each: how a call's arguments go in and how its answer comes out.
 
 mod access;
+mod exchange;
 mod lifecycle;
 mod lowered;
 mod notices;
@@ -11,6 +12,7 @@ pub(crate) use access::{
     Authenticate, AuthnAnswer, AuthorizePublish, AuthorizeSubscribe, AuthzAnswer, IdentityGone, Permissions, Reuse,
     Vote,
 };
+pub(crate) use exchange::{Methods, Proceed, Round, Start, StepAnswer};
 pub(crate) use lifecycle::{Environment, Health, Init, Registration, Shutdown};
 pub(crate) use notices::{Deliver, Flush, OnEvents, OnPublish};
 

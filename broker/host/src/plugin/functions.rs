@@ -4,8 +4,8 @@ use wasmtime::component::{Component, ComponentExportIndex, ComponentNamedList, I
 use wasmtime::{AsContextMut, StoreContextMut};
 
 use super::calls::{
-    Authenticate, AuthorizePublish, AuthorizeSubscribe, Deliver, Flush, Health, HookCall, IdentityGone, Init, OnEvents,
-    OnPublish, Permissions, Shutdown,
+    Authenticate, AuthorizePublish, AuthorizeSubscribe, Deliver, Flush, Health, HookCall, IdentityGone, Init, Methods,
+    OnEvents, OnPublish, Permissions, Proceed, Shutdown, Start,
 };
 use crate::contract::Hook;
 
@@ -35,6 +35,9 @@ pub(crate) struct Functions {
     pub(crate) health: Found<Health>,
     pub(crate) shutdown: Found<Shutdown>,
     pub(crate) authenticate: Found<Authenticate>,
+    pub(crate) methods: Found<Methods>,
+    pub(crate) start: Found<Start<'static>>,
+    pub(crate) proceed: Found<Proceed<'static>>,
     pub(crate) permissions: Found<Permissions<'static>>,
     pub(crate) authorize_publish: Found<AuthorizePublish<'static>>,
     pub(crate) authorize_subscribe: Found<AuthorizeSubscribe<'static>>,
@@ -63,6 +66,9 @@ impl Functions {
             health: search.find::<Health>()?,
             shutdown: search.find::<Shutdown>()?,
             authenticate: search.find::<Authenticate>()?,
+            methods: search.find::<Methods>()?,
+            start: search.find::<Start<'_>>()?,
+            proceed: search.find::<Proceed<'_>>()?,
             permissions: search.find::<Permissions<'_>>()?,
             authorize_publish: search.find::<AuthorizePublish<'_>>()?,
             authorize_subscribe: search.find::<AuthorizeSubscribe<'_>>()?,

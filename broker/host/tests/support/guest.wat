@@ -8,6 +8,9 @@
   ;;[authn
   (import "midge:plugin/connection@0.1.0" "[resource-drop]connect" (func $drop_connect (param i32)))
   ;;]
+  ;;[enhanced-authn
+  (import "midge:plugin/connection@0.1.0" "[resource-drop]connect" (func $let_go (param i32)))
+  ;;]
   ;;[http
   (import "midge:plugin/http@0.1.0" "send"
     (func $http_send (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32)))
@@ -18,6 +21,7 @@
   (data (i32.const 16) "v/#")
   (data (i32.const 24) "replaced")
   (data (i32.const 32) "GET")
+  (data (i32.const 40) "METHOD")
   (data (i32.const 64) "@URL@")
   (global $free (mut i32) (i32.const 1024))
   (global $gone (mut i64) (i64.const 0))
@@ -187,6 +191,55 @@
     ;; The principal is the user name.
     (i32.store offset=16 (local.get $at) (i32.load offset=12 (local.get $in)))
     (i32.store offset=20 (local.get $at) (i32.load offset=16 (local.get $in)))
+    (local.get $at))
+  ;;]
+
+  ;;[enhanced-authn
+  ;; One method, "METHOD". What a step leads to is chosen by its data: c challenge, with the data as the state; f allow, and
+  ;; the principal is the state; z challenge with 1 MiB of state; otherwise as above, and the principal is the data.
+  (func (export "midge:plugin/enhanced-authn@0.1.0#methods") (result i32)
+    (local $at i32) (local $list i32)
+    (local.set $at (call $answer (i32.const 8)))
+    (local.set $list (call $answer (i32.const 8)))
+    (i32.store (local.get $list) (i32.const 40))
+    (i32.store offset=4 (local.get $list) (i32.const 6))
+    (i32.store (local.get $at) (local.get $list))
+    (i32.store offset=4 (local.get $at) (i32.const 1))
+    (local.get $at))
+  (func (export "midge:plugin/enhanced-authn@0.1.0#start") (param $in i32) (result i32)
+    (call $let_go (i32.load offset=96 (local.get $in)))
+    (call $step (i32.const 0) (i32.const 0) (i32.load offset=88 (local.get $in)) (i32.load offset=92 (local.get $in))))
+  (func (export "midge:plugin/enhanced-authn@0.1.0#proceed") (param $in i32) (result i32)
+    (call $let_go (i32.load offset=104 (local.get $in)))
+    (call $step
+      (i32.load offset=84 (local.get $in)) (i32.load offset=88 (local.get $in))
+      (i32.load offset=96 (local.get $in)) (i32.load offset=100 (local.get $in))))
+  (func $step (param $state i32) (param $state_length i32) (param $data i32) (param $length i32) (result i32)
+    (local $at i32) (local $how i32)
+    (local.set $at (call $answer (i32.const 160)))
+    (local.set $how (i32.load8_u (local.get $data)))
+    (call $misbehave (local.get $how))
+    (if (call $failed (local.get $how) (local.get $at) (i32.const 8)) (then (return (local.get $at))))
+    (if (i32.eq (local.get $how) (i32.const 99 (;c;)))
+      (then
+        (i32.store offset=28 (local.get $at) (local.get $data))
+        (i32.store offset=32 (local.get $at) (local.get $length))
+        (return (local.get $at))))
+    (if (i32.eq (local.get $how) (i32.const 122 (;z;)))
+      (then
+        (i32.store offset=28 (local.get $at) (call $answer (i32.const 1048576)))
+        (i32.store offset=32 (local.get $at) (i32.const 1048576))
+        (return (local.get $at))))
+    (if (i32.eq (local.get $how) (i32.const 100 (;d;)))
+      (then
+        (i32.store8 offset=8 (local.get $at) (i32.const 2))
+        (i32.store8 offset=16 (local.get $at) (i32.const 0x86))
+        (return (local.get $at))))
+    (i32.store8 offset=8 (local.get $at) (i32.const 1))
+    (if (i32.eq (local.get $how) (i32.const 102 (;f;)))
+      (then (local.set $data (local.get $state)) (local.set $length (local.get $state_length))))
+    (i32.store offset=16 (local.get $at) (local.get $data))
+    (i32.store offset=20 (local.get $at) (local.get $length))
     (local.get $at))
   ;;]
 

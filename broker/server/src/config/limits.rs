@@ -20,6 +20,8 @@ pub struct Limits {
     pub packet_bytes_max: u64,
     /// Bytes of a Client Identifier; longer ones are refused with 0x85.
     pub client_id_bytes_max: u16,
+    /// Challenges in one exchange of enhanced authentication; one more ends the connection with 0x97.
+    pub authentication_steps_max: u16,
     /// Levels of a Topic Name or Topic Filter.
     pub topic_levels_max: u16,
     /// The longest Keep Alive; zero: the client's word stands.
@@ -80,6 +82,7 @@ impl Default for Limits {
             sessions_max: 4_000_000,
             packet_bytes_max: 1 << 20,
             client_id_bytes_max: 1024,
+            authentication_steps_max: 10,
             topic_levels_max: 128,
             keep_alive_max: Duration::ZERO,
             session_expiry_max: Duration::from_secs(u32::MAX as u64),

@@ -46,7 +46,7 @@ pub struct Plugin {
 impl Plugin {
     /// Whether its component may turn out to authenticate.
     pub(super) fn may_authenticate(&self) -> bool {
-        self.hooks.as_ref().is_none_or(|hooks| hooks.iter().any(|hook| hook == Hook::Authn.name()))
+        self.hooks.as_ref().is_none_or(|hooks| hooks.iter().any(|hook| AUTHENTICATES.contains(&hook.as_str())))
     }
 
     /// The plugin as the host takes it. Err: what to say about a bundled plugin that this binary does not have.
@@ -159,6 +159,9 @@ pub struct PluginLimits {
     pub queue_max: u32,
     /// Messages or events in one call.
     pub batch_max: u32,
+    /// Bytes kept for it between two steps of one exchange of enhanced authentication.
+    #[serde(with = "size")]
+    pub state_bytes_max: u64,
 }
 
 impl Default for PluginLimits {
@@ -174,6 +177,7 @@ impl Default for PluginLimits {
             calls_max: host.calls_max,
             queue_max: u32::try_from(host.queue_max).unwrap_or(u32::MAX),
             batch_max: u32::try_from(host.batch_max).unwrap_or(u32::MAX),
+            state_bytes_max: host.state_bytes_max as u64,
         }
     }
 }
@@ -190,9 +194,13 @@ impl PluginLimits {
             calls_max: self.calls_max,
             queue_max: self.queue_max as usize,
             batch_max: self.batch_max as usize,
+            state_bytes_max: usize::try_from(self.state_bytes_max).unwrap_or(usize::MAX),
         }
     }
 }
+
+/// The hooks that say who a client is.
+const AUTHENTICATES: [&str; 2] = [Hook::Authn.name(), Hook::EnhancedAuthn.name()];
 
 /// A name of a plugin or a listener: it becomes a label and part of log lines.
 pub(super) fn is_name(text: &str) -> bool {

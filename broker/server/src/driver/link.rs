@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use midge_core::{CloseReason, ConnectionNumber, Peer, Session};
 
 use crate::metrics::ServerMetrics;
-use crate::timers::Expires;
+use crate::timers::{Expires, REACH};
 use crate::transport::Writer;
 
 /// The shared half of a connection. A publisher writes to its subscribers' sockets through it, and the timer wheel
@@ -31,6 +31,8 @@ struct Clocks {
     silence_max: AtomicU32,
     /// When the identity's time is over.
     expires_at: AtomicU32,
+    /// When the wheel is to look next. An entry of the wheel that comes up before is one of the past.
+    next_look: AtomicU32,
     /// Whether we do not read the client at the moment: what it sent meanwhile keeps it alive, once it is read.
     paused: AtomicBool,
 }
@@ -43,6 +45,7 @@ impl Link {
             stalled_since: zero(),
             silence_max: zero(),
             expires_at: zero(),
+            next_look: zero(),
             paused: AtomicBool::new(false),
         };
         Self { writer, metrics, stall_max_s, clocks, session: std::sync::OnceLock::new() }
@@ -63,7 +66,15 @@ impl Link {
         self.clocks.expires_at.store(expires_at.unwrap_or(0), Ordering::Relaxed);
         let first = self.session.set((Arc::clone(session), number)).is_ok();
         debug_assert!(first, "a connection is opened once");
-        self.next_look(now)
+        self.look_again(now)
+    }
+
+    /// The identity's time is over at another moment. Returns when to look, if that is sooner than the wheel would.
+    pub(crate) fn renew(&self, expires_at: Option<u32>) -> Option<u32> {
+        self.clocks.expires_at.store(expires_at.unwrap_or(0), Ordering::Relaxed);
+        let sooner = expires_at.filter(|at| *at < self.clocks.next_look.load(Ordering::Relaxed))?;
+        self.clocks.next_look.store(sooner, Ordering::Relaxed);
+        Some(sooner)
     }
 
     /// A packet arrived.
@@ -91,7 +102,7 @@ impl Link {
 
     /// Why the connection is over, if it is.
     fn overdue(&self, now: u32) -> Option<CloseReason> {
-        let Clocks { last_received, stalled_since, silence_max, expires_at, paused } = &self.clocks;
+        let Clocks { last_received, stalled_since, silence_max, expires_at, paused, .. } = &self.clocks;
         let silence_max = silence_max.load(Ordering::Relaxed);
         let expires_at = expires_at.load(Ordering::Relaxed);
         let stalled_since = stalled_since.load(Ordering::Relaxed);
@@ -109,10 +120,10 @@ impl Link {
     }
 
     /// The earliest second at which the connection could be overdue; a stall that begins meanwhile is seen in time.
-    fn next_look(&self, now: u32) -> u32 {
+    fn look_again(&self, now: u32) -> u32 {
         let silence_max = self.clocks.silence_max.load(Ordering::Relaxed);
         let expires_at = self.clocks.expires_at.load(Ordering::Relaxed);
-        let mut next = now.saturating_add(self.stall_max_s);
+        let mut next = now.saturating_add(self.stall_max_s.min(REACH));
         if silence_max > 0 {
             let due = self.clocks.last_received.load(Ordering::Relaxed).saturating_add(silence_max);
             next = next.min(due.saturating_add(1));
@@ -120,7 +131,9 @@ impl Link {
         if expires_at > 0 {
             next = next.min(expires_at);
         }
-        next.max(now.saturating_add(1))
+        let next = next.max(now.saturating_add(1));
+        self.clocks.next_look.store(next, Ordering::Relaxed);
+        next
     }
 }
 
@@ -144,12 +157,15 @@ impl Peer for Link {
 impl Expires for Link {
     fn fire(&self, now: u32) -> Option<u32> {
         let (session, number) = self.session.get()?;
+        if now < self.clocks.next_look.load(Ordering::Relaxed) {
+            return None;
+        }
         match self.overdue(now) {
             Some(reason) => {
                 session.request_close(*number, reason);
                 None
             }
-            None => Some(self.next_look(now)),
+            None => Some(self.look_again(now)),
         }
     }
 }

@@ -118,8 +118,7 @@ impl Driver {
                 broker.unsubscribe(&mut self.connection, &unsubscribe, batch.now, batch.effects);
             }
             Received::Ping => broker.pong(&mut self.connection, batch.effects),
-            // CONNECT was accepted, so no plugin serves the method it may have named: see the handshake.
-            Received::Authenticate(_) => return Err(ConnectionEnd::AuthenticationMethod),
+            Received::Authenticate(auth) => self.reauthenticate(&auth),
             Received::Disconnect(disconnect) => {
                 let (reason, session_expiry) = (disconnect.reason, disconnect.session_expiry);
                 return Err(ConnectionEnd::Disconnected { reason, session_expiry });

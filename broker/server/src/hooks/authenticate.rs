@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use midge_core::{ConnectRequest, Permissions, SessionOverrides, Subject, Will};
 use midge_host::contract::{
-    Authentication, ConnectFacts, Credentials, Denial, DenialCause, Grant, Hook, Permission, WillFacts,
+    Authentication, ConnectFacts, Credentials, Denial, DenialCause, Grant, Hook, Permission, Protocol, WillFacts,
 };
 use midge_host::{Host, IdentityFacts};
 use midge_protocol::ReasonCode;
@@ -34,8 +34,7 @@ pub(crate) struct Arrival<'a> {
     pub(crate) http: Option<&'a HttpRequest>,
 }
 
-/// Authenticates a client, gives it an identity, and fills in what its grant says about permissions and limits. Its Will
-/// is authorized here too, because later nobody can be asked.
+/// Authenticates a client that named no Authentication Method, and lets it in.
 ///
 /// # Errors
 /// Who said no, and why.
@@ -46,18 +45,24 @@ pub(crate) async fn admit(
     request: &mut ConnectRequest,
 ) -> Result<Admitted, Denial> {
     let (grant, authenticator) = authenticate(host, arrival, request).await?;
-    if let Some(client_id) = grant.client_id {
+    let_in(node, host, arrival, request, (grant, authenticator)).await
+}
+
+/// Gives a client an identity, and fills in what its grant, by whichever way it got one, says about permissions and
+/// limits. Its Will is authorized here too, because later nobody can be asked.
+///
+/// # Errors
+/// Who said no, and why.
+pub(crate) async fn let_in(
+    node: &Node,
+    host: &Arc<Host>,
+    arrival: &Arrival<'_>,
+    request: &mut ConnectRequest,
+    (mut grant, authenticator): (Grant, Option<Arc<str>>),
+) -> Result<Admitted, Denial> {
+    if let Some(client_id) = grant.client_id.take() {
         request.client_id = client_id;
     }
-    let identity = node.identities.register(IdentityFacts {
-        client_id: request.client_id.clone(),
-        principal: grant.principal,
-        tenant: grant.tenant,
-        attributes: grant.attributes,
-        listener: arrival.listener.config().name.as_str().into(),
-        peer: arrival.peer.to_string(),
-        protocol: version_to_host(request.version),
-    });
     let limits = grant.limits.unwrap_or_default();
     request.overrides = SessionOverrides {
         inflight: limits.inflight,
@@ -65,25 +70,62 @@ pub(crate) async fn admit(
         session_expiry: limits.session_expiry,
         packet_size: limits.packet_size,
     };
-    request.connack_user_properties = grant.user_properties;
+    request.connack_user_properties = std::mem::take(&mut grant.user_properties);
+    let expires_at = grant.expires_at;
+    let whereabouts = Whereabouts {
+        client_id: request.client_id.clone(),
+        listener: arrival.listener.config().name.as_str().into(),
+        peer: arrival.peer.to_string(),
+        protocol: version_to_host(request.version),
+    };
+    let (client, permissions) = grant_access(node, host, whereabouts, (grant, authenticator)).await?;
+    request.permissions = permissions;
+    if let Some(will) = &request.will {
+        authorize_will(host, &client, request.permissions.as_deref(), will).await?;
+    }
+    Ok(Admitted { client, expires_at })
+}
+
+/// Where an identity is found; the rest of it is in its grant.
+pub(super) struct Whereabouts {
+    pub(super) client_id: String,
+    pub(super) listener: Arc<str>,
+    pub(super) peer: String,
+    pub(super) protocol: Protocol,
+}
+
+/// Makes an identity of a grant, and finds out what it may do; no permissions: plugins, if any, are asked per action.
+///
+/// # Errors
+/// An authorizer could not say what the identity may do.
+pub(super) async fn grant_access(
+    node: &Node,
+    host: &Arc<Host>,
+    whereabouts: Whereabouts,
+    (grant, authenticator): (Grant, Option<Arc<str>>),
+) -> Result<(Arc<Client>, Option<Arc<Permissions>>), Denial> {
+    let Whereabouts { client_id, listener, peer, protocol } = whereabouts;
+    let identity = node.identities.register(IdentityFacts {
+        client_id,
+        principal: grant.principal,
+        tenant: grant.tenant,
+        attributes: grant.attributes,
+        listener,
+        peer,
+        protocol,
+    });
     let (permissions, permissions_from) = match grant.permissions {
         Some(permissions) => (Some(permissions), authenticator),
         None if host.has(Hook::Authz) => (host.permissions(&identity).await?, host.permissions_from()),
         None => (None, None),
     };
-    if let Some(permissions) = permissions {
-        let subject = Subject {
-            client_id: &identity.client_id,
-            principal: &identity.principal,
-            tenant: identity.tenant.as_deref(),
-        };
-        request.permissions = Some(compile(permissions, &subject, permissions_from.clone())?);
-    }
-    let client = Arc::new(Client { identity, permissions_from, limits, denials: AtomicU64::new(0) });
-    if let Some(will) = &request.will {
-        authorize_will(host, &client, request.permissions.as_deref(), will).await?;
-    }
-    Ok(Admitted { client, expires_at: grant.expires_at })
+    let subject =
+        Subject { client_id: &identity.client_id, principal: &identity.principal, tenant: identity.tenant.as_deref() };
+    let compiled =
+        permissions.map(|permissions| compile(permissions, &subject, permissions_from.clone())).transpose()?;
+    let limits = grant.limits.unwrap_or_default();
+    let client = Client { identity, permissions_from, limits, denials: AtomicU64::new(0) };
+    Ok((Arc::new(client), compiled))
 }
 
 /// A client without any credentials may stay anonymous where the listener says so; everybody else is asked about.
@@ -114,7 +156,7 @@ async fn authenticate(
     })
 }
 
-fn credentials(arrival: &Arrival<'_>, request: &ConnectRequest) -> Credentials {
+pub(super) fn credentials(arrival: &Arrival<'_>, request: &ConnectRequest) -> Credentials {
     let certificate = arrival.tls.and_then(|tls| tls.client.as_ref());
     Credentials {
         client_id: request.client_id.clone(),
@@ -128,7 +170,7 @@ fn credentials(arrival: &Arrival<'_>, request: &ConnectRequest) -> Credentials {
     }
 }
 
-fn facts(arrival: &Arrival<'_>, request: &ConnectRequest) -> ConnectFacts {
+pub(super) fn facts(arrival: &Arrival<'_>, request: &ConnectRequest) -> ConnectFacts {
     let certificate = arrival.tls.and_then(|tls| tls.client.as_ref());
     ConnectFacts {
         clean_start: request.clean_start,
@@ -145,6 +187,7 @@ fn facts(arrival: &Arrival<'_>, request: &ConnectRequest) -> ConnectFacts {
         certificates: certificate.map(|client| client.chain.clone()).unwrap_or_default(),
         alternative_names: certificate.map(|client| client.alternative_names.clone()).unwrap_or_default(),
         http_headers: arrival.http.map(|http| http.headers.clone()).unwrap_or_default(),
+        channel_bindings: arrival.tls.map(TlsFacts::channel_bindings).unwrap_or_default(),
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::CertificateDer;
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::{RootCertStore, ServerConfig, ServerConnection};
@@ -15,16 +16,24 @@ use tokio_rustls::server::TlsStream;
 
 use crate::config::{self, ClientCertificate};
 
+mod binding;
 mod facts;
 mod pem;
 
 pub(crate) use facts::TlsFacts;
 pub(crate) use pem::{TlsError, TlsProblem};
 
+/// What the files say.
+struct Current {
+    config: Arc<ServerConfig>,
+    /// The channel binding "tls-server-end-point" of the certificate.
+    end_point: Option<Arc<[u8]>>,
+}
+
 /// The TLS side of a listener.
 pub(crate) struct Tls {
     settings: config::Tls,
-    current: ArcSwap<ServerConfig>,
+    current: ArcSwap<Current>,
 }
 
 impl Tls {
@@ -33,7 +42,7 @@ impl Tls {
     /// # Errors
     /// The first file that cannot be used, and why.
     pub(crate) fn load(settings: config::Tls) -> Result<Self, TlsError> {
-        let current = ArcSwap::from_pointee(server_config(&settings)?);
+        let current = ArcSwap::from_pointee(read(&settings)?);
         Ok(Self { settings, current })
     }
 
@@ -42,7 +51,7 @@ impl Tls {
     /// # Errors
     /// As [`Self::load`].
     pub(crate) fn reload(&self) -> Result<(), TlsError> {
-        self.current.store(Arc::new(server_config(&self.settings)?));
+        self.current.store(Arc::new(read(&self.settings)?));
         Ok(())
     }
 
@@ -51,16 +60,22 @@ impl Tls {
     /// # Errors
     /// What the client did wrong, or that it went away.
     pub(crate) async fn accept(&self, stream: TcpStream) -> io::Result<(TlsStream<TcpStream>, TlsFacts)> {
-        let stream = TlsAcceptor::from(self.current.load_full()).accept(stream).await?;
+        let current = self.current.load_full();
+        let stream = TlsAcceptor::from(Arc::clone(&current.config)).accept(stream).await?;
         let connection: &ServerConnection = stream.get_ref().1;
-        let facts = TlsFacts::of(connection);
+        let facts = TlsFacts::of(connection, current.end_point.clone());
         Ok((stream, facts))
     }
 }
 
-fn server_config(settings: &config::Tls) -> Result<ServerConfig, TlsError> {
-    let provider = Arc::new(ring::default_provider());
+fn read(settings: &config::Tls) -> Result<Current, TlsError> {
     let chain = pem::certificates(&settings.certificate)?;
+    let end_point = chain.first().and_then(|certificate| binding::end_point(certificate)).map(Into::into);
+    Ok(Current { config: Arc::new(server_config(settings, chain)?), end_point })
+}
+
+fn server_config(settings: &config::Tls, chain: Vec<CertificateDer<'static>>) -> Result<ServerConfig, TlsError> {
+    let provider = Arc::new(ring::default_provider());
     let key = pem::private_key(&settings.key)?;
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()

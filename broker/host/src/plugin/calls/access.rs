@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use wasmtime::component::{Resource, TypedFunc};
 
-use super::lowered::{LoweredCredentials, LoweredIdentity, LoweredSubscription, protocol, qos};
+use super::lowered::{LoweredCredentials, LoweredIdentity, LoweredSubscription, qos};
 use super::notices::{lift_qos, one_each, refusal_code};
 use super::{HookCall, Lent};
 use crate::bindings::exports::midge::plugin::{authn as wit_authn, authz as wit_authz};
@@ -68,17 +68,7 @@ impl HookCall for Authenticate {
 
     fn lower(&self, state: &mut PluginState, lent: &mut Lent) -> wasmtime::Result<Self::Params> {
         let connect = lent.insert(state.push_connect(Arc::clone(&self.facts))?);
-        let credentials = &self.credentials;
-        let lowered = LoweredCredentials {
-            client_id: credentials.client_id.clone(),
-            username: credentials.username.clone(),
-            password: credentials.password.clone().filter(|_| self.with_password),
-            certificate_cn: credentials.certificate_cn.clone(),
-            listener: Arc::clone(&credentials.listener),
-            peer: credentials.peer.clone(),
-            protocol: protocol(credentials.protocol),
-            tls: credentials.tls,
-        };
+        let lowered = LoweredCredentials::new(&self.credentials, self.with_password);
         Ok((lowered, Resource::new_borrow(connect.rep())))
     }
 
@@ -233,7 +223,7 @@ fn lift_ruling(ruling: wit_authz::Ruling) -> AuthzAnswer {
     AuthzAnswer { vote, reuse }
 }
 
-fn lift_grant(grant: wit_authn::Grant) -> Result<Grant, HookFailure> {
+pub(super) fn lift_grant(grant: wit_authn::Grant) -> Result<Grant, HookFailure> {
     if grant.client_id.as_deref().is_some_and(|id| id.is_empty() || id.contains('\0')) {
         return Err(HookFailure::BadAnswer("a client id that is empty or has U+0000".into()));
     }

@@ -7,22 +7,39 @@ use bytes::Bytes;
 use wasmtime::component::{ComponentType, Lower};
 
 use crate::bindings::midge::plugin::types::{Protocol as WitProtocol, Qos};
-use crate::contract::{Delivery, Event, InboundMessage, Message, Protocol, QoS, SubscriptionQuestion, UserProperty};
+use crate::contract::{
+    Credentials, Delivery, Event, InboundMessage, Message, Protocol, QoS, SubscriptionQuestion, UserProperty,
+};
 use crate::identities::Identity;
 
 #[derive(ComponentType, Lower)]
 #[component(record)]
 pub(crate) struct LoweredCredentials {
     #[component(name = "client-id")]
-    pub(super) client_id: String,
-    pub(super) username: Option<String>,
-    pub(super) password: Option<Vec<u8>>,
+    client_id: String,
+    username: Option<String>,
+    password: Option<Vec<u8>>,
     #[component(name = "certificate-cn")]
-    pub(super) certificate_cn: Option<String>,
-    pub(super) listener: Arc<str>,
-    pub(super) peer: String,
-    pub(super) protocol: WitProtocol,
-    pub(super) tls: bool,
+    certificate_cn: Option<String>,
+    listener: Arc<str>,
+    peer: String,
+    protocol: WitProtocol,
+    tls: bool,
+}
+
+impl LoweredCredentials {
+    pub(super) fn new(credentials: &Credentials, with_password: bool) -> Self {
+        Self {
+            client_id: credentials.client_id.clone(),
+            username: credentials.username.clone(),
+            password: credentials.password.clone().filter(|_| with_password),
+            certificate_cn: credentials.certificate_cn.clone(),
+            listener: Arc::clone(&credentials.listener),
+            peer: credentials.peer.clone(),
+            protocol: protocol(credentials.protocol),
+            tls: credentials.tls,
+        }
+    }
 }
 
 #[derive(ComponentType, Lower)]
@@ -185,7 +202,7 @@ impl LoweredEvent {
     }
 }
 
-pub(super) const fn protocol(protocol: Protocol) -> WitProtocol {
+const fn protocol(protocol: Protocol) -> WitProtocol {
     match protocol {
         Protocol::V31 => WitProtocol::V31,
         Protocol::V311 => WitProtocol::V311,

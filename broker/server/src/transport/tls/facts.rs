@@ -1,10 +1,13 @@
 //! What a finished TLS handshake tells about a client, for plugins.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
 use rustls::ServerConnection;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
+
+use super::binding;
 
 /// What a TLS handshake told about a client.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -13,6 +16,10 @@ pub(crate) struct TlsFacts {
     pub(crate) server_name: Option<String>,
     /// Who it proved to be, where it showed a certificate.
     pub(crate) client: Option<ClientFacts>,
+    /// What no other connection has (RFC 9266), where TLS 1.3 is spoken.
+    pub(super) exporter: Option<[u8; 32]>,
+    /// What names the certificate that the client was shown (RFC 5929), where that defines it.
+    pub(super) end_point: Option<Arc<[u8]>>,
 }
 
 /// The certificate of a client, verified against the listener's authorities.
@@ -27,15 +34,24 @@ pub(crate) struct ClientFacts {
 }
 
 impl TlsFacts {
-    /// The facts of a finished handshake.
-    pub(super) fn of(connection: &ServerConnection) -> Self {
+    /// The facts of a finished handshake, in which the certificate named by `end_point` was shown.
+    pub(super) fn of(connection: &ServerConnection, end_point: Option<Arc<[u8]>>) -> Self {
         Self {
             server_name: connection.server_name().map(str::to_owned),
             client: connection
                 .peer_certificates()
                 .filter(|chain| !chain.is_empty())
                 .map(|chain| ClientFacts::of(chain.iter().map(|certificate| certificate.to_vec()).collect())),
+            exporter: binding::exporter(connection),
+            end_point,
         }
+    }
+
+    /// The kinds of channel binding that this connection has, with their data.
+    pub(crate) fn channel_bindings(&self) -> Vec<(&'static str, Vec<u8>)> {
+        let exporter = self.exporter.map(|data| (binding::EXPORTER, data.to_vec()));
+        let end_point = self.end_point.as_deref().map(|data| (binding::END_POINT, data.to_vec()));
+        exporter.into_iter().chain(end_point).collect()
     }
 }
 

@@ -110,7 +110,7 @@ async fn a_client_without_certificate_is_known_by_the_name_it_asked_for() {
     let pki = Pki::new();
     let tls = Tls::load(pki.settings(ClientCertificate::None)).unwrap();
     let (facts, _) = shake(&tls, pki.client(None)).await.unwrap();
-    assert_eq!(facts, TlsFacts { server_name: Some("localhost".into()), client: None });
+    assert_eq!((facts.server_name.as_deref(), facts.client), (Some("localhost"), None));
 }
 
 #[tokio::test]
@@ -183,4 +183,38 @@ fn a_bad_file_is_named_with_what_is_wrong_with_it() {
     );
     check(|pki| pki.write("server.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n"), "server.pem", "not valid PEM");
     check(|pki| pki.write("ca.pem", "nothing"), "ca.pem", "has no certificate");
+}
+
+#[tokio::test]
+async fn both_ends_know_the_same_channel_bindings_and_no_two_connections_do() {
+    let pki = Pki::new();
+    let certificate = pki.issue_server();
+    let tls = Tls::load(pki.settings(ClientCertificate::None)).unwrap();
+    let mut seen = Vec::new();
+    for _ in 0..2 {
+        let (near, far) = pair().await;
+        let name = ServerName::try_from("localhost").unwrap();
+        let client = pki.client(None);
+        let (server, client) = tokio::join!(tls.accept(near), client.connect(name, far));
+        let (facts, client) = (server.unwrap().1, client.unwrap());
+        let exporter = client.get_ref().1.export_keying_material([0; 32], b"EXPORTER-Channel-Binding", None).unwrap();
+        let digest = ::ring::digest::digest(&::ring::digest::SHA256, &certificate);
+        let expected = [("tls-exporter", exporter.to_vec()), ("tls-server-end-point", digest.as_ref().to_vec())];
+        assert_eq!(facts.channel_bindings(), expected);
+        seen.push(exporter);
+    }
+    assert_ne!(seen[0], seen[1]);
+}
+
+#[test]
+fn a_certificate_is_named_by_the_hash_of_its_signature_and_by_none_without() {
+    let named = |algorithm| {
+        let key = KeyPair::generate_for(algorithm).unwrap();
+        let certificate = CertificateParams::new(vec!["localhost".into()]).unwrap().self_signed(&key).unwrap();
+        binding::end_point(certificate.der()).map(|digest| digest.len())
+    };
+    assert_eq!(named(&rcgen::PKCS_ECDSA_P256_SHA256), Some(32));
+    assert_eq!(named(&rcgen::PKCS_ECDSA_P384_SHA384), Some(48));
+    assert_eq!(named(&rcgen::PKCS_ED25519), None);
+    assert_eq!(binding::end_point(b"no certificate"), None);
 }
