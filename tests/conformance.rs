@@ -2,6 +2,7 @@
 //! is to show.
 
 mod disconnect;
+mod enhanced;
 mod malformed;
 mod statements;
 mod subscriptions;

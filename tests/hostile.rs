@@ -23,7 +23,7 @@ fn guest(name: &str) -> PathBuf {
 }
 
 /// A component of `plugins`.
-fn bundled(name: &str) -> PathBuf {
+pub(crate) fn bundled(name: &str) -> PathBuf {
     component(&built("plugins"), name)
 }
 

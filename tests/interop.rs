@@ -80,7 +80,7 @@ fn paho() -> PathBuf {
 }
 
 /// The `node_modules` with MQTT.js.
-fn mqtt_js() -> PathBuf {
+pub(crate) fn mqtt_js() -> PathBuf {
     let home = installed("mqtt_js", |home| {
         fs::create_dir_all(home).unwrap();
         let mut npm = Command::new("npm");
@@ -102,12 +102,13 @@ fn installed(name: &str, install: impl FnOnce(&Path)) -> PathBuf {
     home
 }
 
-fn script(name: &str) -> PathBuf {
+/// A script of `tests/interop`.
+pub(crate) fn script(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop").join(name)
 }
 
 /// Runs `command` to a successful end within `at_most`; otherwise says what it printed.
-fn finish(command: &mut Command, at_most: Duration) -> String {
+pub(crate) fn finish(command: &mut Command, at_most: Duration) -> String {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap_or_else(|error| {
         panic!("{command:?}: {error}; on Debian: apt-get install mosquitto-clients python3-venv nodejs npm")
@@ -145,5 +146,6 @@ fn finish(command: &mut Command, at_most: Duration) -> String {
 
 const PAHO: &str = "paho-mqtt==2.1.0";
 const MQTT_JS: &str = "mqtt@5.16.0";
-const SCRIPT_MAX: Duration = Duration::from_secs(180);
+/// How long a script may run.
+pub(crate) const SCRIPT_MAX: Duration = Duration::from_secs(180);
 const INSTALL_MAX: Duration = Duration::from_secs(300);

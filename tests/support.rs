@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+pub(crate) mod auth;
 pub(crate) mod client;
 pub(crate) mod message;
 pub(crate) mod pki;
+pub(crate) mod scram;
 pub(crate) mod server;
 pub(crate) mod sink;
 pub(crate) mod stream;

@@ -105,7 +105,7 @@ impl Client {
     }
 
     /// Waits for the next packet that is no PUBLISH; those are kept for [`Self::receive`].
-    fn answer<T>(&mut self, look: impl FnOnce(&Packet<'_>) -> T) -> T {
+    pub(super) fn answer<T>(&mut self, look: impl FnOnce(&Packet<'_>) -> T) -> T {
         let mut look = Some(look);
         loop {
             let mut message = None;
