@@ -34,6 +34,7 @@ pub struct Connection {
     pub(crate) session: Arc<Session>,
     pub(crate) number: ConnectionNumber,
     pub(crate) version: ProtocolVersion,
+    /// A bridge of version 3: it gets no message back that it sent, and RETAIN as it was published.
     pub(crate) bridge: bool,
     pub(crate) session_present: bool,
     /// Whether Reason Strings and User Properties may go with packets other than CONNACK, DISCONNECT and PUBLISH [MQTT-3.1.2-29].
@@ -141,7 +142,8 @@ impl Connection {
             session,
             number,
             version: request.version,
-            bridge: request.bridge,
+            // A version 5 bridge says what it wants in its Subscription Options.
+            bridge: request.bridge && request.version < ProtocolVersion::V5,
             session_present: false,
             problem_information: request.request_problem_information,
             keep_alive: request.keep_alive,

@@ -103,13 +103,13 @@ impl ProtocolError {
         match self {
             Self::FirstPacketNotConnect(_) => "MQTT-3.1.0-1",
             Self::ClientIdMissing => "v3.1.1 MQTT-3.1.3-8",
-            Self::ClientIdTooLong(_) => "MQTT-3.1.3-5",
+            Self::ClientIdTooLong(_) => "MQTT-3.1.3-8",
             Self::WillQosNotSupported => "MQTT-3.2.2-12",
             Self::WillRetainNotSupported => "MQTT-3.2.2-13",
             Self::WillTopicInvalid => "MQTT-4.7.2-1",
             Self::AuthenticationInterrupted(_) => "MQTT-3.1.2-30",
             Self::SecondConnect => "MQTT-3.1.0-2",
-            Self::NotFromClient(_) => "MQTT-4.13.1-1",
+            Self::NotFromClient(_) | Self::SessionExpiryRaised => "MQTT-4.13.1-1",
             Self::ReceiveMaximumExceeded(_) => "MQTT-3.3.4-7",
             Self::TopicAliasTooLarge(..) => "MQTT-3.3.2-9",
             Self::TopicAliasUnknown(_) | Self::TopicMissing => "MQTT-3.3.2-8",
@@ -119,7 +119,6 @@ impl ProtocolError {
             Self::AuthenticationNotStarted => "MQTT-4.12.0-7",
             Self::AuthenticationOutOfTurn(_) => "MQTT-4.12.0-3",
             Self::AuthenticationMethodChanged => "MQTT-4.12.0-5",
-            Self::SessionExpiryRaised => "MQTT-4.13.1-1",
             Self::WrongAcknowledgement(PacketKind::Puback) => "MQTT-4.3.2-2",
             Self::WrongAcknowledgement(_) => "MQTT-4.3.3-4",
         }
@@ -136,6 +135,9 @@ pub enum Refusal {
     /// The broker holds `sessions_max` sessions.
     #[error("the broker holds its maximum of sessions")]
     TooManySessions,
+    /// The client takes no packet as large as its CONNACK [MQTT-3.1.2-24].
+    #[error("the CONNACK is larger than the client's maximum packet size")]
+    ConnackTooLarge,
     /// The broker is shutting down.
     #[error("the broker is shutting down")]
     ShuttingDown,
@@ -150,6 +152,7 @@ impl Refusal {
     pub fn reason_code(self) -> ReasonCode {
         match self {
             Self::TooManyConnections | Self::TooManySessions => ReasonCode::QuotaExceeded,
+            Self::ConnackTooLarge => ReasonCode::PacketTooLarge,
             // 0x8B is for DISCONNECT only.
             Self::ShuttingDown => ReasonCode::ServerUnavailable,
             Self::AuthenticationTooLarge => ReasonCode::PacketTooLarge,

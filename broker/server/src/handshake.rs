@@ -8,13 +8,13 @@ use std::sync::{Arc, Weak};
 use std::task::ready;
 
 use midge_core::{ConnectRequest, Opening};
-use midge_protocol::{Cause, Connack, Decoded, Decoder, Malformed, PacketKind, ProtocolVersion, ReasonCode};
+use midge_protocol::{Cause, Connack, Decoded, Decoder, Malformed, ProtocolVersion, ReasonCode};
 use tokio::io::ReadBuf;
 use tokio::time::timeout_at;
 
 use crate::config::ProtocolName;
 use crate::driver::{Driver, Link, Reauthentication, Scratch, close, with_scratch};
-use crate::ending::{ConnectionEnd, refusal_code};
+use crate::ending::ConnectionEnd;
 use crate::hooks::{Admitted, Arrival, admit, kept};
 use crate::listener::Accepted;
 use crate::node::Node;
@@ -36,6 +36,8 @@ struct Candidate {
     /// What was read and not carried out.
     unread: Vec<u8>,
     client_id: Option<String>,
+    /// The largest packet it takes.
+    maximum_packet_size: u32,
 }
 
 /// A client that may come in, with what it asked for.
@@ -52,7 +54,8 @@ async fn open(node: Arc<Node>, accepted: Accepted) -> Option<Driver> {
     let arrival = Arrival { listener: &listener, peer, tls: tls.as_deref(), http: http.as_deref() };
     let (owned, writer) = transport.split();
     let decoder = Decoder::server(node.broker.limits().packet_bytes_max);
-    let mut candidate = Candidate { owned, decoder, unread: Vec::new(), client_id: None };
+    let mut candidate =
+        Candidate { owned, decoder, unread: Vec::new(), client_id: None, maximum_packet_size: u32::MAX };
     let admitted = match timeout_at(deadline, candidate.introduce(&node, &arrival)).await {
         Ok(admitted) => admitted,
         Err(_) => Err(ConnectionEnd::ConnectTimeout),
@@ -114,6 +117,7 @@ impl Candidate {
     async fn introduce(&mut self, node: &Arc<Node>, arrival: &Arrival<'_>) -> Result<Introduced, ConnectionEnd> {
         let mut request = self.connect(node).await?;
         self.client_id = Some(request.client_id.clone());
+        self.maximum_packet_size = request.maximum_packet_size.unwrap_or(u32::MAX);
         if !arrival.listener.config().versions.contains(&name(request.version)) {
             return Err(ConnectionEnd::VersionNotAccepted);
         }
@@ -149,7 +153,7 @@ impl Candidate {
     async fn refuse(mut self, node: &Node, arrival: &Arrival<'_>, end: &ConnectionEnd) {
         let listener = &arrival.listener.config().name;
         node.connection_refused(&arrival.peer.to_string(), listener, self.client_id.as_deref(), end);
-        let farewell = connack(end, self.decoder.version());
+        let farewell = connack(end, self.decoder.version(), self.maximum_packet_size as usize);
         node.metrics.sent(farewell.len());
         close(&mut self.owned, &farewell).await;
     }
@@ -168,13 +172,13 @@ async fn read(owned: &mut Owned, unread: &mut Vec<u8>) -> io::Result<usize> {
 }
 
 /// The CONNACK of a refusal; empty where nothing is to be said.
-fn connack(end: &ConnectionEnd, version: Option<ProtocolVersion>) -> Vec<u8> {
+fn connack(end: &ConnectionEnd, version: Option<ProtocolVersion>, maximum_packet_size: usize) -> Vec<u8> {
     let (Some(reason), Some(version)) = (end.reason_code(), version.or_else(|| asked_version(end))) else {
         return Vec::new();
     };
     let reason = match end {
         // To version 3 a denial is "not authorized", whether the name or the password was wrong: a stranger need not know.
-        ConnectionEnd::Denied(denial) if !version.is_v5() => match refusal_code(PacketKind::Connack, denial.code) {
+        ConnectionEnd::Denied(_) if !version.is_v5() => match reason {
             unavailable if unavailable.connack_v3() == Some(3) => unavailable,
             _ => ReasonCode::NotAuthorized,
         },
@@ -185,16 +189,19 @@ fn connack(end: &ConnectionEnd, version: Option<ProtocolVersion>) -> Vec<u8> {
         return Vec::new();
     }
     let mut connack = Connack::new(reason);
+    let mut bytes = Vec::new();
     if let ConnectionEnd::Denied(denial) = end {
         connack.properties.reason.reason_string = denial.reason.as_deref();
     }
-    let mut bytes = Vec::new();
-    if connack.encode(version, &mut bytes).is_err() {
-        // A reason longer than MQTT can express is left out.
+    let encoded = connack.encode(version, &mut bytes);
+    if encoded.is_err() || bytes.len() > maximum_packet_size {
+        // A reason that does not fit is left out [MQTT-3.2.2-19].
+        bytes.clear();
         let encoded = Connack::new(reason).encode(version, &mut bytes);
         debug_assert!(encoded.is_ok(), "a CONNACK without properties has five bytes at most");
     }
-    bytes
+    // What the client does not take is not sent [MQTT-3.1.2-24].
+    if bytes.len() > maximum_packet_size { Vec::new() } else { bytes }
 }
 
 /// In which version to refuse a version that does not exist: 3.1.1 says 0x01 and 5 says 0x84 [MQTT-3.1.2-2].

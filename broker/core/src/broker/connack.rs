@@ -14,7 +14,16 @@ pub(super) struct Agreed {
     pub(super) keep_alive: u16,
 }
 
-/// Appends the CONNACK that accepts a CONNECT, without its User Properties if it is too large with them.
+/// Whether the client takes a packet as large as the CONNACK without its User Properties.
+pub(super) fn fits(request: &ConnectRequest, agreed: &Agreed, limits: &Limits) -> bool {
+    let Some(maximum) = request.maximum_packet_size else { return true };
+    let properties = properties(request, agreed, limits);
+    let connack = Connack { session_present: false, reason: ReasonCode::Success, properties };
+    let mut bytes = Vec::new();
+    connack.encode(request.version, &mut bytes).is_ok() && bytes.len() <= maximum as usize
+}
+
+/// Appends the CONNACK that accepts a CONNECT, without its User Properties if it is too large with them [MQTT-3.2.2-20].
 pub(super) fn encode(request: &ConnectRequest, agreed: &Agreed, limits: &Limits, out: &mut Vec<u8>) {
     let user_properties: UserPropertiesBuf =
         request.connack_user_properties.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
@@ -49,9 +58,7 @@ fn properties<'a>(request: &'a ConnectRequest, agreed: &Agreed, limits: &Limits)
         maximum_packet_size: NonZeroU32::new(packet_bytes).filter(|bytes| bytes.get() < PACKET_BYTES_MAX),
         assigned_client_id: request.client_id_assigned.then_some(request.client_id.as_str()),
         topic_alias_maximum: (limits.topic_alias_maximum > 0).then_some(limits.topic_alias_maximum),
-        wildcard_subscription_available: Some(true),
-        subscription_ids_available: Some(true),
-        shared_subscription_available: Some(true),
+        // Wildcards, Subscription Identifiers and shared subscriptions are available, which is what saying nothing means.
         server_keep_alive: (agreed.keep_alive != request.keep_alive).then_some(agreed.keep_alive),
         authentication_method: request.authentication_method.as_deref(),
         authentication_data: request.authentication_data.as_deref().filter(|_| request.authentication_method.is_some()),

@@ -26,6 +26,13 @@ struct Settled {
     queued_messages_max: u32,
 }
 
+impl Settled {
+    /// What the CONNACK says of it.
+    fn agreed(&self, session_present: bool) -> Agreed {
+        Agreed { session_present, session_expiry: self.session_expiry, keep_alive: self.keep_alive }
+    }
+}
+
 /// A session that is now this connection's, and what is left to do once its locks are open.
 struct Claimed {
     session: Arc<Session>,
@@ -52,9 +59,12 @@ impl Broker {
         now: Time,
         effects: &mut Effects,
     ) -> Result<Connection, Refusal> {
+        let settled = self.settle(&request);
+        if !connack::fits(&request, &settled.agreed(false), &self.limits) {
+            return Err(Refusal::ConnackTooLarge);
+        }
         self.admit().inspect_err(|_| effects.counters.connections_refused += 1)?;
         let number = ConnectionNumber(self.next_number());
-        let settled = self.settle(&request);
         let link = self.link(&request, &settled, number, peer);
         let will = request.will.take();
         let claimed = self.claim(&request, &settled, link, will, now, effects).inspect_err(|_| {
@@ -188,8 +198,7 @@ impl Broker {
             let message = will.message.with_publisher(Some(Arc::clone(client_id)));
             Box::new(Will { message, ..will })
         });
-        let session_expiry = settled.session_expiry;
-        state.stored |= !self.volatile && session_expiry > 0;
+        state.stored |= !self.volatile && settled.session_expiry > 0;
         effects.note(session, state, |number| Change::Session {
             session: number,
             by: state.last,
@@ -197,9 +206,8 @@ impl Broker {
             inherited: taken_over.then(|| Box::new(state.inheritance())),
         });
         let ticket = effects.commit(self);
-        let agreed = Agreed { session_present, session_expiry, keep_alive: settled.keep_alive };
         let State { link: Some(link), outbox, .. } = state else { return };
-        connack::encode(request, &agreed, &self.limits, outbox.buffer());
+        connack::encode(request, &settled.agreed(session_present), &self.limits, outbox.buffer());
         if !self.store.is_durable(ticket) {
             outbox.sealed = Some(ticket);
             self.gate.lock().push(Gated { ticket, session: Arc::clone(session), number: link.number });

@@ -10,7 +10,7 @@ use super::{Broker, Origin};
 use crate::connection::{Connection, Inbound};
 use crate::effects::Effects;
 use crate::retained::Stored;
-use crate::session::Session;
+use crate::session::{CloseReason, Session};
 use crate::store::Change;
 use crate::subscriptions::{Group, Match, Route};
 use crate::{Message, Time};
@@ -70,6 +70,11 @@ impl Broker {
         if reason.is_error() {
             effects.counters.messages_refused += 1;
             self.forget(connection, inbound, effects);
+            if connection.version < ProtocolVersion::V5 && inbound.qos > QoS::AtMostOnce {
+                // There is no room for it now, which version 3 cannot be told, and to acknowledge it would lose it
+                // [v3.1.1 MQTT-4.8.0-2].
+                return connection.session.request_close(connection.number, CloseReason::Administrative(reason));
+            }
         }
         self.answer_publish(connection, inbound, reason, None, effects);
         if effects.overdue {

@@ -12,7 +12,8 @@ use crate::{Permissions, Will};
 pub struct ConnectRequest {
     /// The protocol version.
     pub version: ProtocolVersion,
-    /// The client is another broker: it gets no message back that it sent, and RETAIN as it was published.
+    /// The client says that it is another broker. Before version 5 it then gets no message back that it sent, and RETAIN as
+    /// it was published.
     pub bridge: bool,
     /// The Client Identifier, assigned by the broker if the client left it empty. The server may replace it.
     pub client_id: String,

@@ -148,6 +148,23 @@ fn connack_user_properties_are_left_out_where_the_packet_would_be_too_large() {
 }
 
 #[test]
+fn a_client_that_takes_no_packet_as_large_as_its_connack_is_refused() {
+    let world = World::new();
+    let refused = |maximum| {
+        let limited = |connect: &mut midge_protocol::Connect<'_>| {
+            connect.properties.maximum_packet_size = NonZeroU32::new(maximum);
+        };
+        world.try_connect("a", limited).unwrap().err()
+    };
+    let least = world.client("a").bytes().len() as u32;
+    assert_eq!(refused(least), None);
+    let connections = world.broker.statistics().connections;
+    assert_eq!(refused(least - 1), Some(Refusal::ConnackTooLarge));
+    assert_eq!(Refusal::ConnackTooLarge.reason_code(), ReasonCode::PacketTooLarge);
+    assert_eq!(world.broker.statistics().connections, connections);
+}
+
+#[test]
 fn limits_on_connections_and_sessions_refuse_with_quota_exceeded() {
     let world = World::with(|limits| limits.connections_max = 1);
     let _first = world.client("a");

@@ -1,8 +1,9 @@
 //! Retained messages.
 
-use midge_protocol::RetainHandling;
+use midge_protocol::{ReasonCode, RetainHandling};
 
 use super::client::{Client, World};
+use crate::CloseReason;
 
 fn retain(world: &World, topic: &str, payload: &str) {
     world.client("r").publish_with(topic, payload, 1, 1, |publish| publish.retain = true);
@@ -149,6 +150,18 @@ fn a_new_topic_beyond_the_limit_is_refused_with_0x97() {
     assert_eq!(client.output()[1..], ["PUBREC 1 10", "PUBREC 2 97", "PUBREC 3 10"]);
     client.pubrel(2);
     assert_eq!(client.output(), ["PUBCOMP 2 92"]);
+}
+
+#[test]
+fn version_3_is_disconnected_rather_than_told_that_a_message_it_asked_to_keep_was_kept() {
+    let world = World::with(|limits| limits.retained_messages_max = 1);
+    let mut client = world.v3("a", true);
+    client.publish_with("t", "x", 1, 1, |publish| publish.retain = true);
+    client.publish_with("u", "x", 0, 0, |publish| publish.retain = true);
+    assert_eq!((client.output().len(), client.close_reason()), (2, None));
+    client.publish_with("u", "x", 1, 2, |publish| publish.retain = true);
+    assert_eq!(client.close_reason(), Some(CloseReason::Administrative(ReasonCode::QuotaExceeded)));
+    assert_eq!(world.broker.statistics().messages_refused, 2);
 }
 
 #[test]

@@ -117,6 +117,15 @@ fn a_bridge_gets_nothing_back_and_retain_as_it_was_published() {
 }
 
 #[test]
+fn a_bridge_of_version_5_says_what_it_wants_in_its_options() {
+    let world = World::new();
+    let mut bridge = world.connect("bridge", |connect| connect.bridge = true);
+    bridge.subscribe("#", 0);
+    bridge.publish_with("t", "own", 0, 0, |publish| publish.retain = true);
+    assert_eq!(bridge.output()[2..], ["t own"]);
+}
+
+#[test]
 fn the_subscriptions_of_a_session_that_ends_are_gone() {
     let world = World::new();
     let mut client = world.client("a");
