@@ -1,8 +1,13 @@
 //! The standard, statement by statement: every test names what it shows, and `conformance/statements.toml` lists what there
 //! is to show.
 
+mod connack;
+mod connect;
+mod data;
 mod disconnect;
 mod enhanced;
+mod errors;
+mod format;
 mod malformed;
 mod statements;
 mod subscriptions;

@@ -1,11 +1,10 @@
 //! The protocol as a client sees it.
 
 mod delivery;
-mod keep_alive;
 mod limits;
 mod order;
+mod quirks;
 mod retained;
 mod sessions;
 mod shared;
 mod take_over;
-mod wills;

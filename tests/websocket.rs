@@ -1,12 +1,14 @@
 //! MQTT over WebSocket, chapter 6.
 
+use std::io::{BufRead, BufReader, Write};
+
 use midge_protocol::{ProtocolVersion, QoS};
 use tempfile::TempDir;
 
 use crate::support::pki::Pki;
-use crate::support::stream::{tcp, tls};
+use crate::support::stream::{Stream, tcp, tls};
 use crate::support::websocket::{BINARY, CLOSE, PING, PONG, TEXT, Upgrade, WebSocket};
-use crate::support::{Client, Server, VERSIONS};
+use crate::support::{Client, PATIENCE, Server, VERSIONS};
 
 const WS: &str = "[[listener]]\nname = \"ws\"\naddress = \"127.0.0.1:0\"\nprotocol = \"ws\"\n";
 
@@ -17,6 +19,7 @@ fn open(server: &Server) -> WebSocket<std::net::TcpStream> {
     WebSocket::open(tcp(server.address()), &Upgrade::default()).unwrap()
 }
 
+/// [MQTT-4.2-1]
 #[test]
 fn messages_travel_in_frames() {
     let server = Server::with(WS);
@@ -45,6 +48,7 @@ fn frames_travel_encrypted() {
     client.ping();
 }
 
+/// [v3.1.1 MQTT-6.0.0-2]
 #[test]
 fn mqtt_6_0_0_2_packets_are_not_aligned_with_frames() {
     let server = Server::with(WS);
@@ -62,6 +66,7 @@ fn mqtt_6_0_0_2_packets_are_not_aligned_with_frames() {
     assert_eq!(pongs, [0xD0, 0, 0xD0, 0, 0xD0, 0]);
 }
 
+/// [v3.1.1 MQTT-6.0.0-1]
 #[test]
 fn mqtt_6_0_0_1_a_text_frame_closes_with_1003() {
     let server = Server::with(WS);
@@ -73,6 +78,30 @@ fn mqtt_6_0_0_1_a_text_frame_closes_with_1003() {
     assert_eq!((opcode, &payload[..2]), (CLOSE, &1003_u16.to_be_bytes()[..]));
 }
 
+/// Of all that a client offers it is the one that is answered.
+///
+/// [v3.1.1 MQTT-6.0.0-4]
+#[test]
+fn mqtt_6_0_0_4_the_subprotocol_is_mqtt() {
+    let server = Server::with(WS);
+    for offered in ["mqtt", "chat, mqtt", "mqttv3.1, mqtt", "mqtt, mqttv3.1", "mqtt,chat"] {
+        let mut stream = tcp(server.address());
+        stream.set_patience(PATIENCE);
+        let request = format!(
+            "GET /mqtt HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\
+             Sec-WebSocket-Protocol: {offered}\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes()).unwrap();
+        let lines = BufReader::new(stream).lines().map_while(Result::ok).take_while(|line| !line.is_empty());
+        let head: Vec<String> = lines.map(|line| line.to_lowercase()).collect();
+        assert!(head[0].starts_with("http/1.1 101"), "{head:?}");
+        let answers: Vec<&String> = head.iter().filter(|line| line.starts_with("sec-websocket-protocol:")).collect();
+        assert_eq!(answers, ["sec-websocket-protocol: mqtt"], "{offered}");
+    }
+}
+
+/// [v3.1.1 MQTT-6.0.0-3]
 #[test]
 fn mqtt_6_0_0_3_without_the_subprotocol_or_elsewhere_there_is_no_websocket() {
     let server = Server::with(WS);

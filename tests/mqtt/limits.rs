@@ -1,6 +1,5 @@
 //! Limits: of connections, of packet sizes, of queues, of rates.
 
-use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use midge_protocol::{Connect, Packet, ProtocolVersion, QoS, ReasonCode};
@@ -28,33 +27,6 @@ fn one_connection_more_than_the_listener_allows_is_closed() {
         }
         assert!(Instant::now() < deadline, "the place is not free again");
     }
-}
-
-#[test]
-fn mqtt_3_2_2_15_a_packet_above_the_announced_maximum_closes() {
-    let server = Server::with("[limits]\npacket_bytes_max = \"1KiB\"");
-    let mut client = Client::open(server.address(), ProtocolVersion::V5);
-    client.send(&Packet::Connect(Box::new(connect(ProtocolVersion::V5, "large"))));
-    assert_eq!(client.connack(|connack| connack.properties.maximum_packet_size), NonZeroU32::new(1024));
-    let fits = vec![b'x'; 1000];
-    client.send(&Packet::Publish(publish("t", &fits)));
-    client.ping();
-    client.send(&Packet::Publish(publish("t", &[b'x'; 1025])));
-    client.expect_disconnect(ReasonCode::PacketTooLarge);
-}
-
-#[test]
-fn mqtt_3_1_2_24_a_client_is_sent_nothing_above_its_maximum() {
-    let server = Server::start();
-    let (mut small, _) = Client::connect_with(&server, ProtocolVersion::V5, "small", |connect| {
-        connect.properties.maximum_packet_size = NonZeroU32::new(100);
-    });
-    small.subscribe("t", QoS::AtLeastOnce);
-    let mut publisher = Client::connect(&server, ProtocolVersion::V5, "publisher");
-    publisher.publish("t", &"x".repeat(200), QoS::AtLeastOnce);
-    publisher.publish("t", "fits", QoS::AtLeastOnce);
-    assert_eq!(small.take().text(), "fits");
-    small.expect_nothing();
 }
 
 #[test]
@@ -138,20 +110,23 @@ fn a_topic_may_have_so_many_levels() {
 }
 
 #[test]
-fn a_client_id_may_be_so_long() {
-    let server = Server::with("[limits]\nclient_id_bytes_max = 30");
-    Client::connect(&server, ProtocolVersion::V5, &"x".repeat(30)).ping();
-    let mut client = Client::open(server.address(), ProtocolVersion::V5);
-    client.send(&Packet::Connect(Box::new(connect(ProtocolVersion::V5, &"x".repeat(31)))));
-    assert_eq!(client.connack(|connack| connack.reason), ReasonCode::ClientIdentifierNotValid);
-    client.expect_close();
-}
-
-#[test]
 fn a_version_may_be_refused() {
     let server = Server::with("[[listener]]\nname = \"new\"\naddress = \"127.0.0.1:0\"\nversions = [\"5\"]");
     let mut old = Client::open(server.address(), ProtocolVersion::V311);
     old.send(&Packet::Connect(Box::new(connect(ProtocolVersion::V311, "old"))));
     assert_eq!(old.bytes_until_close(), [0x20, 2, 0, 1]);
     Client::connect(&server, ProtocolVersion::V5, "new").ping();
+}
+
+#[test]
+fn a_client_that_says_nothing_is_closed_after_the_connect_timeout() {
+    let server = Server::with("[[listener]]\nname = \"tcp\"\naddress = \"127.0.0.1:0\"\nconnect_timeout_ms = 300");
+    let mut silent = Client::open(server.address(), ProtocolVersion::V311);
+    let mut halfway = Client::open(server.address(), ProtocolVersion::V311);
+    halfway.send_bytes(b"\x10\x0d\0\x04MQ");
+    silent.expect_close();
+    halfway.expect_close();
+    let mut connected = Client::connect(&server, ProtocolVersion::V311, "in time");
+    std::thread::sleep(Duration::from_millis(500));
+    connected.ping();
 }

@@ -1,9 +1,10 @@
 //! Two connections with one Client Identifier.
 
-use midge_protocol::{Connect, ProtocolVersion, QoS, ReasonCode};
+use midge_protocol::{ProtocolVersion, ReasonCode};
 
 use crate::support::{Client, Server, VERSIONS};
 
+/// [v3.1.1 MQTT-3.1.4-2]
 #[test]
 fn mqtt_3_1_4_3_the_newer_connection_wins() {
     let server = Server::start();
@@ -15,24 +16,6 @@ fn mqtt_3_1_4_3_the_newer_connection_wins() {
             new.ping();
         }
     }
-}
-
-#[test]
-fn a_session_moves_with_its_messages() {
-    let server = Server::start();
-    let kept = |connect: &mut Connect<'_>| {
-        connect.clean_start = false;
-        connect.properties.session_expiry = Some(60);
-    };
-    let (mut old, _) = Client::connect_with(&server, ProtocolVersion::V5, "mover", kept);
-    old.subscribe("t", QoS::AtLeastOnce);
-    old.publish("t", "unacknowledged", QoS::AtLeastOnce);
-    let (mut new, present) = Client::connect_with(&server, ProtocolVersion::V5, "mover", kept);
-    assert!(present);
-    let message = new.take();
-    assert_eq!((message.text(), message.dup), ("unacknowledged", true));
-    new.publish("t", "next", QoS::AtLeastOnce);
-    assert_eq!(new.take().text(), "next");
 }
 
 #[test]
