@@ -254,6 +254,12 @@ impl Client {
         count
     }
 
+    /// Pings, and returns the messages that came before the answer. None of them is acknowledged.
+    pub(crate) fn messages(&mut self) -> Vec<Received> {
+        self.ping();
+        std::mem::take(&mut self.early).into()
+    }
+
     /// Nothing has arrived, and nothing that was under way arrives before the answer to a ping.
     pub(crate) fn expect_nothing(&mut self) {
         self.ping();

@@ -9,6 +9,7 @@ pub(crate) mod deliver;
 mod publish;
 mod registry;
 mod remains;
+mod share;
 mod subscribe;
 mod tick;
 
@@ -30,6 +31,7 @@ use crate::limits::Limits;
 use crate::retained::Retained;
 use crate::session::state::State;
 use crate::session::{CloseReason, ConnectionNumber, Session, wake};
+use crate::sharing::Sharing;
 use crate::statistics::{Statistics, Totals};
 use crate::store::{Store, Ticket};
 use crate::subscriptions::SubscriptionIndex;
@@ -63,6 +65,7 @@ pub struct Broker {
     seed: u64,
     assigned: AtomicU64,
     shutting_down: AtomicBool,
+    wills_withheld: AtomicBool,
 }
 
 struct Gated {
@@ -89,7 +92,7 @@ impl Broker {
         Self {
             volatile: store.is_volatile(),
             registry: Registry::new(seed),
-            subscriptions: SubscriptionIndex::new(seed),
+            subscriptions: SubscriptionIndex::new(seed, Sharing::default()),
             retained: Retained::new(seed, limits.retained_messages_max, limits.retained_bytes_max),
             wheel: Mutex::new(Wheel::new()),
             gate: Mutex::new(Vec::new()),
@@ -98,10 +101,17 @@ impl Broker {
             next_number: AtomicU64::new(1),
             assigned: AtomicU64::new(0),
             shutting_down: AtomicBool::new(false),
+            wills_withheld: AtomicBool::new(false),
             limits,
             store,
             seed,
         }
+    }
+
+    /// The same broker, which chooses the members of shared subscriptions in these ways. To be said before anybody subscribes.
+    #[must_use]
+    pub fn with_sharing(self, sharing: Sharing) -> Self {
+        Self { subscriptions: SubscriptionIndex::new(self.seed, sharing), ..self }
     }
 
     /// The bounds this broker keeps.
@@ -131,6 +141,16 @@ impl Broker {
         self.registry.for_each(|session| {
             session.close_for(close);
         });
+    }
+
+    /// From now on nothing publishes the Wills of clients whose connections end with [`Ending::Shutdown`]. Sessions that last
+    /// keep them: what a store knows of them can be published after a restart (3.1.2.5).
+    pub fn withhold_wills(&self) {
+        self.wills_withheld.store(true, Ordering::Relaxed);
+    }
+
+    fn withholds_wills(&self) -> bool {
+        self.wills_withheld.load(Ordering::Relaxed)
     }
 
     /// A Client Identifier that no session has, not to be guessed without the broker's seed [MQTT-3.1.3-6].

@@ -19,6 +19,7 @@ mod message;
 mod permissions;
 mod retained;
 mod session;
+mod sharing;
 mod statistics;
 mod store;
 mod subscriptions;
@@ -41,6 +42,7 @@ pub use limits::{Limits, OutboxPolicy, QueuePolicy};
 pub use message::{Message, Properties};
 pub use permissions::*;
 pub use session::{Chunk, CloseReason, ConnectionNumber, Peer, Session, Work};
+pub use sharing::{SharedStrategy, Sharing};
 pub use statistics::Statistics;
 pub use store::{
     BodyId, Change, DeliveryRecord, EntryNumber, Inheritance, MemoryStore, SessionNumber, SessionRecord, Store,

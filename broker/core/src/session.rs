@@ -11,8 +11,9 @@ pub(crate) mod replay;
 pub(crate) mod state;
 
 use std::fmt;
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use midge_protocol::ReasonCode;
@@ -23,16 +24,28 @@ use outbox::{Outbox, Writer, recycle};
 use state::{Link, State};
 
 use crate::store::SessionNumber;
-use crate::subscriptions::Subscriber;
+use crate::subscriptions::{Readiness, Subscriber, stable_hash};
 
 /// What the broker keeps for one Client Identifier, while connected and between connections.
 pub struct Session {
     id: u64,
     client_id: Arc<str>,
-    /// Whether it has a connection; a hint that needs no lock, for choosing among the members of a shared subscription.
-    connected: AtomicBool,
+    name_hash: u64,
+    /// What can be told of the state without its lock, for choosing among the members of a shared subscription: the lowest
+    /// bits are `ABSENT` and `FULL`, the rest is the number of messages in flight and waiting.
+    hint: AtomicU32,
     state: Mutex<State>,
 }
+
+/// A session's state while it is locked. When the lock opens, the session's hint says what has become of it.
+pub(crate) struct Locked<'a> {
+    hint: &'a AtomicU32,
+    state: MutexGuard<'a, State>,
+}
+
+const ABSENT: u32 = 1;
+const FULL: u32 = 2;
+const LOAD_SHIFT: u32 = 2;
 
 /// Tells the Network Connections of one broker apart, and which of two is the newer; never used twice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -90,7 +103,8 @@ pub trait Peer: Send + Sync {
 
 impl Session {
     pub(crate) fn new(id: u64, client_id: Arc<str>, state: State) -> Self {
-        Self { id, client_id, connected: AtomicBool::new(true), state: Mutex::new(state) }
+        let (name_hash, hint) = (stable_hash(&client_id), AtomicU32::new(hint(&state)));
+        Self { id, client_id, name_hash, hint, state: Mutex::new(state) }
     }
 
     /// What the store calls it.
@@ -104,10 +118,10 @@ impl Session {
         &self.client_id
     }
 
-    /// Whether it has a connection.
+    /// Whether it has a connection that is to stay.
     #[must_use]
     pub fn is_connected(&self) -> bool {
-        self.connected.load(Ordering::Relaxed)
+        self.hint.load(Ordering::Relaxed) & ABSENT == 0
     }
 
     /// For the task that owns the socket: what to do next. Call it until it is pending.
@@ -227,12 +241,8 @@ impl Session {
         &self.client_id
     }
 
-    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock()
-    }
-
-    pub(crate) fn set_connected(&self, connected: bool) {
-        self.connected.store(connected, Ordering::Relaxed);
+    pub(crate) fn lock(&self) -> Locked<'_> {
+        Locked { hint: &self.hint, state: self.state.lock() }
     }
 
     /// Has the current connection closed for this reason, and says whether there is one.
@@ -271,6 +281,45 @@ impl Subscriber for Arc<Session> {
     fn id(&self) -> u64 {
         self.id
     }
+
+    fn name_hash(&self) -> u64 {
+        self.name_hash
+    }
+
+    fn readiness(&self) -> Readiness {
+        let hint = self.hint.load(Ordering::Relaxed);
+        Readiness::of(hint & ABSENT != 0, hint & FULL != 0)
+    }
+
+    fn load(&self) -> u32 {
+        self.hint.load(Ordering::Relaxed) >> LOAD_SHIFT
+    }
+}
+
+impl Deref for Locked<'_> {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        &self.state
+    }
+}
+
+impl DerefMut for Locked<'_> {
+    fn deref_mut(&mut self) -> &mut State {
+        &mut self.state
+    }
+}
+
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        self.hint.store(hint(&self.state), Ordering::Relaxed);
+    }
+}
+
+fn hint(state: &State) -> u32 {
+    let absent = state.ended || state.link.as_ref().is_none_or(|link| link.closing.is_some());
+    let load = state.load().min(u32::MAX >> LOAD_SHIFT);
+    load << LOAD_SHIFT | if absent { ABSENT } else { 0 } | if state.full { FULL } else { 0 }
 }
 
 impl fmt::Debug for Session {

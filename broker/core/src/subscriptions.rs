@@ -8,6 +8,7 @@
 //! Locks are held for the length of one lookup or one change and never while the caller's code runs.
 
 mod cache;
+mod choice;
 mod exact;
 mod group;
 mod members;
@@ -24,17 +25,30 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use midge_protocol::{QoS, SubscriptionId, TopicFilter};
 use parking_lot::RwLock;
 
+pub(crate) use choice::{Occasion, Readiness, stable_hash};
 use exact::ExactFilters;
 pub(crate) use group::Group;
+use group::Share;
 pub(crate) use routes::Match;
 use routes::Routes;
 use subscribers::Change;
 use wildcard::{Walk, WildcardTree};
 
+use crate::Sharing;
+
 /// A handle to what receives messages, cheap to clone: a Session in the broker.
 pub(crate) trait Subscriber: Clone + 'static {
     /// Names the subscriber: equal for clones of one handle, never shared by two subscribers of one index.
     fn id(&self) -> u64;
+
+    /// What the choice by a hash knows it by: the same whenever and wherever the same client subscribes.
+    fn name_hash(&self) -> u64;
+
+    /// How ready it is for a message. A hint, given without taking a lock.
+    fn readiness(&self) -> Readiness;
+
+    /// How many messages are in flight to it or wait for it. A hint, given without taking a lock.
+    fn load(&self) -> u32;
 }
 
 /// The part of a Subscription's options that routing needs.
@@ -68,6 +82,8 @@ pub(crate) struct SubscriptionIndex<S> {
     subscriptions: AtomicUsize,
     shared: AtomicUsize,
     hasher: foldhash::quality::FixedState,
+    sharing: Sharing,
+    seed: u64,
     /// Tells the cached routes of this index from those of another one in the same process.
     identity: Arc<()>,
 }
@@ -86,7 +102,7 @@ impl<S: Subscriber> SubscriptionIndex<S> {
     /// An empty index. `seed` keys its hash tables: a server passes a random one, so that clients cannot aim for
     /// collisions.
     #[must_use]
-    pub(crate) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64, sharing: Sharing) -> Self {
         Self {
             exact: ExactFilters::new(),
             wildcard: RwLock::new(WildcardTree::new(seed)),
@@ -95,6 +111,8 @@ impl<S: Subscriber> SubscriptionIndex<S> {
             subscriptions: AtomicUsize::new(0),
             shared: AtomicUsize::new(0),
             hasher: foldhash::quality::FixedState::with_seed(seed),
+            sharing,
+            seed,
             identity: Arc::new(()),
         }
     }
@@ -112,13 +130,15 @@ impl<S: Subscriber> SubscriptionIndex<S> {
     ) -> bool {
         let route = Route { subscriber: subscriber.clone(), options };
         let text = filter.as_str();
+        let is_shared = share.is_some();
+        let share = share.map(|name| Share { name, strategy: self.sharing.strategy(name), seed: self.seed });
         let existed = self.change(text, |place| match place {
             Place::Exact(hash) => self.exact.subscribe(text, hash, &self.hasher, share, route),
             Place::Wildcard => self.wildcard.write().subscribe(text, share, route),
         });
         if !existed {
             self.subscriptions.fetch_add(1, Ordering::Relaxed);
-            self.shared.fetch_add(usize::from(share.is_some()), Ordering::Relaxed);
+            self.shared.fetch_add(usize::from(is_shared), Ordering::Relaxed);
         }
         existed
     }
@@ -148,6 +168,15 @@ impl<S: Subscriber> SubscriptionIndex<S> {
             cache.routes(hash, topic, |hash| self.stamp(hash), |walk| self.collect(topic, hash, walk))
         });
         routes.visit(visit);
+    }
+
+    /// The group that shares a filter under a name, if it has members. `filter` is what follows `$share/NAME/`.
+    pub(crate) fn group(&self, filter: TopicFilter<'_>, share: &str) -> Option<Arc<Group<S>>> {
+        let text = filter.as_str();
+        if text.contains(['+', '#']) {
+            return self.wildcard.read().group(text, share);
+        }
+        self.exact.group(text, self.hasher.hash_one(text), share)
     }
 
     /// How many Subscriptions there are, shared ones included.

@@ -17,6 +17,7 @@ mod load;
 mod meaning;
 mod plugin;
 mod services;
+mod sharing;
 #[cfg(test)]
 mod tests;
 mod units;
@@ -30,7 +31,8 @@ pub use limits::{Limits, OutboxPolicy, QueuePolicy};
 pub use listener::{ClientCertificate, Listener, ProtocolName, Tls, Transport};
 pub use load::Override;
 pub use plugin::{Bundled, OnError, Plugin, PluginLimits, PluginSource};
-pub use services::{Admin, Log, LogFilter, LogFormat, Runtime, Shutdown, Sys};
+pub use services::{Admin, Log, LogFilter, LogFormat, Runtime, Shutdown, Sys, WillsAtShutdown};
+pub use sharing::{SharedStrategy, SharedSubscriptions};
 
 /// The whole configuration of a broker.
 #[derive(Debug, Clone, Serialize)]
@@ -43,6 +45,8 @@ pub struct Config {
     pub plugins: Vec<Plugin>,
     /// What one client may use, and all of them together.
     pub limits: Limits,
+    /// Which member of a shared subscription gets a message.
+    pub shared_subscriptions: SharedSubscriptions,
     /// Metrics and health over HTTP.
     pub admin: Admin,
     /// What is logged, and how.
@@ -65,6 +69,7 @@ impl Default for Config {
             listeners: Listener::loopback(),
             plugins: Vec::new(),
             limits: Limits::default(),
+            shared_subscriptions: SharedSubscriptions::default(),
             admin: Admin::default(),
             log: Log::default(),
             runtime: Runtime::default(),

@@ -16,7 +16,7 @@ use tracing::{info, warn};
 use crate::admin;
 use crate::banner::Banner;
 use crate::clock::Clock;
-use crate::config::{Bundled, Config, ConfigError};
+use crate::config::{Bundled, Config, ConfigError, WillsAtShutdown};
 use crate::error::{Cause, RunError};
 use crate::handshake;
 use crate::listener::{Admission, Listeners};
@@ -118,7 +118,13 @@ async fn serve(start: Start, runtimes: &Runtimes) -> Result<(), Cause> {
     node.set_ready(false);
     info!("stopping");
     let limit = reload.config.shutdown.drain;
-    let disconnect = || node.broker.disconnect_all(ReasonCode::ServerShuttingDown);
+    let wills = reload.config.shutdown.wills;
+    let disconnect = || {
+        if wills == WillsAtShutdown::Withhold {
+            node.broker.withhold_wills();
+        }
+        node.broker.disconnect_all(ReasonCode::ServerShuttingDown);
+    };
     match drain(&stop, disconnect, &admission, &mut signals, limit).await {
         Drained::Completely => info!("every client has left"),
         Drained::TimedOut(open) => warn!(open, "clients did not leave within drain_ms"),
@@ -132,6 +138,7 @@ async fn serve(start: Start, runtimes: &Runtimes) -> Result<(), Cause> {
 fn node(config: &Config, host: Arc<Host>, plugins: &Plugins) -> Node {
     let seed = RandomState::new().build_hasher().finish();
     let broker = Broker::new(config.limits.core(), Box::new(MemoryStore), seed);
+    let broker = broker.with_sharing(config.shared_subscriptions.core());
     let rates = Rates {
         messages_per_second: config.limits.messages_per_second,
         bytes_per_second: config.limits.bytes_per_second,

@@ -53,6 +53,7 @@ impl Broker {
             }
             Outcome::Done(entry) => {
                 effects.counters.in_flight -= 1;
+                state.full = false;
                 effects.note(&session, &state, |session| Change::Finished { session, entry });
                 Held { broker: self, session: &session, state: &mut state, effects, now }.pump();
             }

@@ -26,7 +26,8 @@ pub enum Ending {
     /// The connection closed without DISCONNECT: the network failed, the Keep Alive ran out, a rule was broken, or the broker
     /// wanted it closed.
     Lost,
-    /// The server shuts down. Wills are not published, which a server may put off (3.1.2.5).
+    /// The server shuts down. The Will is published as after any loss, unless [`Broker::withhold_wills`] was called: that may
+    /// be put off (3.1.2.5).
     Shutdown,
 }
 
@@ -54,15 +55,17 @@ impl Broker {
                     state.session_expiry = expiry.min(session_expiry_max);
                 }
             }
-            Ending::Lost => {}
-            Ending::Shutdown => state.will = None,
+            Ending::Shutdown if self.withholds_wills() && !state.is_persistent() => state.will = None,
+            Ending::Lost | Ending::Shutdown => {}
         }
         if state.is_persistent() {
-            let due = self.leave(&session, &mut state, now, effects);
+            let withheld = ending == Ending::Shutdown && self.withholds_wills();
+            let due = self.leave(&session, &mut state, withheld, now, effects);
             drop(state);
             if let Some(will) = due {
                 self.publish_will(session.shared_client_id(), *will, now, effects);
             }
+            self.relieve(&session, now, effects);
             return;
         }
         let remains = self.end(&session, &mut state, SessionEnd::Closed, effects);
@@ -88,13 +91,19 @@ impl Broker {
         self.bury(&session, remains, now, effects)
     }
 
-    /// The session stays without a connection, until its deadline. Returns the Will if it is due at once.
-    fn leave(&self, session: &Arc<Session>, state: &mut State, now: Time, effects: &mut Effects) -> Option<Box<Will>> {
+    /// The session stays without a connection, until its deadline. Returns the Will if it is due at once, and not `withheld`.
+    fn leave(
+        &self,
+        session: &Arc<Session>,
+        state: &mut State,
+        withheld: bool,
+        now: Time,
+        effects: &mut Effects,
+    ) -> Option<Box<Will>> {
         state.detach();
-        session.set_connected(false);
         state.expires_at = (state.session_expiry < u32::MAX).then(|| now.after_seconds(state.session_expiry));
         let delay = state.will.as_ref().map(|will| will.delay);
-        state.will_due = delay.filter(|&delay| delay > 0).map(|delay| now.after_seconds(delay));
+        state.will_due = delay.filter(|&delay| delay > 0 || withheld).map(|delay| now.after_seconds(delay));
         self.schedule(session, state);
         let due = if state.will_due.is_none() { state.will.take() } else { None };
         effects.note_session(session, state);

@@ -179,7 +179,6 @@ impl Broker {
         let displaced = state.attach(link);
         state.session_expiry = settled.session_expiry;
         state.queued_messages_max = settled.queued_messages_max;
-        session.set_connected(true);
         Claimed { session: Arc::clone(session), session_present: true, displaced, taken_over, will, remains: None }
     }
 
@@ -233,6 +232,7 @@ impl Broker {
             self.dispose(remains, now, effects);
         }
         if session_present {
+            self.relieve_others(&session, now, effects);
             effects.counters.sessions_resumed += 1;
             effects.event(Event::SessionResumed { client_id: Arc::clone(client_id) });
         } else {

@@ -13,7 +13,7 @@ use crate::Time;
 use crate::effects::Effects;
 use crate::event::DropReason;
 use crate::limits::OutboxPolicy;
-use crate::session::queue::{Bounds, Delivery, Rare};
+use crate::session::queue::{Bounds, Delivery, Queue, Rare};
 use crate::session::state::State;
 use crate::session::{CloseReason, Session, wake};
 use crate::store::{Change, EntryNumber, SessionNumber};
@@ -28,6 +28,19 @@ pub(super) struct Terms<'a> {
     pub(super) retain: bool,
     pub(super) subscription_ids: &'a [SubscriptionId],
     pub(super) group: Option<&'a Arc<Group<Arc<Session>>>>,
+    /// Where there is no room for the message, somebody else may have it.
+    pub(super) may_refuse: bool,
+}
+
+/// What became of a message for a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Delivered {
+    /// It was sent, or waits, or was lost and counted: whichever, it was this session's.
+    Taken,
+    /// There is no room, or the client does not take so large a packet. Nothing was counted.
+    Refused,
+    /// The session has ended.
+    Ended,
 }
 
 /// A session whose lock is held, and what it takes to send something to it.
@@ -40,7 +53,7 @@ pub(super) struct Held<'a> {
 }
 
 impl Broker {
-    /// Delivers a message to a session; false only if the session has ended.
+    /// Delivers a message to a session.
     pub(super) fn deliver(
         &self,
         session: &Arc<Session>,
@@ -48,98 +61,144 @@ impl Broker {
         terms: &Terms<'_>,
         now: Time,
         effects: &mut Effects,
-    ) -> bool {
+    ) -> Delivered {
         let mut state = session.lock();
         if state.ended {
-            return false;
+            return Delivered::Ended;
         }
         let mut held = Held { broker: self, session, state: &mut state, effects, now };
         if terms.qos > QoS::AtMostOnce {
-            held.deliver(outgoing, terms);
-            return true;
+            return held.deliver(outgoing, terms);
         }
-        let too_slow = !held.deliver_now_or_never(outgoing, terms);
-        if too_slow && self.limits.outbox_policy == OutboxPolicy::Disconnect {
+        let Err(reason) = held.deliver_now_or_never(outgoing, terms) else { return Delivered::Taken };
+        if terms.may_refuse {
+            return Delivered::Refused;
+        }
+        effects.dropped(session, outgoing.topic, reason);
+        if reason == DropReason::OutboxFull && self.limits.outbox_policy == OutboxPolicy::Disconnect {
             let waker = state.link.as_mut().and_then(|link| link.close_for(CloseReason::SlowConsumer));
             drop(state);
             wake(waker);
         }
-        true
+        Delivered::Taken
     }
 }
 
 impl Held<'_> {
-    /// `QoS` 0. False if the client is too slow for it.
-    fn deliver_now_or_never(&mut self, outgoing: &Outgoing<'_>, terms: &Terms<'_>) -> bool {
+    /// `QoS` 0, or why not.
+    fn deliver_now_or_never(&mut self, outgoing: &Outgoing<'_>, terms: &Terms<'_>) -> Result<(), DropReason> {
         let limit = self.broker.limits.outbox_bytes_max;
-        let State { link: Some(link), outbox, .. } = &mut *self.state else { return true };
+        let State { link: Some(link), outbox, .. } = &mut *self.state else { return Ok(()) };
         let held = outbox.len();
         self.effects.congested |= held > limit / 4 * 3;
         if held > 0 && held + outgoing.payload.len() > limit {
-            self.effects.dropped(self.session, outgoing.topic, DropReason::OutboxFull);
-            return false;
+            return Err(DropReason::OutboxFull);
         }
         let header = Header { dup: false, qos: QoS::AtMostOnce, retain: terms.retain, packet_id: None };
-        match self.effects.encoder.append(outgoing, header, terms.subscription_ids, link, outbox) {
-            Ok(()) => {
-                self.effects.counters.count_sent(QoS::AtMostOnce, outgoing.payload.len());
-                self.effects.touch(self.session, link, outbox);
-            }
-            Err(TooLarge) => self.effects.dropped(self.session, outgoing.topic, DropReason::TooLarge),
-        }
-        true
+        let appended = self.effects.encoder.append(outgoing, header, terms.subscription_ids, link, outbox);
+        appended.map_err(|TooLarge| DropReason::TooLarge)?;
+        self.effects.counters.count_sent(QoS::AtMostOnce, outgoing.payload.len());
+        self.effects.touch(self.session, link, outbox);
+        Ok(())
     }
 
     /// `QoS` 1 and 2: at once if there is quota and nothing waits before it, else into the queue.
-    fn deliver(&mut self, outgoing: &mut Outgoing<'_>, terms: &Terms<'_>) {
+    fn deliver(&mut self, outgoing: &mut Outgoing<'_>, terms: &Terms<'_>) -> Delivered {
         let full = self.state.outbox.len() > self.broker.limits.outbox_bytes_max;
         if full && let Some(link) = &mut self.state.link {
             link.wants_room = true;
         }
-        if full || self.state.link.is_none() || self.state.must_queue() {
-            let delivery = self.delivery(outgoing, terms);
-            self.enqueue(delivery);
-        } else {
-            self.send_at_once(outgoing, terms);
+        if !full && self.state.link.is_some() && !self.state.must_queue() {
+            return self.send_at_once(outgoing, terms);
         }
+        self.expire_queued();
+        if terms.may_refuse && !self.has_room_for(outgoing) {
+            self.state.full = true;
+            return Delivered::Refused;
+        }
+        let delivery = self.delivery(outgoing, terms);
+        self.enqueue(delivery);
+        Delivered::Taken
     }
 
-    fn send_at_once(&mut self, outgoing: &mut Outgoing<'_>, terms: &Terms<'_>) {
+    fn send_at_once(&mut self, outgoing: &mut Outgoing<'_>, terms: &Terms<'_>) -> Delivered {
         // Only a session that may come back, or a shared subscription, ever needs the message again.
         let keep = self.state.is_persistent() || terms.group.is_some();
         let kept = keep.then(|| self.delivery(outgoing, terms));
         let entry = kept.as_ref().map_or(EntryNumber::default(), |kept| kept.entry);
-        let Some(id) = self.state.window().allocate(terms.qos, kept) else { return };
+        let Some(id) = self.state.window().allocate(terms.qos, kept) else { return Delivered::Refused };
         let header = Header { dup: false, qos: terms.qos, retain: terms.retain, packet_id: Some(id) };
-        let State { link: Some(link), outbox, window: Some(window), .. } = &mut *self.state else { return };
+        let State { link: Some(link), outbox, window: Some(window), .. } = &mut *self.state else {
+            return Delivered::Ended;
+        };
         match self.effects.encoder.append(outgoing, header, terms.subscription_ids, link, outbox) {
             Ok(()) => {
                 self.effects.counters.count_sent(terms.qos, outgoing.payload.len());
                 self.effects.counters.in_flight += 1;
                 self.effects.touch(self.session, link, outbox);
                 self.note(|session| Change::Sent { session, entry, packet_id: id });
+                Delivered::Taken
             }
             Err(TooLarge) => {
                 window.withdraw();
+                if terms.may_refuse {
+                    self.strike_out(entry);
+                    return Delivered::Refused;
+                }
                 self.give_up(entry, outgoing.topic, DropReason::TooLarge);
+                Delivered::Taken
             }
         }
     }
 
-    fn enqueue(&mut self, delivery: Delivery) {
-        let bounds = Bounds::new(&self.broker.limits, self.state.queued_messages_max);
-        let mut queue = self.state.queue.take().unwrap_or_default();
-        let mut dropped = Vec::new();
-        let (messages, bytes) = (queue.len(), queue.bytes());
-        if queue.is_congested(bounds) {
-            queue.expire(self.now, |delivery| dropped.push((delivery, DropReason::Expired)));
+    fn bounds(&self) -> Bounds {
+        Bounds::new(&self.broker.limits, self.state.queued_messages_max)
+    }
+
+    fn has_room_for(&self, outgoing: &mut Outgoing<'_>) -> bool {
+        let (weight, bounds) = (outgoing.shared().weight(), self.bounds());
+        match &self.state.queue {
+            Some(queue) => queue.has_room(weight, bounds),
+            None => Queue::default().has_room(weight, bounds),
         }
-        queue.push(delivery, bounds, |delivery| dropped.push((delivery, DropReason::QueueFull)));
-        self.effects.congested |= queue.is_congested(bounds);
+    }
+
+    fn enqueue(&mut self, delivery: Delivery) {
+        let bounds = self.bounds();
+        let mut dropped = Vec::new();
+        self.with_queue(|queue| queue.push(delivery, bounds, |delivery| dropped.push(delivery)));
+        self.state.full |= !dropped.is_empty();
+        self.effects.congested |= self.state.queue.as_ref().is_some_and(|queue| queue.is_congested(bounds));
+        self.give_all_up(dropped, DropReason::QueueFull);
+    }
+
+    /// A queue that is nearly full loses what has expired before anything else.
+    fn expire_queued(&mut self) {
+        let (bounds, now) = (self.bounds(), self.now);
+        if !self.state.queue.as_ref().is_some_and(|queue| queue.is_congested(bounds)) {
+            return;
+        }
+        let mut expired = Vec::new();
+        self.with_queue(|queue| queue.expire(now, |delivery| expired.push(delivery)));
+        self.state.full &= expired.is_empty();
+        self.give_all_up(expired, DropReason::Expired);
+    }
+
+    /// Changes the queue, and counts what that changes.
+    pub(super) fn with_queue<R>(&mut self, change: impl FnOnce(&mut Queue) -> R) -> R {
+        let queue = self.state.queue.get_or_insert_default();
+        let (messages, bytes) = (queue.len(), queue.bytes());
+        let result = change(queue);
         self.effects.counters.queued_messages += queue.len() as i64 - messages as i64;
         self.effects.counters.queued_bytes += queue.bytes() as i64 - bytes as i64;
-        self.state.queue = Some(queue);
-        for (delivery, reason) in dropped {
+        if queue.is_empty() {
+            self.state.queue = None;
+        }
+        result
+    }
+
+    fn give_all_up(&mut self, deliveries: Vec<Delivery>, reason: DropReason) {
+        for delivery in deliveries {
             self.give_up(delivery.entry, delivery.message.topic(), reason);
         }
     }
@@ -173,8 +232,13 @@ impl Held<'_> {
     }
 
     /// A delivery does not happen. The store knows it if it has a number.
-    fn give_up(&mut self, entry: EntryNumber, topic: &str, reason: DropReason) {
+    pub(super) fn give_up(&mut self, entry: EntryNumber, topic: &str, reason: DropReason) {
         self.effects.dropped(self.session, topic, reason);
+        self.strike_out(entry);
+    }
+
+    /// A delivery is not this session's any more.
+    pub(super) fn strike_out(&mut self, entry: EntryNumber) {
         if entry > EntryNumber::default() {
             self.note(|session| Change::Finished { session, entry });
         }

@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use midge_protocol::{Ack, Packet, ProtocolVersion, QoS, ReasonCode, ReasonProperties};
 
-use super::deliver::Terms;
 use super::deliver::outgoing::Outgoing;
+use super::deliver::{Delivered, Terms};
+use super::share::Takers;
 use super::{Broker, Origin};
 use crate::connection::{Connection, Inbound};
 use crate::effects::Effects;
 use crate::retained::Stored;
 use crate::session::{CloseReason, Session};
 use crate::store::Change;
-use crate::subscriptions::{Group, Match, Route};
+use crate::subscriptions::{Match, Route};
 use crate::{Message, Time};
 
 /// What permissions and plugins made of a PUBLISH.
@@ -157,7 +158,7 @@ impl Broker {
         self.subscriptions.matches(topic, |found| {
             let delivered = match found {
                 Match::Subscriber(routes) => self.deliver_to_subscriber(routes, outgoing, now, effects),
-                Match::Group(group) => self.deliver_to_group(group, outgoing, now, effects),
+                Match::Group(group) => self.deliver_to_group(group, outgoing, Takers::Anyone, now, effects),
             };
             matched += usize::from(delivered);
         });
@@ -186,40 +187,18 @@ impl Broker {
                 retain: outgoing.retain && options.retain_as_published,
                 subscription_ids: options.subscription_id.as_slice(),
                 group: None,
+                may_refuse: false,
             };
-            return self.deliver(&only.subscriber, outgoing, &terms, now, effects);
+            return self.deliver(&only.subscriber, outgoing, &terms, now, effects) == Delivered::Taken;
         }
         let wanted = routes.iter().filter(|route| !(route.options.no_local && outgoing.is_from(&route.subscriber)));
         let Some(qos) = wanted.clone().map(|route| route.options.qos).max() else { return false };
         let ids: Vec<_> = wanted.clone().filter_map(|route| route.options.subscription_id).collect();
         let retain = outgoing.retain && wanted.clone().any(|route| route.options.retain_as_published);
-        let terms = Terms { qos: outgoing.qos.min(qos), retain, subscription_ids: &ids, group: None };
-        routes.first().is_some_and(|route| self.deliver(&route.subscriber, outgoing, &terms, now, effects))
-    }
-
-    /// Sends a message to one member of a shared subscription, preferring those that are connected; false if none took it.
-    pub(super) fn deliver_to_group(
-        &self,
-        group: &Arc<Group<Arc<Session>>>,
-        outgoing: &mut Outgoing<'_>,
-        now: Time,
-        effects: &mut Effects,
-    ) -> bool {
-        // Whoever is picked may end before the message gets there; then it is the next one's.
-        for _ in 0..=group.len() {
-            let connected = group.pick(|member| member.is_connected());
-            let Some((member, options)) = connected.or_else(|| group.pick(|_| true)) else { return false };
-            let terms = Terms {
-                qos: outgoing.qos.min(options.qos),
-                retain: outgoing.retain && options.retain_as_published,
-                subscription_ids: options.subscription_id.as_slice(),
-                group: Some(group),
-            };
-            if self.deliver(&member, outgoing, &terms, now, effects) {
-                return true;
-            }
-        }
-        false
+        let qos = outgoing.qos.min(qos);
+        let terms = Terms { qos, retain, subscription_ids: &ids, group: None, may_refuse: false };
+        let deliver = |session| self.deliver(session, outgoing, &terms, now, effects) == Delivered::Taken;
+        routes.first().map(|route| &route.subscriber).is_some_and(deliver)
     }
 
     /// The Packet Identifier of a QoS 2 message is taken until PUBREL; false if the session is no longer this connection's.

@@ -6,7 +6,7 @@ use std::task::Waker;
 use midge_protocol::{QoS, TopicFilter};
 
 use super::Broker;
-use super::deliver::outgoing::Outgoing;
+use super::share::Takers;
 use crate::effects::Effects;
 use crate::event::{DropReason, Event, SessionEnd};
 use crate::session::queue::Delivery;
@@ -42,7 +42,6 @@ impl Broker {
         }
         effects.note(session, state, |session| Change::SessionEnded { session });
         self.unschedule(state);
-        session.set_connected(false);
         let displaced = state.link.as_mut().and_then(|link| link.close_for(CloseReason::TakenOver));
         Some(Remains {
             session: Arc::clone(session),
@@ -81,7 +80,7 @@ impl Broker {
         for delivery in deliveries {
             // Another member may get only what has not expired while it waited for this one [MQTT-3.3.2-5].
             let expired = delivery.message.is_expired(now);
-            if expired || !self.redeliver(&delivery, now, effects) {
+            if expired || !self.pass_on(&delivery, Takers::Anyone, now, effects) {
                 let reason = if expired { DropReason::Expired } else { DropReason::SessionEnded };
                 effects.dropped(&session, delivery.message.topic(), reason);
             }
@@ -105,14 +104,6 @@ impl Broker {
         effects.event(Event::WillPublished { client_id: Arc::clone(client_id), topic: message.topic().into() });
         self.publish_message(&message, now, effects);
         effects.published(message);
-    }
-
-    /// Gives a message of a shared subscription to another member; false if it is none or there is nobody.
-    fn redeliver(&self, delivery: &Delivery, now: Time, effects: &mut Effects) -> bool {
-        let Some(group) = delivery.group() else { return false };
-        let mut outgoing = Outgoing::from_message(&delivery.message, now);
-        effects.encoder.reset();
-        self.deliver_to_group(group, &mut outgoing, now, effects)
     }
 }
 

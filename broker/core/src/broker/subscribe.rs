@@ -49,6 +49,9 @@ impl Broker {
         // The SUBACK goes first; the protocol does not ask for it, but clients like it.
         effects.answer(self);
         self.replay(connection, replays, now, effects);
+        if subscribe.filters.iter().any(|asked| asked.filter.starts_with("$share/")) {
+            self.relieve_others(&connection.session, now, effects);
+        }
     }
 
     /// Ends subscriptions and answers with UNSUBACK.
@@ -56,11 +59,11 @@ impl Broker {
         &self,
         connection: &mut Connection,
         unsubscribe: &Unsubscribe<'_>,
-        _now: Time,
+        now: Time,
         effects: &mut Effects,
     ) {
         let filters = unsubscribe.filters.iter();
-        let reasons = filters.map(|filter| self.end_own_subscription(connection, filter, effects)).collect();
+        let reasons = filters.map(|filter| self.end_own_subscription(connection, filter, now, effects)).collect();
         let unsuback = Unsuback { packet_id: unsubscribe.packet_id, properties: ReasonProperties::default(), reasons };
         effects.reply(connection, &Packet::Unsuback(unsuback));
     }
@@ -140,7 +143,13 @@ impl Broker {
         }
     }
 
-    fn end_own_subscription(&self, connection: &Connection, filter: &str, effects: &mut Effects) -> ReasonCode {
+    fn end_own_subscription(
+        &self,
+        connection: &Connection,
+        filter: &str,
+        now: Time,
+        effects: &mut Effects,
+    ) -> ReasonCode {
         let session = &connection.session;
         {
             let mut state = session.lock();
@@ -155,6 +164,9 @@ impl Broker {
             effects.note(session, &state, |session| Change::Unsubscribed { session, by, filter: filter.into() });
         }
         self.end_subscription(session, filter);
+        if filter.starts_with("$share/") {
+            self.release(session, filter, now, effects);
+        }
         ReasonCode::Success
     }
 

@@ -12,6 +12,9 @@ use crate::store::Change;
 impl Broker {
     /// Does what is due, within `tick_work_max`; what is left comes with the next call. To be called about once a second.
     pub fn tick(&self, now: Time, effects: &mut Effects) {
+        if self.withholds_wills() {
+            return;
+        }
         let mut due = Vec::new();
         self.wheel.lock().expired(now, self.limits.tick_work_max, &mut due);
         for session in due {

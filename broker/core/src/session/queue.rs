@@ -42,7 +42,7 @@ impl Delivery {
             qos: self.qos,
             retain: self.retain,
             subscription_ids: self.subscription_ids().to_vec(),
-            shared: self.group().map(|group| format!("$share/{}/{}", group.share(), group.filter()).into()),
+            shared: self.group().map(|group| (**group.name()).into()),
         }
     }
 
@@ -58,6 +58,8 @@ pub(crate) struct Queue {
     bytes: u64,
     /// How many of them expire some time: mostly none, and then nobody need look for any that have.
     mortal: usize,
+    /// How many of them came by a shared subscription, and might go to another member.
+    shared: usize,
 }
 
 /// How much one session may queue.
@@ -94,28 +96,71 @@ impl Queue {
             || self.bytes.saturating_mul(4) > bounds.bytes.saturating_mul(3)
     }
 
+    /// Whether there is room for so many bytes more.
+    pub(crate) fn has_room(&self, weight: usize, bounds: Bounds) -> bool {
+        self.waiting.len() < bounds.messages as usize && self.bytes.saturating_add(weight as u64) <= bounds.bytes
+    }
+
     /// Appends a delivery and hands every delivery to `dropped` for which there is no room.
     pub(crate) fn push(&mut self, delivery: Delivery, bounds: Bounds, mut dropped: impl FnMut(Delivery)) {
-        let weight = delivery.message.weight() as u64;
-        let fits =
-            |queue: &Self| queue.waiting.len() < bounds.messages as usize && queue.bytes + weight <= bounds.bytes;
-        if bounds.messages == 0 || weight > bounds.bytes || (bounds.policy == QueuePolicy::DropNewest && !fits(self)) {
+        let weight = delivery.message.weight();
+        let never = bounds.messages == 0 || weight as u64 > bounds.bytes;
+        if never || (bounds.policy == QueuePolicy::DropNewest && !self.has_room(weight, bounds)) {
             return dropped(delivery);
         }
-        while !fits(self) {
+        while !self.has_room(weight, bounds) {
             let Some(oldest) = self.pop() else { break };
             dropped(oldest);
         }
-        self.bytes += weight;
-        self.mortal += usize::from(delivery.message.expires_at().is_some());
+        self.count(&delivery);
         self.waiting.push_back(delivery);
     }
 
     pub(crate) fn pop(&mut self) -> Option<Delivery> {
         let delivery = self.waiting.pop_front()?;
-        self.bytes -= delivery.message.weight() as u64;
-        self.mortal -= usize::from(delivery.message.expires_at().is_some());
+        self.discount(&delivery);
         Some(delivery)
+    }
+
+    /// The shared subscriptions that deliveries came by.
+    pub(crate) fn groups(&self) -> Vec<Arc<Group<Arc<Session>>>> {
+        let mut groups: Vec<Arc<Group<Arc<Session>>>> = Vec::new();
+        if self.shared > 0 {
+            for group in self.waiting.iter().filter_map(Delivery::group) {
+                if !groups.iter().any(|known| known.name() == group.name()) {
+                    groups.push(Arc::clone(group));
+                }
+            }
+        }
+        groups
+    }
+
+    /// Removes, in their order, the deliveries that came by a shared subscription with this name.
+    pub(crate) fn take_shared(&mut self, name: &str) -> Vec<Delivery> {
+        if self.shared == 0 {
+            return Vec::new();
+        }
+        let is_of = |delivery: &Delivery| delivery.group().is_some_and(|group| **group.name() == *name);
+        let (mut taken, mut kept) = (Vec::new(), VecDeque::new());
+        for delivery in std::mem::take(&mut self.waiting) {
+            if is_of(&delivery) { taken.push(delivery) } else { kept.push_back(delivery) }
+        }
+        self.waiting = kept;
+        taken.iter().for_each(|delivery| self.discount(delivery));
+        taken
+    }
+
+    /// Puts deliveries back that were taken, before all others, as far as there still is room; hands the oldest to `dropped`
+    /// otherwise.
+    pub(crate) fn put_back(&mut self, deliveries: Vec<Delivery>, bounds: Bounds, mut dropped: impl FnMut(Delivery)) {
+        for delivery in deliveries.into_iter().rev() {
+            if self.has_room(delivery.message.weight(), bounds) {
+                self.count(&delivery);
+                self.waiting.push_front(delivery);
+            } else {
+                dropped(delivery);
+            }
+        }
     }
 
     /// Removes every delivery whose message has expired.
@@ -125,12 +170,23 @@ impl Queue {
         }
         for delivery in std::mem::take(&mut self.waiting) {
             if delivery.message.is_expired(now) {
-                self.bytes -= delivery.message.weight() as u64;
-                self.mortal -= 1;
+                self.discount(&delivery);
                 dropped(delivery);
             } else {
                 self.waiting.push_back(delivery);
             }
         }
+    }
+
+    fn count(&mut self, delivery: &Delivery) {
+        self.bytes += delivery.message.weight() as u64;
+        self.mortal += usize::from(delivery.message.expires_at().is_some());
+        self.shared += usize::from(delivery.group().is_some());
+    }
+
+    fn discount(&mut self, delivery: &Delivery) {
+        self.bytes -= delivery.message.weight() as u64;
+        self.mortal -= usize::from(delivery.message.expires_at().is_some());
+        self.shared -= usize::from(delivery.group().is_some());
     }
 }

@@ -31,6 +31,8 @@ pub(crate) struct State {
     pub(crate) stored: bool,
     /// Ended: whoever still holds it finds nothing to do.
     pub(crate) ended: bool,
+    /// Its queue had no room for the latest message, and nothing has left it since.
+    pub(crate) full: bool,
     pub(crate) window: Option<Box<Window>>,
     pub(crate) queue: Option<Box<Queue>>,
     pub(crate) replay: Option<Box<Replay>>,
@@ -53,7 +55,7 @@ pub(crate) struct State {
     /// Acknowledgements that wait for the store.
     pub(crate) gated: Option<Box<Gated>>,
     /// Connections that lost the session and whose tasks have not closed them yet.
-    departed: Vec<Departed>,
+    departed: Box<[Departed]>,
 }
 
 /// A subscription as its session knows it.
@@ -104,6 +106,7 @@ impl State {
             session_expiry,
             stored: false,
             ended: false,
+            full: false,
             window: None,
             queue: None,
             replay: None,
@@ -117,7 +120,7 @@ impl State {
             timer: None,
             subscriptions: Vec::new(),
             gated: None,
-            departed: Vec::new(),
+            departed: Box::default(),
         }
     }
 
@@ -146,7 +149,9 @@ impl State {
             let waker = old.waker.take();
             let cut_off = self.outbox.is_cut_off() || self.outbox.is_writing();
             let visited = self.outbox.is_visited();
-            self.departed.push(Departed { number: old.number, waker: None, visited, cut_off });
+            let mut departed = std::mem::take(&mut self.departed).into_vec();
+            departed.push(Departed { number: old.number, waker: None, visited, cut_off });
+            self.departed = departed.into();
             waker
         });
         self.outbox.reset();
@@ -166,9 +171,10 @@ impl State {
 
     /// Forgets a displaced connection; it has closed.
     pub(crate) fn forget_departed(&mut self, number: ConnectionNumber) {
-        self.departed.retain(|departed| departed.number != number);
-        if self.departed.is_empty() {
-            self.departed = Vec::new();
+        if !self.departed.is_empty() {
+            let mut departed = std::mem::take(&mut self.departed).into_vec();
+            departed.retain(|departed| departed.number != number);
+            self.departed = departed.into();
         }
     }
 
@@ -231,6 +237,13 @@ impl State {
             replay.forget(filter);
         }
         self.replay.take_if(|replay| replay.is_empty());
+    }
+
+    /// Messages in flight and waiting, retained ones aside.
+    pub(crate) fn load(&self) -> u32 {
+        let in_flight = self.window.as_ref().map_or(0, |window| window.in_flight());
+        let waiting = self.queue.as_ref().map_or(0, |queue| queue.len());
+        in_flight.saturating_add(u32::try_from(waiting).unwrap_or(u32::MAX))
     }
 
     /// Whether something waits to be sent, or sent again.

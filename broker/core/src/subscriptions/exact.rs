@@ -1,11 +1,13 @@
 //! Filters without wildcards: a flat map, in shards so that changes on many threads do not meet.
 
 use std::hash::BuildHasher;
+use std::sync::Arc;
 
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 use parking_lot::RwLock;
 
+use super::group::{Group, Share};
 use super::routes::Routes;
 use super::subscribers::{Change, Removal, Subscribers};
 use super::{Route, Subscriber};
@@ -32,7 +34,7 @@ impl<S: Subscriber> ExactFilters<S> {
         filter: &str,
         hash: u64,
         hasher: &impl BuildHasher,
-        share: Option<&str>,
+        share: Option<Share<'_>>,
         route: Route<S>,
     ) -> Change {
         let mut shard = self.shard(hash).write();
@@ -65,6 +67,12 @@ impl<S: Subscriber> ExactFilters<S> {
             }
         }
         change
+    }
+
+    /// The members that share this filter under this name.
+    pub(super) fn group(&self, filter: &str, hash: u64, share: &str) -> Option<Arc<Group<S>>> {
+        let shard = self.shard(hash).read();
+        shard.find(hash, |known| *known.filter == *filter)?.subscribers.group(share).cloned()
     }
 
     /// Appends who subscribed to exactly this topic.

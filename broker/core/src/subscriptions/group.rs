@@ -1,82 +1,119 @@
 //! Shared Subscriptions: a group of subscribers of which one receives each message (4.8.2).
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use midge_protocol::QoS;
 use parking_lot::RwLock;
 
+use super::choice::{Chooser, Occasion, Readiness};
 use super::members::Members;
 use super::{Options, Route, Subscriber};
+use crate::SharedStrategy;
 
 /// The subscribers that share one Subscription.
 ///
 /// Groups are handed out by reference: a subscriber that joins or leaves changes the group in place, and cached
 /// routes to it stay good.
 pub(crate) struct Group<S> {
-    share: Box<str>,
-    filter: Box<str>,
+    /// `$share/NAME/FILTER`.
+    name: Arc<str>,
+    share_bytes: usize,
+    chooser: Chooser,
     members: RwLock<Members<S>>,
-    /// Whose turn it is, modulo the number of members.
-    cursor: AtomicUsize,
+    /// Whether a message may be waiting for a member that is not connected.
+    backlog: AtomicBool,
+}
+
+/// A share name, and how its members are chosen.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Share<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) strategy: SharedStrategy,
+    /// For choices by chance.
+    pub(crate) seed: u64,
+}
+
+/// The member chosen for a message.
+#[derive(Debug)]
+pub(crate) struct Pick<S> {
+    pub(crate) subscriber: S,
+    pub(crate) options: Options,
+    /// How ready it was; what it says of itself may be out of date.
+    pub(crate) readiness: Readiness,
 }
 
 impl<S: Subscriber> Group<S> {
-    pub(super) fn new(share: &str, filter: &str) -> Self {
+    pub(super) fn new(share: Share<'_>, filter: &str) -> Self {
         Self {
-            share: share.into(),
-            filter: filter.into(),
+            name: format!("{PREFIX}{}/{filter}", share.name).into(),
+            share_bytes: share.name.len(),
+            chooser: Chooser::new(share.strategy, share.seed),
             members: RwLock::new(Members::new()),
-            cursor: AtomicUsize::new(0),
+            backlog: AtomicBool::new(false),
         }
+    }
+
+    /// The filter as its members wrote it, `$share/NAME/FILTER`.
+    pub(crate) fn name(&self) -> &Arc<str> {
+        &self.name
     }
 
     /// The name the members share, the second level of `$share/NAME/FILTER`.
     pub(crate) fn share(&self) -> &str {
-        &self.share
+        &self.name[PREFIX.len()..][..self.share_bytes]
     }
 
     /// The Topic Filter they share.
+    #[cfg(test)]
     pub(crate) fn filter(&self) -> &str {
-        &self.filter
+        &self.name[PREFIX.len() + self.share_bytes + 1..]
     }
 
     /// How many members there are.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.members.read().as_slice().len()
     }
 
     /// Whether the last member left. Only a group found before that can be empty.
     pub(crate) fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.members.read().as_slice().is_empty()
     }
 
-    /// The next member in turn that `accepts` the message, or none if nobody does. Every member is tried once, as
-    /// long as nobody joins or leaves meanwhile.
+    /// The member that a message goes to, by the group's strategy; none of those that were `tried`. None if nobody is left.
     ///
-    /// No lock is held while `accepts` runs, so it may take the subscriber's own.
-    pub(crate) fn pick(&self, accepts: impl Fn(&S) -> bool) -> Option<(S, Options)> {
-        let first = self.cursor.fetch_add(1, Ordering::Relaxed);
-        let mut tried = 0;
-        loop {
-            let Route { subscriber, options } = self.member(first, tried)?;
-            if accepts(&subscriber) {
-                if tried > 0 {
-                    // The turn passes to whoever follows the member found, not to those it was found after.
-                    self.cursor.fetch_add(tried, Ordering::Relaxed);
-                }
-                return Some((subscriber, options));
-            }
-            tried += 1;
-        }
+    /// The group is locked for as long as it takes to look at its members, who are not: it is for the caller to lock the
+    /// one that was picked, and to try again if that one has ended or has no room after all.
+    pub(crate) fn pick(&self, occasion: &Occasion<'_>, tried: &[u64]) -> Option<Pick<S>> {
+        let members = self.members.read();
+        let place = self.chooser.choose(&members, occasion, tried)?;
+        let Route { subscriber, options } = members.as_slice()[place].clone();
+        let readiness = subscriber.readiness();
+        Some(Pick { subscriber, options, readiness })
     }
 
-    /// The member `tried` places after the one whose turn is `first`; none when all were tried.
-    fn member(&self, first: usize, tried: usize) -> Option<Route<S>> {
-        let members = self.members.read();
-        let routes = members.as_slice();
-        if tried >= routes.len() {
-            return None;
+    /// Whether some member is connected, has room, and was granted more than `QoS` 0.
+    pub(crate) fn has_ready_member(&self) -> bool {
+        let is_ready =
+            |route: &Route<S>| route.options.qos > QoS::AtMostOnce && route.subscriber.readiness() == Readiness::Ready;
+        self.members.read().as_slice().iter().any(is_ready)
+    }
+
+    /// A message of the group waits, or may wait, for a member that is not connected.
+    pub(crate) fn note_backlog(&self) {
+        self.backlog.store(true, Ordering::Relaxed);
+    }
+
+    /// The members that are not connected and for which something waits; whoever asks sees to it that it waits no more.
+    pub(crate) fn take_backlog(&self) -> Vec<S> {
+        if !self.backlog.swap(false, Ordering::Relaxed) {
+            return Vec::new();
         }
-        Some(routes[(first % routes.len() + tried) % routes.len()].clone())
+        let waiting = |subscriber: &&S| {
+            subscriber.load() > 0 && matches!(subscriber.readiness(), Readiness::Absent | Readiness::AbsentAndFull)
+        };
+        self.members.read().as_slice().iter().map(|route| &route.subscriber).filter(waiting).cloned().collect()
     }
 
     pub(super) fn join(&self, route: Route<S>) -> bool {
@@ -90,6 +127,8 @@ impl<S: Subscriber> Group<S> {
 
 impl<S> std::fmt::Debug for Group<S> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Group").field("share", &self.share).field("filter", &self.filter).finish_non_exhaustive()
+        f.debug_struct("Group").field("name", &self.name).finish_non_exhaustive()
     }
 }
+
+const PREFIX: &str = "$share/";

@@ -68,7 +68,8 @@ impl<S: Subscriber> Members<S> {
         if self.routes.len() == 1 { self.routes.pop() } else { None }
     }
 
-    fn position(&self, id: u64) -> Option<usize> {
+    /// Where the subscriber's route stands.
+    pub(super) fn position(&self, id: u64) -> Option<usize> {
         match &self.positions {
             Some(positions) => positions.get(&id).copied(),
             None => self.routes.iter().position(|route| route.subscriber.id() == id),

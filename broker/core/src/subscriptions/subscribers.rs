@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::group::Group;
+use super::group::{Group, Share};
 use super::members::Members;
 use super::routes::Routes;
 use super::{Route, Subscriber};
@@ -45,7 +45,7 @@ impl Change {
 
 impl<S: Subscriber> Subscribers<S> {
     /// The first subscriber of a filter.
-    pub(super) fn new(filter: &str, share: Option<&str>, route: Route<S>) -> Self {
+    pub(super) fn new(filter: &str, share: Option<Share<'_>>, route: Route<S>) -> Self {
         match share {
             None => Self::One(route),
             Some(share) => {
@@ -57,7 +57,7 @@ impl<S: Subscriber> Subscribers<S> {
     }
 
     /// Adds a subscriber, or replaces its options.
-    pub(super) fn subscribe(&mut self, filter: &str, share: Option<&str>, route: Route<S>) -> Change {
+    pub(super) fn subscribe(&mut self, filter: &str, share: Option<Share<'_>>, route: Route<S>) -> Change {
         match self {
             Self::One(only) if share.is_none() && only.subscriber.id() == route.subscriber.id() => {
                 *only = route;
@@ -94,6 +94,14 @@ impl<S: Subscriber> Subscribers<S> {
         }
     }
 
+    /// The group of this share name.
+    pub(super) fn group(&self, share: &str) -> Option<&Arc<Group<S>>> {
+        match self {
+            Self::One(_) => None,
+            Self::Many(many) => many.position(share).ok().map(|position| &many.groups[position]),
+        }
+    }
+
     /// Appends every route and every group.
     pub(super) fn collect(&self, into: &mut Routes<S>) {
         match self {
@@ -104,9 +112,9 @@ impl<S: Subscriber> Subscribers<S> {
 }
 
 impl<S: Subscriber> Many<S> {
-    fn subscribe(&mut self, filter: &str, share: Option<&str>, route: Route<S>) -> Change {
+    fn subscribe(&mut self, filter: &str, share: Option<Share<'_>>, route: Route<S>) -> Change {
         let Some(share) = share else { return Change { existed: self.members.put(route), routes: true } };
-        match self.position(share) {
+        match self.position(share.name) {
             Ok(position) => Change { existed: self.groups[position].join(route), routes: false },
             Err(position) => {
                 let group = Group::new(share, filter);

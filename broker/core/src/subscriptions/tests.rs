@@ -15,7 +15,22 @@ impl Subscriber for Named {
     fn id(&self) -> u64 {
         *self.0
     }
+
+    fn name_hash(&self) -> u64 {
+        stable_hash(&self.0.to_string())
+    }
+
+    fn readiness(&self) -> Readiness {
+        Readiness::Ready
+    }
+
+    fn load(&self) -> u32 {
+        0
+    }
 }
+
+const OCCASION: Occasion<'static> =
+    Occasion { topic: "t", publisher: None, worst: Readiness::Ready, least_qos: QoS::AtMostOnce };
 
 fn named(id: u64) -> Named {
     Named(Arc::new(id))
@@ -55,7 +70,7 @@ fn receivers(index: &SubscriptionIndex<Named>, topic: &str) -> Receivers {
             assert_eq!(earlier, None, "the routes of one subscriber are adjacent");
         }
         Match::Group(group) => {
-            let members = (0..group.len()).map(|_| group.pick(|_| true).unwrap().0.id()).collect();
+            let members = (0..group.len()).map(|_| group.pick(&OCCASION, &[]).unwrap().subscriber.id()).collect();
             found.groups.insert((group.share().to_owned(), group.filter().to_owned()), members);
         }
     });
@@ -107,7 +122,7 @@ fn any_step() -> impl Strategy<Value = Step> {
 proptest! {
     #[test]
     fn matches_exactly_what_the_filters_match(steps in prop::collection::vec(any_step(), 1..60), seed in any::<u64>()) {
-        let index = SubscriptionIndex::new(seed);
+        let index = SubscriptionIndex::new(seed, Sharing::default());
         let subscribers: Vec<Named> = (0..5).map(named).collect();
         let mut naive = Naive::default();
         for (subscribe, text, share, id, number) in steps {
@@ -136,7 +151,7 @@ proptest! {
 
 #[test]
 fn a_subscription_made_again_is_replaced_in_place() {
-    let index = SubscriptionIndex::new(1);
+    let index = SubscriptionIndex::new(1, Sharing::default());
     let (first, second) = (named(1), named(2));
     assert!(!index.subscribe(filter("a"), None, &first, options(1)));
     assert!(!index.subscribe(filter("a"), None, &second, options(2)));
@@ -152,42 +167,8 @@ fn a_subscription_made_again_is_replaced_in_place() {
 }
 
 #[test]
-fn a_group_takes_turns_and_passes_over_who_does_not_accept() {
-    let index = SubscriptionIndex::new(1);
-    for id in 0..3 {
-        index.subscribe(filter("a/+"), Some("g"), &named(id), options(1));
-    }
-    let pick = |refuses: u64| {
-        let mut picked = None;
-        index.matches("a/b", |receiver| {
-            if let Match::Group(group) = receiver {
-                picked = group.pick(|member| member.id() != refuses).map(|(member, _)| member.id());
-            }
-        });
-        picked.unwrap()
-    };
-    assert_eq!([pick(9), pick(9), pick(9), pick(9)], [0, 1, 2, 0]);
-    assert_eq!([pick(1), pick(9), pick(9)], [2, 0, 1]);
-    let mut tried = 0;
-    index.matches("a/b", |receiver| {
-        if let Match::Group(group) = receiver {
-            let count = std::cell::Cell::new(0);
-            assert_eq!(
-                group.pick(|_| {
-                    count.set(count.get() + 1);
-                    false
-                }),
-                None
-            );
-            tried = count.get();
-        }
-    });
-    assert_eq!(tried, 3, "each member is tried once");
-}
-
-#[test]
 fn many_subscribers_of_one_filter_come_and_go_in_constant_time() {
-    let index = SubscriptionIndex::new(1);
+    let index = SubscriptionIndex::new(1, Sharing::default());
     let count = 20_000;
     for id in 0..count {
         index.subscribe(filter("all/of/them"), None, &named(id), options(1));
@@ -202,7 +183,7 @@ fn many_subscribers_of_one_filter_come_and_go_in_constant_time() {
 
 #[test]
 fn places_in_the_tree_are_used_again() {
-    let index = SubscriptionIndex::new(1);
+    let index = SubscriptionIndex::new(1, Sharing::default());
     let subscriber = named(1);
     index.subscribe(filter("kept/+"), None, &subscriber, options(1));
     for round in 0..1000 {
@@ -215,7 +196,7 @@ fn places_in_the_tree_are_used_again() {
 
 #[test]
 fn caches_let_subscribers_go() {
-    let index = SubscriptionIndex::new(1);
+    let index = SubscriptionIndex::new(1, Sharing::default());
     let handle = Arc::new(7);
     index.subscribe(filter("a"), None, &Named(Arc::clone(&handle)), options(1));
     receivers(&index, "a");
@@ -229,7 +210,7 @@ fn caches_let_subscribers_go() {
 
 #[test]
 fn the_cache_is_bounded_by_routes() {
-    let index = SubscriptionIndex::new(1);
+    let index = SubscriptionIndex::new(1, Sharing::default());
     let handle = Arc::new(7);
     let subscriber = Named(Arc::clone(&handle));
     for number in 1..=32 {
@@ -247,7 +228,7 @@ fn the_cache_is_bounded_by_routes() {
 /// A subscription that has returned is seen by every match that starts later, and one that was ended is not.
 #[test]
 fn changes_show_at_once_on_every_thread() {
-    let index = SubscriptionIndex::new(1);
+    let index = SubscriptionIndex::new(1, Sharing::default());
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         for worker in 0..2_u64 {
@@ -282,7 +263,7 @@ fn changes_show_at_once_on_every_thread() {
 
 #[test]
 fn another_thread_sees_a_change_made_after_it_cached_the_topic() {
-    let index = SubscriptionIndex::new(1);
+    let index = SubscriptionIndex::new(1, Sharing::default());
     let subscriber = named(1);
     let (ask, questions) = std::sync::mpsc::channel::<()>();
     let (answer, answers) = std::sync::mpsc::channel();

@@ -7,10 +7,12 @@
 mod levels;
 
 use std::hash::BuildHasher;
+use std::sync::Arc;
 
 use hashbrown::HashTable;
 
 use self::levels::{LevelId, Levels};
+use super::group::{Group, Share};
 use super::routes::Routes;
 use super::subscribers::{Change, Removal, Subscribers};
 use super::{Route, Subscriber};
@@ -69,7 +71,7 @@ impl<S: Subscriber> WildcardTree<S> {
         self.nodes.len() == self.free.len() + 1 && self.nodes[0].below.is_none()
     }
 
-    pub(super) fn subscribe(&mut self, filter: &str, share: Option<&str>, route: Route<S>) -> Change {
+    pub(super) fn subscribe(&mut self, filter: &str, share: Option<Share<'_>>, route: Route<S>) -> Change {
         let (levels, below) = split(filter);
         let mut node = ROOT;
         for level in levels {
@@ -95,6 +97,15 @@ impl<S: Subscriber> WildcardTree<S> {
             self.prune(node);
         }
         change
+    }
+
+    /// The members that share this filter under this name.
+    pub(super) fn group(&self, filter: &str, share: &str) -> Option<Arc<Group<S>>> {
+        let (mut levels, below) = split(filter);
+        let node = levels.try_fold(ROOT, |node, level| self.child(node, level))?;
+        let node = &self.nodes[node as usize];
+        let subscribers = if below { &node.below } else { &node.here };
+        subscribers.as_ref()?.group(share).cloned()
     }
 
     /// Appends who subscribed to a filter that matches the topic.

@@ -48,11 +48,19 @@ fn disconnect_with_will_publishes_it() {
     assert_eq!(wills(&world), 1);
 }
 
+/// [MQTT-3.1.2-8]
 #[test]
-fn shutdown_publishes_no_will() {
-    let world = World::new();
-    willing(&world, true, 100, 0).end(Ending::Shutdown);
-    assert_eq!(wills(&world), 0);
+fn shutdown_publishes_the_will_unless_wills_are_withheld() {
+    for (clean, expiry) in [(true, 0), (false, 100)] {
+        let world = World::new();
+        willing(&world, clean, expiry, 0).end(Ending::Shutdown);
+        assert_eq!(wills(&world), 1);
+        let client = willing(&world, clean, expiry, 0);
+        world.broker.withhold_wills();
+        client.end(Ending::Shutdown);
+        world.pass(100);
+        assert_eq!(wills(&world), 0);
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use midge_core::{
     Broker, Chunk, CloseReason, Connection, Effects, Ending, Event, Limits, MemoryStore, Message, Origin,
-    SessionOverrides, Store, Time,
+    SessionOverrides, SharedStrategy, Sharing, Store, Time,
 };
 use midge_protocol::{Decoder, QoS, ReasonCode, TopicName};
 
@@ -61,7 +61,7 @@ impl Server {
             None => Box::new(MemoryStore),
         };
         let oracle = Oracle::new(limits.clone(), now);
-        let broker = Broker::new(limits, boxed, seed);
+        let broker = Broker::new(limits, boxed, seed).with_sharing(sharing(seed));
         Self { broker, oracle, now, store, tasks: BTreeMap::new(), effects: Effects::new() }
     }
 
@@ -263,4 +263,17 @@ pub(crate) fn number(payload: &[u8]) -> Result<(u32, usize), String> {
     }
     let number = digits.parse().map_err(|error| format!("payload {text:?}: {error}"))?;
     Ok((number, text.len() - digits.len()))
+}
+
+/// Every strategy has its histories.
+fn sharing(seed: u64) -> Sharing {
+    let strategies = [
+        SharedStrategy::RoundRobin,
+        SharedStrategy::Random,
+        SharedStrategy::Sticky,
+        SharedStrategy::HashClientId,
+        SharedStrategy::HashTopic,
+        SharedStrategy::LeastInFlight,
+    ];
+    Sharing { strategy: strategies[(seed % 6) as usize], ..Sharing::default() }
 }

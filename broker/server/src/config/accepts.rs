@@ -19,6 +19,8 @@ pub(super) enum Accepts {
     Word(&'static [&'static str]),
     /// A list of at least one of these words.
     Words(&'static [&'static str]),
+    /// A table from names of a form (whether they have it, and the form in words) to these words.
+    WordByName(fn(&str) -> bool, &'static str, &'static [&'static str]),
     /// A text of a form: whether it has it, and the form in words.
     Text(fn(&str) -> bool, &'static str),
     /// A list of texts of a form.
@@ -43,6 +45,10 @@ impl Accepts {
             Self::Words(words) => {
                 texts(value).is_some_and(|list| !list.is_empty() && list.iter().all(|word| words.contains(word)))
             }
+            Self::WordByName(is, _, words) => value.as_table().is_some_and(|table| {
+                let word = |value: &DeValue<'_>| value.as_str().is_some_and(|word| words.contains(&word));
+                table.iter().all(|(name, value)| is(name.get_ref()) && word(value.get_ref()))
+            }),
             Self::Text(is, _) => value.as_str().is_some_and(is),
             Self::Texts(is, _) => texts(value).is_some_and(|list| list.iter().all(|text| is(text))),
             Self::Address => value.as_str().is_some_and(|text| text.parse::<SocketAddr>().is_ok()),
@@ -60,6 +66,7 @@ impl Accepts {
             }
             Self::Word(words) => one_of(words),
             Self::Words(words) => format!("a list of {}", one_of(words)),
+            Self::WordByName(_, form, words) => format!("a table from {form} to {}", one_of(words)),
             Self::Text(_, form) => form.into(),
             Self::Texts(_, form) => format!("a list, each {form}"),
             Self::Address => "an IP address and a port, such as \"127.0.0.1:1883\" or \"[::]:1883\"".into(),

@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::plugin::{OnError, PluginLimits, PluginSource};
-use super::{Admin, ClientCertificate, Limits, Log, ProtocolName, Runtime, Shutdown, Sys, Transport};
+use super::{
+    Admin, ClientCertificate, Limits, Log, ProtocolName, Runtime, SharedSubscriptions, Shutdown, Sys, Transport,
+};
 
 /// The whole file. A table whose keys mean what they say is the type of its meaning.
 #[derive(Debug, Default, Deserialize)]
@@ -16,6 +18,7 @@ pub(super) struct File {
     pub(super) listener: Vec<Listener>,
     pub(super) plugin: Vec<Plugin>,
     pub(super) limits: Limits,
+    pub(super) shared_subscriptions: SharedSubscriptions,
     pub(super) admin: Admin,
     pub(super) log: Log,
     pub(super) runtime: Runtime,

@@ -1,7 +1,8 @@
 //! Every key of the configuration in one table: what it accepts and what it means. The default of each is in the type
 //! it belongs to; tests keep this table, the types and `midge.example.toml` equal.
 
-use super::accepts::Accepts::{self, Address, Flag, Integer, Size, Table, Text, Texts, Word, Words};
+use super::SharedStrategy;
+use super::accepts::Accepts::{self, Address, Flag, Integer, Size, Table, Text, Texts, Word, WordByName, Words};
 use super::plugin::{is_hook, is_name, is_sha256, is_topic_filter};
 
 /// One key.
@@ -56,6 +57,11 @@ fn not_empty(text: &str) -> bool {
 
 fn is_http_path(text: &str) -> bool {
     text.starts_with('/') && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'?' && byte != b'#')
+}
+
+/// The form of the NAME in `$share/NAME/FILTER` [MQTT-4.8.2-1], [MQTT-4.8.2-2].
+fn is_share_name(text: &str) -> bool {
+    !text.is_empty() && !text.contains(['/', '+', '#'])
 }
 
 fn is_log_filter(text: &str) -> bool {
@@ -133,6 +139,9 @@ pub(super) const KEYS: &[Key] = &[
     row("limits.bytes_per_second", Size(0, 1 << 40), "bytes a second from one client, above it the client is read more slowly; 0: no limit"),
     row("limits.write_stall_max_s", Integer(1, 86_400), "how long a client may take nothing of what waits for it; then it is disconnected with 0x97, its session stays"),
 
+    row("shared_subscriptions.strategy", Word(SharedStrategy::NAMES), "which member of a shared subscription gets a message, among those that are connected and have room"),
+    row("shared_subscriptions.strategies", WordByName(is_share_name, "share names", SharedStrategy::NAMES), "strategies of single share names, the NAME of $share/NAME/FILTER"),
+
     row("admin.enabled", Flag, "whether there is an admin port, for /metrics, /healthz and /readyz"),
     row("admin.address", Address, "where it listens"),
     row("admin.allow_remote", Flag, "whether that may be beyond loopback; the admin port has no authentication"),
@@ -147,4 +156,5 @@ pub(super) const KEYS: &[Key] = &[
     row("sys.interval_s", Integer(0, 86_400), "how often $SYS/broker/... is published; 0: never"),
 
     row("shutdown.drain_ms", Integer(0, 600_000), "how long clients and plugins get to finish when the broker stops"),
+    row("shutdown.wills", Word(&["publish", "withhold"]), "what becomes of the Wills of clients that the broker sends away as it stops"),
 ];

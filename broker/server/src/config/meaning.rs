@@ -46,6 +46,7 @@ pub(super) fn meaning(file: file::File, origins: Origins, base: &Path) -> Result
         listeners: if listeners.is_empty() { Listener::loopback() } else { listeners },
         plugins,
         limits: file.limits,
+        shared_subscriptions: file.shared_subscriptions,
         admin: file.admin,
         log: file.log,
         runtime,

@@ -127,10 +127,23 @@ pub struct Shutdown {
     /// How long clients get to take what is in their outbox, and plugins to flush; 5 s unless said.
     #[serde(rename = "drain_ms", with = "milliseconds")]
     pub drain: Duration,
+    /// What becomes of the Wills of the clients that are sent away.
+    pub wills: WillsAtShutdown,
+}
+
+/// The Wills of clients whose connections end because the broker stops (3.1.2.5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WillsAtShutdown {
+    /// They are published, as after any loss of a connection [MQTT-3.1.2-8]: plugins and who is still connected get them.
+    #[default]
+    Publish,
+    /// They are not: the clients will be back soon.
+    Withhold,
 }
 
 impl Default for Shutdown {
     fn default() -> Self {
-        Self { drain: Duration::from_secs(5) }
+        Self { drain: Duration::from_secs(5), wills: WillsAtShutdown::default() }
     }
 }

@@ -11,7 +11,7 @@ use crate::connection::Connection;
 use crate::effects::Effects;
 use crate::event::DropReason;
 use crate::session::outbound::Resend;
-use crate::session::queue::Delivery;
+use crate::session::queue::{Delivery, Queue};
 use crate::session::state::State;
 use crate::store::Change;
 
@@ -100,15 +100,11 @@ impl Held<'_> {
     }
 
     fn next_queued(&mut self, quota: bool) -> Option<Delivery> {
-        let queue = self.state.queue.as_mut().filter(|_| quota)?;
-        let bytes = queue.bytes();
-        let delivery = queue.pop()?;
-        self.effects.counters.queued_messages -= 1;
-        self.effects.counters.queued_bytes -= (bytes - queue.bytes()) as i64;
-        if queue.is_empty() {
-            self.state.queue = None;
+        if !quota || self.state.queue.is_none() {
+            return None;
         }
-        Some(delivery)
+        self.state.full = false;
+        self.with_queue(Queue::pop)
     }
 
     /// Encodes one waiting delivery into the outbox.

@@ -121,7 +121,8 @@ impl Oracle {
         let must = copy.must && copy.receipts.is_empty() && !is_over(copy.expires_at, self.now);
         let at_least_once = |(_, _, form): &(Name, u64, Form)| form.qos == QoS::AtLeastOnce;
         let kept = !copy.orphaned && copy.members.iter().chain(&copy.joined).all(at_least_once);
-        must && (kept || self.all_stayed(copy))
+        let is_here = |(name, made, _): &(Name, u64, Form)| !self.has_left(copy, (*name, *made));
+        must && (kept || self.candidates(copy).all(is_here))
     }
 
     /// Whether everybody who could have been chosen is still there.
