@@ -70,7 +70,7 @@ struct Kept {
     expiry: Option<Timer>,
 }
 
-/// After looking at so many topics a search lets writers in.
+/// After looking at so many topics a search lets others have their turn.
 const LOOKS_PER_LOCK: usize = 1024;
 
 impl Cursor {
@@ -118,7 +118,10 @@ impl Retained {
     /// Topics that begin with `$` are not matched by filters that begin with a wildcard [MQTT-4.7.2-1].
     #[cfg(test)]
     pub(crate) fn matching(&self, filter: TopicFilter<'_>, now: Time, found: &mut Vec<Arc<Message>>) {
-        self.matching_from(filter, now, &mut self.cursor(), usize::MAX, found);
+        let mut cursor = self.cursor();
+        while !cursor.is_done() {
+            self.matching_from(filter, now, &mut cursor, usize::MAX, found);
+        }
     }
 
     /// The start of a search that is made in parts. It finds what is retained now and still is when its turn comes:
@@ -131,7 +134,8 @@ impl Retained {
         Cursor { until: self.shelf.read().stored, after: None, done: false }
     }
 
-    /// Appends at most `count` of them, and leaves in `cursor` where to go on.
+    /// Appends at most `count` of them, and leaves in `cursor` where to go on. However many topics there are, it looks at a
+    /// bounded number, and may have found none though there are more.
     pub(crate) fn matching_from(
         &self,
         filter: TopicFilter<'_>,
@@ -145,8 +149,7 @@ impl Retained {
             let shelf = self.shelf.read();
             found.extend(shelf.find(filter.as_str()).and_then(|kept| kept.given(now, cursor.until)));
             cursor.done = true;
-        }
-        while !cursor.done && found.len() < full {
+        } else if !cursor.done {
             self.shelf.read().search(filter.as_str(), now, cursor, full, found);
         }
     }
@@ -235,8 +238,8 @@ impl Shelf {
         self.messages.find(self.hasher.hash_one(topic), |kept| kept.message.topic() == topic)
     }
 
-    /// Follows the filter through the topics after the cursor, until `found` is full, the topics end or writers shall
-    /// have their turn.
+    /// Follows the filter through the topics after the cursor, until `found` is full, the topics end or others
+    /// shall have their turn.
     fn search(&self, filter: &str, now: Time, cursor: &mut Cursor, full: usize, found: &mut Vec<Arc<Message>>) {
         let mut target = String::new();
         let mut from = match &cursor.after {

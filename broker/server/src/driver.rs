@@ -138,7 +138,12 @@ impl Driver {
             }
             match self.connection.session().poll_output(number, context) {
                 Poll::Ready(Work::Write(chunk)) => self.unsent = Some(chunk),
-                Poll::Ready(Work::Drained) => self.fill_outbox(),
+                Poll::Ready(Work::Drained) => {
+                    self.fill_outbox();
+                    // However quickly this client takes what it gets, the others of this worker have their turn.
+                    context.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
                 Poll::Ready(Work::Close(reason)) => return Poll::Ready(reason.into()),
                 Poll::Pending => return self.poll_flush(context),
             }

@@ -26,6 +26,15 @@ pub(crate) struct Owed {
     pub(crate) cursor: Cursor,
 }
 
+/// What a replay has to send.
+pub(crate) enum Next {
+    Delivery(Delivery),
+    /// Many topics were looked at and none matched: the search goes on when others have had their turn.
+    Later,
+    /// All is sent, or must wait for quota.
+    Nothing,
+}
+
 impl Replay {
     pub(crate) fn push(&mut self, owed: Owed) {
         self.0.push_back(owed);
@@ -38,16 +47,19 @@ impl Replay {
 
     /// The next delivery, if there is one that may be sent now: without quota only QoS 0 may. RETAIN is set, for it is sent
     /// because a subscription was made [MQTT-3.3.1-8].
-    pub(crate) fn next(&mut self, retained: &Retained, quota: bool, now: Time) -> Option<Delivery> {
+    pub(crate) fn next(&mut self, retained: &Retained, quota: bool, now: Time) -> Next {
         loop {
-            let owed = self.0.front_mut()?;
+            let Some(owed) = self.0.front_mut() else { return Next::Nothing };
             let Some(message) = owed.peek(retained, now) else {
+                if !owed.cursor.is_done() {
+                    return Next::Later;
+                }
                 self.0.pop_front();
                 continue;
             };
             let qos = message.qos().min(owed.qos);
             if qos > QoS::AtMostOnce && !quota {
-                return None;
+                return Next::Nothing;
             }
             owed.found.pop_front();
             let own = owed.except.is_some() && message.publisher() == owed.except.as_ref();
@@ -55,7 +67,7 @@ impl Replay {
             let current = retained.get(message.topic(), now).is_some_and(|current| Arc::ptr_eq(&current, &message));
             if current && !own {
                 let rare = owed.subscription_id.map(|id| Box::new(Rare { subscription_ids: vec![id], group: None }));
-                return Some(Delivery { message, entry: EntryNumber::default(), qos, retain: true, rare });
+                return Next::Delivery(Delivery { message, entry: EntryNumber::default(), qos, retain: true, rare });
             }
         }
     }

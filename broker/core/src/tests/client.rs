@@ -284,7 +284,8 @@ impl Client<'_> {
         world.batch(|effects| world.broker.close(connection, ending, world.now.get(), effects));
     }
 
-    fn render(&mut self, mut bytes: &[u8]) -> Vec<String> {
+    /// What these bytes say, one line per packet.
+    pub(super) fn render(&mut self, mut bytes: &[u8]) -> Vec<String> {
         let mut lines = Vec::new();
         while let Decoded::Packet { packet, length } = self.decoder.decode(bytes).unwrap() {
             lines.push(render(&packet));

@@ -295,6 +295,52 @@ fn a_message_too_large_for_one_client_is_dropped_for_it_alone() {
     assert_eq!((statistics.dropped_too_large, statistics.in_flight), (2, 3));
 }
 
+/// [MQTT-3.1.2-25]: it counts as delivered, and no Packet Identifier is spent on it.
+#[test]
+fn a_message_found_too_large_when_its_turn_comes_is_passed_over() {
+    let world = World::new();
+    let mut client = world.connect("s", |connect| {
+        connect.properties.maximum_packet_size = NonZeroU32::new(30);
+        connect.properties.receive_maximum = NonZeroU16::new(2);
+    });
+    client.subscribe("t", 2);
+    let long = "x".repeat(40);
+    let mut publisher = world.client("p");
+    for payload in ["1", "2", &long, "4", &long] {
+        publisher.publish("t", payload, 1, 1);
+    }
+    assert_eq!(client.output()[2..], ["t 1 q1 #1", "t 2 q1 #2"]);
+    client.puback(2);
+    assert_eq!(client.output(), ["t 4 q1 #3"]);
+    client.puback(1);
+    client.puback(3);
+    publisher.publish("t", "6", 1, 1);
+    assert_eq!(client.output(), ["t 6 q1 #4"]);
+    let statistics = world.broker.statistics();
+    assert_eq!((statistics.dropped_too_large, statistics.in_flight, statistics.queued_messages), (2, 1, 0));
+}
+
+#[test]
+fn all_65535_identifiers_can_be_in_flight_and_one_more_message_waits() {
+    let world = World::with(|limits| limits.in_flight_max = u16::MAX);
+    let mut client = subscriber(&world, u16::MAX);
+    client.subscribe("t", 1);
+    let mut publisher = world.client("p");
+    for _ in 0..=u32::from(u16::MAX) {
+        publisher.publish("t", "x", 1, 1);
+    }
+    let statistics = world.broker.statistics();
+    assert_eq!((statistics.in_flight, statistics.queued_messages), (65_535, 1));
+    let lines = client.output();
+    assert_eq!(lines.len(), 65_535 + 2);
+    assert_eq!(lines.last().unwrap(), "t x q1 #65535");
+    // Whichever is freed: identifiers go round, so the next one is the one after the last, and that one is taken.
+    client.puback(300);
+    assert_eq!(client.output(), [""; 0]);
+    client.puback(1);
+    assert_eq!(client.output(), ["t x q1 #1"]);
+}
+
 #[test]
 fn topics_sent_often_get_aliases_as_far_as_the_client_takes_them() {
     let world = World::new();

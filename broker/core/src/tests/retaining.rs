@@ -1,9 +1,12 @@
 //! Retained messages.
 
+use std::num::NonZeroU16;
+use std::task::Poll;
+
 use midge_protocol::{ReasonCode, RetainHandling};
 
 use super::client::{Client, World};
-use crate::CloseReason;
+use crate::{CloseReason, Work};
 
 fn retain(world: &World, topic: &str, payload: &str) {
     world.client("r").publish_with(topic, payload, 1, 1, |publish| publish.retain = true);
@@ -121,6 +124,97 @@ fn a_message_replaced_during_the_replay_is_not_followed_by_its_predecessor() {
     let about: Vec<_> = lines.iter().filter(|line| line.starts_with("t/3")).collect();
     assert_eq!(about.len(), 1, "{lines:?}");
     assert!(about[0].starts_with("t/3 new"));
+}
+
+/// One thing that the task of a connection would do, or none if there is nothing.
+fn step(client: &mut Client<'_>, received: &mut Vec<u8>) -> bool {
+    match client.poll() {
+        Poll::Ready(Work::Write(chunk)) => {
+            received.extend_from_slice(&chunk);
+            let length = chunk.len();
+            client.session.give_back(client.number, chunk, length);
+        }
+        Poll::Ready(Work::Drained) => {
+            let (world, connection) = (client.world, &mut client.connection);
+            world.batch(|effects| world.broker.drained(connection, world.now.get(), effects));
+        }
+        other => {
+            assert!(other.is_pending());
+            return false;
+        }
+    }
+    true
+}
+
+#[test]
+fn no_retained_message_comes_behind_a_newer_one_of_its_topic() {
+    for (seed, qos) in (0..40_u64).map(|seed| (seed, (seed % 2) as u8)) {
+        let world = World::new();
+        let mut chance = seed * 0x9E37_79B9 + 1;
+        let mut below = |limit: u64| {
+            chance = (chance ^ (chance >> 12)).wrapping_mul(0x2545_F491_4F6C_DD1D);
+            (chance >> 33) % limit
+        };
+        let fill = "x".repeat(if qos == 0 { 1000 } else { 1 });
+        let mut number = 0;
+        let mut latest = [0; 200];
+        let mut publish = |world: &World, topic: u64| {
+            number += 1;
+            latest[topic as usize] = number;
+            retain(world, &format!("t/{topic:03}"), &format!("{number:06}{fill}"));
+        };
+        (0..200).for_each(|topic| publish(&world, topic));
+        let mut client = world.connect("a", |connect| connect.properties.receive_maximum = NonZeroU16::new(5));
+        client.subscribe("t/#", qos);
+        let (mut received, mut acknowledged) = (Vec::new(), 0);
+        for _ in 0..300 {
+            if below(3) == 0 {
+                publish(&world, below(200));
+            } else if qos == 0 {
+                step(&mut client, &mut received);
+            } else {
+                acknowledged += 1;
+                client.puback(acknowledged);
+                while step(&mut client, &mut received) {}
+            }
+        }
+        while step(&mut client, &mut received) || qos > 0 && world.broker.statistics().in_flight > 0 {
+            if qos > 0 {
+                acknowledged += 1;
+                client.puback(acknowledged);
+            }
+        }
+        let mut seen = [0; 200];
+        for line in client.render(&received) {
+            let Some((topic, payload)) = line.strip_prefix("t/").and_then(|line| line.split_once(' ')) else {
+                continue;
+            };
+            let (topic, number): (usize, u32) = (topic.parse().unwrap(), payload[..6].parse().unwrap());
+            assert!(number > seen[topic], "t/{topic}: {number} came after {} (seed {seed})", seen[topic]);
+            seen[topic] = number;
+        }
+        assert_eq!(seen, latest, "seed {seed}");
+        assert_eq!(world.broker.statistics().messages_dropped(), 0);
+    }
+}
+
+#[test]
+fn a_search_that_finds_little_lets_others_have_their_turn() {
+    let world = World::new();
+    for number in 0..5000 {
+        retain(&world, &format!("t/{number:04}/x"), "x");
+    }
+    retain(&world, "t/9999/y", "found");
+    let mut client = world.client("a");
+    client.subscribe("t/+/y", 0);
+    assert_eq!(client.written().len(), 2, "CONNACK and SUBACK: nothing was found so far");
+    let mut turns = 0;
+    let mut received = Vec::new();
+    while step(&mut client, &mut received) {
+        turns += 1;
+    }
+    assert!(turns >= 5, "{turns}");
+    assert_eq!(client.render(&received), ["t/9999/y found retain"]);
 }
 
 #[test]

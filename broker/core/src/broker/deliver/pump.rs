@@ -12,6 +12,7 @@ use crate::effects::Effects;
 use crate::event::DropReason;
 use crate::session::outbound::Resend;
 use crate::session::queue::{Delivery, Queue};
+use crate::session::replay::Next;
 use crate::session::state::State;
 use crate::store::Change;
 
@@ -92,7 +93,14 @@ impl Held<'_> {
         if replay.is_empty() {
             self.state.replay = None;
         }
-        let mut delivery = next?;
+        let mut delivery = match next {
+            Next::Delivery(delivery) => delivery,
+            Next::Later => {
+                self.state.link.iter_mut().for_each(|link| link.wants_room = true);
+                return None;
+            }
+            Next::Nothing => return None,
+        };
         if delivery.qos > QoS::AtMostOnce {
             self.enter(&mut delivery);
         }
@@ -114,7 +122,12 @@ impl Held<'_> {
         let State { link: Some(link), outbox, .. } = &mut *self.state else { return };
         if append_own(&outgoing, header, delivery.subscription_ids(), link, outbox).is_err() {
             if let Some(id) = packet_id {
-                self.state.window().abandon(id);
+                // One that was never sent leaves its identifier to the next.
+                if dup {
+                    self.state.window().abandon(id)
+                } else {
+                    drop(self.state.window().withdraw())
+                }
                 self.effects.counters.in_flight -= 1;
             }
             return self.give_up(delivery.entry, outgoing.topic, DropReason::TooLarge);
