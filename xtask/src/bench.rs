@@ -26,6 +26,9 @@ pub(crate) struct Options {
     /// Connections that are opened and then do nothing; 0 leaves this out
     #[arg(long, default_value_t = 10_000)]
     idle: usize,
+    /// Messages that are retained and then sent to one subscriber; 0 leaves this out
+    #[arg(long, default_value_t = 1_000_000)]
+    retained: usize,
     /// Leave brokers and generator on whatever core the system chooses, instead of one core each
     #[arg(long)]
     unpinned: bool,
@@ -65,7 +68,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<(), Failure> {
     for round in 1..=options.rounds {
         for broker in BROKERS {
             println!("round {round} of {}: {}", options.rounds, broker.name());
-            let running = Running::start(broker, &midge, root, options)?;
+            let mut running = Running::start(broker, &midge, root, options)?;
             let mut arguments = vec!["run".to_owned(), format!("--seconds={}", options.seconds)];
             arguments.extend(scenarios.iter().cloned());
             for line in running.measure(&generator, &arguments, options)? {
@@ -73,11 +76,17 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<(), Failure> {
                 figures.entry((scenario, broker)).or_default().push(line);
             }
             if options.idle > 0 {
-                let fresh = running.restart(&midge, root, options)?;
+                running = running.restart(&midge, root, options)?;
                 let connections = format!("--connections={}", options.idle);
                 let arguments = ["idle".to_owned(), connections, "--subscribe".to_owned()];
-                let lines = fresh.measure(&generator, &arguments, options)?;
+                let lines = running.measure(&generator, &arguments, options)?;
                 figures.entry((IDLE.to_owned(), broker)).or_default().extend(lines);
+            }
+            if options.retained > 0 {
+                running = running.restart(&midge, root, options)?;
+                let arguments = ["retained".to_owned(), format!("--messages={}", options.retained)];
+                let lines = running.measure(&generator, &arguments, options)?;
+                figures.entry((RETAINED.to_owned(), broker)).or_default().extend(lines);
             }
         }
     }
@@ -101,7 +110,8 @@ impl Broker {
         match self {
             Self::Midge => format!(
                 "[[listener]]\naddress = \"127.0.0.1:{port}\"\nanonymous = true\n\n\
-                 [admin]\nenabled = false\n\n[log]\nfilter = \"error\"\n"
+                 [admin]\nenabled = false\n\n[log]\nfilter = \"error\"\n\n\
+                 [limits]\nretained_messages_max = 10000000\nretained_bytes_max = \"16GiB\"\n"
             ),
             Self::Mosquitto => format!("listener {port} 127.0.0.1\nallow_anonymous true\nlog_type error\n"),
         }
@@ -206,10 +216,10 @@ fn print_tables(figures: &Figures, options: &Options) {
     println!("| scenario | Midge µs CPU/message | mosquitto | ratio | Midge messages/s | mosquitto | ratio |");
     println!("|---|---|---|---|---|---|---|");
     let scenarios: std::collections::BTreeSet<&String> = figures.keys().map(|(scenario, _)| scenario).collect();
-    for scenario in scenarios.into_iter().filter(|scenario| *scenario != IDLE) {
+    for scenario in scenarios.into_iter().filter(|scenario| ![IDLE, RETAINED].contains(&scenario.as_str())) {
         let of = |broker, key| median(figures, scenario, broker, key);
-        let cpu = BROKERS.map(|broker| of(broker, "broker_cpu_us_per_delivered"));
-        let rate = BROKERS.map(|broker| of(broker, "delivered_per_second"));
+        let cpu = BROKERS.map(|broker| of(broker, "/broker_cpu_us_per_delivered"));
+        let rate = BROKERS.map(|broker| of(broker, "/delivered_per_second"));
         println!(
             "| {scenario} | {:.3} | {:.3} | 1/{:.1} | {:.0} | {:.0} | {:.1} |",
             cpu[0],
@@ -227,16 +237,39 @@ fn print_tables(figures: &Figures, options: &Options) {
             let [midge, peer] = BROKERS.map(|broker| median(figures, IDLE, broker, key) / unit);
             println!("| {name} | {midge:.1} | {peer:.1} |");
         };
-        row("resident bytes per connection", "broker_resident_bytes_per_connection", 1.0);
-        row("resident MiB in all", "broker_resident_bytes", 1024.0 * 1024.0);
-        row("µs CPU per connect and subscribe", "broker_cpu_us_per_connect", 1.0);
-        row("connects a second", "connects_per_second", 1.0);
+        row("resident bytes per connection", "/broker_resident_bytes_per_connection", 1.0);
+        row("resident MiB in all", "/broker_resident_bytes", 1024.0 * 1024.0);
+        row("µs CPU per connect and subscribe", "/broker_cpu_us_per_connect", 1.0);
+        row("connects a second", "/connects_per_second", 1.0);
+    }
+    if options.retained > 0 {
+        print_retained(figures, options);
+    }
+}
+
+fn print_retained(figures: &Figures, options: &Options) {
+    println!("\n| {} retained messages, all sent to one subscriber | Midge | mosquitto |", options.retained);
+    println!("|---|---|---|");
+    let row = |name: &str, key: &str, unit: f64| {
+        let [midge, peer] = BROKERS.map(|broker| median(figures, RETAINED, broker, key) / unit);
+        println!("| {name} | {midge:.1} | {peer:.1} |");
+    };
+    row("seconds to load", "/load_seconds", 1.0);
+    row("resident bytes a message", "/broker_resident_bytes_per_message", 1.0);
+    row("seconds to send all", "/replay_seconds", 1.0);
+    row("µs CPU a message sent", "/broker_cpu_us_per_replayed", 1.0);
+    row("MiB more while sending", "/broker_resident_bytes_grown_replaying", 1024.0 * 1024.0);
+    row("MiB more for one that does not read", "/broker_resident_bytes_grown_deaf", 1024.0 * 1024.0);
+    for (when, key) in [("quiet", "quiet"), ("while sending", "replaying"), ("beside one that does not read", "deaf")] {
+        for share in ["p50", "p99", "max"] {
+            row(&format!("µs between two others, {when}, {share}"), &format!("/latency_us_{key}/{share}"), 1.0);
+        }
     }
 }
 
 fn median(figures: &Figures, scenario: &str, broker: Broker, key: &str) -> f64 {
     let rounds = figures.get(&(scenario.to_owned(), broker)).map(Vec::as_slice).unwrap_or_default();
-    let mut values: Vec<f64> = rounds.iter().filter_map(|round| round[key].as_f64()).collect();
+    let mut values: Vec<f64> = rounds.iter().filter_map(|round| round.pointer(key).and_then(Value::as_f64)).collect();
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
@@ -265,6 +298,8 @@ fn write_json(file: &Path, figures: &Figures, root: &Path, options: &Options) ->
         .map_err(|error| Failure::new(format!("{} cannot be written: {error}", file.display())))
 }
 
+/// The scenario's name for many retained messages.
+const RETAINED: &str = "retained";
 /// The scenario's name for connections that do nothing.
 const IDLE: &str = "idle";
 const BROKER_CORE: usize = 0;

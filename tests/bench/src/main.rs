@@ -1,7 +1,7 @@
 //! Load generator and benchmarks for MQTT brokers.
 //!
 //! `midge-bench run` drives scenarios such as `10-10,q1` through a broker and prints what each message cost; `midge-bench
-//! idle` opens connections and prints what each weighs. The generator is made to cost far less than a broker: packets are
+//! idle` opens connections and prints what each weighs; `midge-bench retained` fills the broker with retained messages. The generator is made to cost far less than a broker: packets are
 //! encoded once and sent in batches, and what comes back is counted frame by frame without looking inside.
 //!
 //! Whoever compares brokers should pin the broker and the generator to different cores (`taskset`), and keep the median of
@@ -15,6 +15,7 @@ mod histogram;
 mod idle;
 mod process;
 mod publisher;
+mod retained;
 mod run;
 mod scenario;
 mod subscriber;
@@ -53,6 +54,13 @@ enum Command {
         #[command(flatten)]
         settings: idle::Settings,
     },
+    /// Retain many messages, and have one client subscribe to them all while two others talk
+    Retained {
+        #[command(flatten)]
+        broker: Broker,
+        #[command(flatten)]
+        settings: retained::Settings,
+    },
 }
 
 /// The broker under test.
@@ -87,6 +95,7 @@ fn report(command: Command) -> io::Result<()> {
             }
         }
         Command::Idle { broker, settings } => writeln!(out, "{}", idle::measure(&broker, &settings)?)?,
+        Command::Retained { broker, settings } => writeln!(out, "{}", retained::measure(&broker, &settings)?)?,
     }
     out.flush()
 }
