@@ -140,7 +140,7 @@ impl Held<'_> {
                 Delivered::Taken
             }
             Err(TooLarge) => {
-                window.withdraw();
+                window.withdraw(id);
                 if terms.may_refuse {
                     self.strike_out(entry);
                     return Delivered::Refused;

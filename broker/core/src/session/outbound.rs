@@ -10,7 +10,8 @@ use crate::store::EntryNumber;
 /// The messages in flight to one client, a ring indexed by Packet Identifier.
 ///
 /// Identifiers are handed out in sequence, so the slot of one is its distance from the oldest: an acknowledgement costs
-/// O(1) and no hash map. While the oldest stays unacknowledged the ring can grow to all 65,535 identifiers.
+/// O(1) and no hash map. While the oldest stays unacknowledged the ring can grow to all 65,535 identifiers; from then on
+/// those that are free are searched for.
 #[derive(Debug)]
 pub(crate) struct Window {
     /// The identifier of the first slot, counted from 0.
@@ -20,8 +21,12 @@ pub(crate) struct Window {
     /// What the connection may still send before an acknowledgement (4.9).
     quota: u16,
     quota_max: u16,
-    /// Slots from here on were sent on an earlier connection and not yet again on this one.
-    resend_from: usize,
+    /// The identifier given out last, counted from 0.
+    last: u16,
+    /// The number of the packet sent last. It wraps: only the distance to it says what is older.
+    turn: u32,
+    /// What was sent on an earlier connection and not yet again on this one.
+    again: Option<Box<Again>>,
 }
 
 /// What one Packet Identifier stands for.
@@ -30,17 +35,28 @@ enum Slot {
     /// Acknowledged out of turn.
     Free,
     /// PUBLISH was sent. The delivery is kept only where it may have to be sent again.
-    Published { qos: QoS, delivery: Option<Delivery> },
+    Published { qos: QoS, sent: Sent, delivery: Option<Delivery> },
     /// PUBREC came and PUBREL was sent.
-    Released {
-        /// The number of its delivery.
-        entry: EntryNumber,
-        /// Whether its PUBLISH was sent on this connection and took a place of the quota there.
-        counted: bool,
-    },
+    Released { entry: EntryNumber, sent: Sent },
 }
 
-/// What is to be sent again on a new connection, in the original order [MQTT-4.4.0-1], [MQTT-4.6.0-1].
+/// When and where the latest packet of a delivery was sent.
+#[derive(Clone, Copy, Debug)]
+struct Sent {
+    turn: u32,
+    /// Whether its PUBLISH was sent on this connection and took a place of the quota there.
+    counted: bool,
+}
+
+/// The turns and identifiers of what is to be sent again, the oldest first. An entry whose slot has another turn by now was
+/// acknowledged meanwhile.
+#[derive(Debug, Default)]
+struct Again {
+    publishes: VecDeque<(u32, PacketId)>,
+    releases: VecDeque<(u32, PacketId)>,
+}
+
+/// What is to be sent again on a new connection, in the original order [MQTT-4.4.0-1], [v3.1.1 MQTT-4.6.0-1].
 #[derive(Debug)]
 pub(crate) enum Resend {
     /// PUBLISH with DUP.
@@ -62,33 +78,47 @@ pub(crate) enum Outcome {
     Wrong,
 }
 
-impl Slot {
-    /// The number of its delivery; 0 where that is not kept.
-    fn entry(&self) -> EntryNumber {
-        match self {
-            Self::Published { delivery: Some(delivery), .. } => delivery.entry,
-            Self::Released { entry, .. } => *entry,
-            Self::Published { delivery: None, .. } | Self::Free => EntryNumber::default(),
-        }
-    }
-}
-
 impl Window {
     /// An empty window for a connection that may have `quota` messages in flight.
     pub(crate) fn new(quota: u16) -> Self {
-        Self { base: 0, slots: VecDeque::new(), in_flight: 0, quota, quota_max: quota, resend_from: 0 }
+        Self {
+            base: 0,
+            slots: VecDeque::new(),
+            in_flight: 0,
+            quota,
+            quota_max: quota,
+            last: IDS as u16 - 1,
+            turn: 0,
+            again: None,
+        }
     }
 
     /// A new connection: everything unacknowledged is to be sent again, within its own quota.
     pub(crate) fn reconnect(&mut self, quota: u16) {
         self.quota = quota;
         self.quota_max = quota;
-        self.resend_from = 0;
-        for slot in &mut self.slots {
-            if let Slot::Released { counted, .. } = slot {
-                *counted = false;
+        let (mut publishes, mut releases) = (Vec::new(), Vec::new());
+        for index in 0..self.slots.len() {
+            let id = self.id_at(index);
+            match &mut self.slots[index] {
+                Slot::Free => {}
+                Slot::Published { sent, delivery, .. } => {
+                    sent.counted = false;
+                    if delivery.is_some() {
+                        publishes.push((sent.turn, id));
+                    }
+                }
+                Slot::Released { sent, .. } => {
+                    sent.counted = false;
+                    releases.push((sent.turn, id));
+                }
             }
         }
+        for due in [&mut publishes, &mut releases] {
+            due.sort_unstable_by_key(|(turn, _)| std::cmp::Reverse(self.age(*turn)));
+        }
+        let again = Again { publishes: publishes.into(), releases: releases.into() };
+        self.again = (!again.is_empty()).then(|| Box::new(again));
     }
 
     /// Messages sent and not acknowledged.
@@ -98,66 +128,81 @@ impl Window {
 
     /// Whether a new message may be sent now.
     pub(crate) fn has_room(&self) -> bool {
-        self.quota > 0 && self.resend_from >= self.slots.len() && self.slots.len() < IDS
+        self.quota > 0 && self.again.is_none() && (self.in_flight as usize) < IDS
     }
 
-    /// Takes the next Packet Identifier, if there is room [MQTT-3.3.4-9].
+    /// Takes a Packet Identifier that is not in use, if there is room [MQTT-2.2.1-4], [MQTT-3.3.4-9].
     pub(crate) fn allocate(&mut self, qos: QoS, delivery: Option<Delivery>) -> Option<PacketId> {
         if !self.has_room() {
             return None;
         }
-        let id = self.id_at(self.slots.len());
-        self.slots.push_back(Slot::Published { qos, delivery });
-        self.resend_from = self.slots.len();
+        let index = if self.slots.len() < IDS { self.slots.len() } else { self.free_index()? };
+        let slot = Slot::Published { qos, sent: Sent { turn: self.next_turn(), counted: true }, delivery };
+        match self.slots.get_mut(index) {
+            Some(free) => *free = slot,
+            None => self.slots.push_back(slot),
+        }
+        let id = self.id_at(index);
+        self.last = id.get() - 1;
         self.quota -= 1;
         self.in_flight += 1;
         Some(id)
     }
 
     /// Undoes the last [`Window::allocate`]: the message could not be sent after all.
-    pub(crate) fn withdraw(&mut self) -> Option<Delivery> {
-        let slot = self.slots.pop_back()?;
-        self.resend_from = self.slots.len();
-        self.quota += 1;
-        self.in_flight -= 1;
-        match slot {
-            Slot::Published { delivery, .. } => delivery,
-            Slot::Free | Slot::Released { .. } => None,
+    pub(crate) fn withdraw(&mut self, id: PacketId) {
+        if self.index(id) + 1 < self.slots.len() {
+            self.finish(id);
+            return;
         }
+        // The next message gets the identifier: it was never seen.
+        self.slots.pop_back();
+        self.in_flight -= 1;
+        self.quota += 1;
     }
 
     /// Gives an identifier up whose message cannot be sent on this connection at all.
     pub(crate) fn abandon(&mut self, id: PacketId) {
-        if self.slot(id).is_some() {
-            self.finish(id);
-        }
+        self.finish(id);
     }
 
     /// Whether something is still to be sent again.
     pub(crate) fn is_resending(&self) -> bool {
-        self.resend_from < self.slots.len()
+        self.again.is_some()
     }
 
-    /// The next packet to send again, if the quota allows. PUBREL needs none.
+    /// The next packet to send again. A PUBLISH waits for the quota; PUBREL needs none and never waits for it [MQTT-3.3.4-10].
     pub(crate) fn next_resend(&mut self) -> Option<Resend> {
-        while let Some(slot) = self.slots.get(self.resend_from) {
-            let id = self.id_at(self.resend_from);
-            match slot {
-                Slot::Published { delivery: Some(_), .. } if self.quota == 0 => return None,
-                Slot::Published { delivery: Some(delivery), .. } => {
-                    let delivery = delivery.clone();
-                    self.quota -= 1;
-                    self.resend_from += 1;
-                    return Some(Resend::Publish(id, delivery));
-                }
-                Slot::Released { .. } => {
-                    self.resend_from += 1;
-                    return Some(Resend::Release(id));
-                }
-                Slot::Free | Slot::Published { delivery: None, .. } => self.resend_from += 1,
+        let mut again = self.again.take()?;
+        for due in [&mut again.publishes, &mut again.releases] {
+            while due.front().is_some_and(|(turn, id)| self.turn_of(*id) != Some(*turn)) {
+                due.pop_front();
             }
         }
-        None
+        let publish = again.publishes.front().filter(|_| self.quota > 0).copied();
+        let release = again.releases.front().copied();
+        let next = match (publish, release) {
+            (Some((published, id)), Some((released, _))) if self.age(published) > self.age(released) => {
+                self.publish_again(id, &mut again)
+            }
+            (_, Some((_, id))) => {
+                again.releases.pop_front();
+                Some(Resend::Release(id))
+            }
+            (Some((_, id)), None) => self.publish_again(id, &mut again),
+            (None, None) => None,
+        };
+        self.again = (!again.is_empty()).then_some(again);
+        next
+    }
+
+    fn publish_again(&mut self, id: PacketId, again: &mut Again) -> Option<Resend> {
+        again.publishes.pop_front();
+        let Some(Slot::Published { sent, delivery: Some(delivery), .. }) = self.slot(id) else { return None };
+        sent.counted = true;
+        let delivery = delivery.clone();
+        self.quota -= 1;
+        Some(Resend::Publish(id, delivery))
     }
 
     /// PUBACK.
@@ -171,15 +216,20 @@ impl Window {
 
     /// PUBREC; a reason of 0x80 or above ends the delivery there and then [MQTT-4.3.3-4].
     pub(crate) fn receive(&mut self, id: PacketId, failed: bool) -> Outcome {
-        let counted = self.index(id) < self.resend_from;
+        // PUBREL goes out now, and again in this turn [v3.1.1 MQTT-4.6.0-4].
+        let turn = self.next_turn();
         match self.slot(id) {
             Some(Slot::Published { qos: QoS::ExactlyOnce, .. }) if failed => Outcome::Done(self.finish(id)),
             Some(slot @ Slot::Published { qos: QoS::ExactlyOnce, .. }) => {
+                let counted = slot.sent().is_some_and(|sent| sent.counted);
                 let entry = slot.entry();
-                *slot = Slot::Released { entry, counted };
+                *slot = Slot::Released { entry, sent: Sent { turn, counted } };
                 Outcome::Release(entry)
             }
-            Some(Slot::Released { entry, .. }) => Outcome::Release(*entry),
+            Some(Slot::Released { entry, sent }) => {
+                sent.turn = turn;
+                Outcome::Release(*entry)
+            }
             Some(Slot::Published { .. }) => Outcome::Wrong,
             Some(Slot::Free) | None => Outcome::Unknown,
         }
@@ -195,33 +245,45 @@ impl Window {
         }
     }
 
-    /// Everything not yet received by the client, for whoever is to have it now.
-    pub(crate) fn into_deliveries(self) -> impl Iterator<Item = Delivery> {
-        self.slots.into_iter().filter_map(|slot| match slot {
-            Slot::Published { delivery, .. } => delivery,
+    /// Everything not yet received by the client, in the order it was sent, for whoever is to have it now.
+    pub(crate) fn into_deliveries(mut self) -> impl Iterator<Item = Delivery> {
+        let now = self.turn;
+        let published = |slot| match slot {
+            Slot::Published { sent, delivery, .. } => delivery.map(|delivery| (sent.turn, delivery)),
             Slot::Free | Slot::Released { .. } => None,
-        })
+        };
+        let mut deliveries: Vec<_> = self.slots.drain(..).filter_map(published).collect();
+        deliveries.sort_by_key(|(turn, _)| std::cmp::Reverse(now.wrapping_sub(*turn)));
+        deliveries.into_iter().map(|(_, delivery)| delivery)
     }
 
     /// Frees an identifier, and says which delivery had it.
     fn finish(&mut self, id: PacketId) -> EntryNumber {
-        let sent = self.index(id) < self.resend_from;
-        let slot = self.slot(id).map(|slot| std::mem::replace(slot, Slot::Free));
-        let entry = slot.as_ref().map_or(EntryNumber::default(), Slot::entry);
+        let Some(slot) = self.slot(id) else { return EntryNumber::default() };
+        let entry = slot.entry();
+        let Some(sent) = std::mem::replace(slot, Slot::Free).sent() else { return entry };
         self.in_flight -= 1;
         // A PUBREL sent again took no place, so its PUBCOMP frees none [MQTT-3.3.4-9].
-        let counted = match slot {
-            Some(Slot::Published { .. }) => sent,
-            Some(Slot::Released { counted, .. }) => counted,
-            Some(Slot::Free) | None => false,
-        };
-        self.quota = self.quota.saturating_add(u16::from(counted)).min(self.quota_max);
+        self.quota = self.quota.saturating_add(u16::from(sent.counted)).min(self.quota_max);
         while matches!(self.slots.front(), Some(Slot::Free)) {
             self.slots.pop_front();
             self.base = ((usize::from(self.base) + 1) % IDS) as u16;
-            self.resend_from = self.resend_from.saturating_sub(1);
         }
         entry
+    }
+
+    fn next_turn(&mut self) -> u32 {
+        self.turn = self.turn.wrapping_add(1);
+        self.turn
+    }
+
+    /// How many packets were sent since.
+    fn age(&self, turn: u32) -> u32 {
+        self.turn.wrapping_sub(turn)
+    }
+
+    fn turn_of(&self, id: PacketId) -> Option<u32> {
+        Some(self.slots.get(self.index(id))?.sent()?.turn)
     }
 
     fn slot(&mut self, id: PacketId) -> Option<&mut Slot> {
@@ -229,9 +291,19 @@ impl Window {
         self.slots.get_mut(index)
     }
 
+    /// The next free slot of a ring of all identifiers, after the one given out last.
+    fn free_index(&self) -> Option<usize> {
+        let after = self.index_of(self.last) + 1;
+        (after..IDS).chain(0..after).find(|index| matches!(self.slots[*index], Slot::Free))
+    }
+
     /// Where the slot of this identifier is, if it has one.
     fn index(&self, id: PacketId) -> usize {
-        (usize::from(id.get()) - 1 + IDS - usize::from(self.base)) % IDS
+        self.index_of(id.get() - 1)
+    }
+
+    fn index_of(&self, id_from_0: u16) -> usize {
+        (usize::from(id_from_0) + IDS - usize::from(self.base)) % IDS
     }
 
     fn id_at(&self, index: usize) -> PacketId {
@@ -240,27 +312,32 @@ impl Window {
     }
 }
 
+impl Slot {
+    fn sent(&self) -> Option<Sent> {
+        match self {
+            Self::Free => None,
+            Self::Published { sent, .. } | Self::Released { sent, .. } => Some(*sent),
+        }
+    }
+
+    /// The number of its delivery; 0 where that is not kept.
+    fn entry(&self) -> EntryNumber {
+        match self {
+            Self::Published { delivery: Some(delivery), .. } => delivery.entry,
+            Self::Released { entry, .. } => *entry,
+            Self::Published { delivery: None, .. } | Self::Free => EntryNumber::default(),
+        }
+    }
+}
+
+impl Again {
+    fn is_empty(&self) -> bool {
+        self.publishes.is_empty() && self.releases.is_empty()
+    }
+}
+
 /// How many Packet Identifiers there are: 1 to 65,535.
 const IDS: usize = 65_535;
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test that cannot unwrap has failed")]
-
-    use super::*;
-
-    /// [MQTT-3.3.4-9]
-    #[test]
-    fn the_pubcomp_of_a_pubrel_sent_again_makes_no_room_for_a_publish() {
-        let mut window = Window::new(1);
-        let released = window.allocate(QoS::ExactlyOnce, None).unwrap();
-        assert!(matches!(window.receive(released, false), Outcome::Release(_)));
-        window.reconnect(1);
-        assert!(matches!(window.next_resend(), Some(Resend::Release(_))));
-        let second = window.allocate(QoS::AtLeastOnce, None).unwrap();
-        assert!(matches!(window.complete(released), Outcome::Done(_)));
-        assert!(!window.has_room(), "one PUBLISH is out, and no more are allowed");
-        assert!(matches!(window.acknowledge(second), Outcome::Done(_)));
-        assert!(window.has_room());
-    }
-}
+mod tests;
