@@ -120,6 +120,10 @@ impl Broker {
 
     fn retain_and_route(&self, outgoing: &mut Outgoing<'_>, now: Time, effects: &mut Effects) -> ReasonCode {
         if outgoing.retain && self.retain(outgoing, effects) == Stored::Full {
+            // Nobody is told that this one is not kept, so the one before it is not kept either [v3.1.1 MQTT-3.3.1-7].
+            if outgoing.qos == QoS::AtMostOnce {
+                self.clear_retained(outgoing.topic, effects);
+            }
             return ReasonCode::QuotaExceeded;
         }
         match self.route(outgoing, now, effects) {
@@ -137,9 +141,7 @@ impl Broker {
     /// Keeps the message as its topic's retained one; an empty payload clears it and is not kept [MQTT-3.3.1-6].
     fn retain(&self, outgoing: &mut Outgoing<'_>, effects: &mut Effects) -> Stored {
         if outgoing.payload.is_empty() {
-            if self.retained.remove(outgoing.topic).is_some() && !self.volatile {
-                effects.change(Change::RetainedCleared { topic: outgoing.topic.into() });
-            }
+            self.clear_retained(outgoing.topic, effects);
             return Stored::Replaced;
         }
         let message = outgoing.shared();
@@ -148,6 +150,12 @@ impl Broker {
             effects.change(Change::Retained(message));
         }
         stored
+    }
+
+    fn clear_retained(&self, topic: &str, effects: &mut Effects) {
+        if self.retained.remove(topic).is_some() && !self.volatile {
+            effects.change(Change::RetainedCleared { topic: topic.into() });
+        }
     }
 
     /// Sends a message to all it matches, and says how many that are.

@@ -246,6 +246,20 @@ fn a_new_topic_beyond_the_limit_is_refused_with_0x97() {
     assert_eq!(client.output(), ["PUBCOMP 2 92"]);
 }
 
+/// [v3.1.1 MQTT-3.3.1-7]
+#[test]
+fn a_message_of_qos_0_that_cannot_be_kept_takes_its_predecessor_with_it() {
+    let world = World::with(|limits| limits.retained_bytes_max = 1000);
+    let mut client = world.client("a");
+    let large = "x".repeat(2000);
+    client.publish_with("t", "old", 0, 0, |publish| publish.retain = true);
+    client.publish_with("t", &large, 1, 1, |publish| publish.retain = true);
+    assert_eq!(client.output()[1..], ["PUBACK 1 97"]);
+    assert_eq!(world.broker.statistics().retained_messages, 1, "whoever is told so can do something about it");
+    client.publish_with("t", &large, 0, 0, |publish| publish.retain = true);
+    assert_eq!(world.broker.statistics().retained_messages, 0);
+}
+
 #[test]
 fn version_3_is_disconnected_rather_than_told_that_a_message_it_asked_to_keep_was_kept() {
     let world = World::with(|limits| limits.retained_messages_max = 1);
