@@ -4,10 +4,12 @@
 mod connack;
 mod connect;
 mod data;
+mod delivery;
 mod disconnect;
 mod enhanced;
 mod errors;
 mod format;
 mod malformed;
+mod publish;
 mod statements;
 mod subscriptions;

@@ -4,6 +4,7 @@ use midge_protocol::{ProtocolVersion, QoS, ReasonCode};
 
 use crate::support::{Client, Server, VERSIONS};
 
+/// [v3.1.1 MQTT-3.3.1-6] [v3.1.1 MQTT-3.3.1-8]
 #[test]
 fn mqtt_3_3_1_5_the_last_retained_message_greets_a_subscriber() {
     let server = Server::start();
@@ -25,19 +26,22 @@ fn mqtt_3_3_1_5_the_last_retained_message_greets_a_subscriber() {
     }
 }
 
+/// [v3.1.1 MQTT-3.3.1-10]
 #[test]
 fn mqtt_3_3_1_6_an_empty_retained_message_clears_and_is_delivered() {
     let server = Server::start();
-    let mut subscriber = Client::connect(&server, ProtocolVersion::V311, "subscriber");
-    subscriber.subscribe("t", QoS::AtMostOnce);
-    let mut publisher = Client::connect(&server, ProtocolVersion::V311, "publisher");
-    for text in ["x", ""] {
-        publisher.retain("t", text, QoS::AtLeastOnce);
-        let message = subscriber.receive();
-        assert_eq!((message.text(), message.retain), (text, false), "not retained for those who were there");
+    for version in VERSIONS {
+        let mut subscriber = Client::connect(&server, version, "subscriber");
+        subscriber.subscribe("t", QoS::AtMostOnce);
+        let mut publisher = Client::connect(&server, version, "publisher");
+        for text in ["x", ""] {
+            publisher.retain("t", text, QoS::AtLeastOnce);
+            let message = subscriber.receive();
+            assert_eq!((message.text(), message.retain), (text, false), "not retained for those who were there");
+        }
+        publisher.subscribe("t", QoS::AtMostOnce);
+        publisher.expect_nothing();
     }
-    publisher.subscribe("t", QoS::AtMostOnce);
-    publisher.expect_nothing();
 }
 
 #[test]

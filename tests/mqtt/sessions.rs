@@ -12,8 +12,9 @@ fn kept(connect: &mut Connect<'_>) {
     }
 }
 
+/// [v3.1.1 MQTT-4.5.0-1]
 #[test]
-fn missed_messages_wait_and_arrive_in_order() {
+fn mqtt_4_5_0_1_missed_messages_wait_and_arrive_in_order() {
     let server = Server::start();
     for version in VERSIONS {
         let (mut away, _) = Client::connect_with(&server, version, "away", kept);
@@ -34,6 +35,7 @@ fn missed_messages_wait_and_arrive_in_order() {
     }
 }
 
+/// [MQTT-3.3.1-1] [v3.1.1 MQTT-3.3.1-1] [v3.1.1 MQTT-4.4.0-1]
 #[test]
 fn mqtt_4_4_0_1_what_was_not_acknowledged_is_sent_again() {
     let server = Server::start();
