@@ -335,11 +335,8 @@ fn all_65535_identifiers_can_be_in_flight_and_one_more_message_waits() {
     let lines = client.output();
     assert_eq!(lines.len(), 65_535 + 2);
     assert_eq!(lines.last().unwrap(), "t x q1 #65535");
-    // Whichever is freed: identifiers go round, so the next one is the one after the last, and that one is taken.
     client.puback(300);
-    assert_eq!(client.output(), [""; 0]);
-    client.puback(1);
-    assert_eq!(client.output(), ["t x q1 #1"]);
+    assert_eq!(client.output(), ["t x q1 #300"]);
 }
 
 #[test]

@@ -123,10 +123,11 @@ impl Held<'_> {
         if append_own(&outgoing, header, delivery.subscription_ids(), link, outbox).is_err() {
             if let Some(id) = packet_id {
                 // One that was never sent leaves its identifier to the next.
+                let window = self.state.window();
                 if dup {
-                    self.state.window().abandon(id)
+                    window.abandon(id)
                 } else {
-                    drop(self.state.window().withdraw())
+                    window.withdraw(id)
                 }
                 self.effects.counters.in_flight -= 1;
             }
