@@ -14,13 +14,14 @@ mod reauthenticate;
 mod scratch;
 
 use std::future::poll_fn;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use midge_core::{Chunk, Connection, Work};
 use midge_protocol::{Decoder, QoS, ReasonCode};
 use tokio::io::ReadBuf;
+use tokio::task::yield_now;
 use tokio::time::Sleep;
 
 pub(crate) use farewell::close;
@@ -114,9 +115,7 @@ impl Driver {
                 return Poll::Ready(end);
             }
         }
-        // The other clients of this worker have their turn.
-        context.waker().wake_by_ref();
-        Poll::Pending
+        yield_to_others(context)
     }
 
     /// Writes until the outbox is empty or the socket is full; ready only when the connection is to be closed.
@@ -141,8 +140,7 @@ impl Driver {
                 Poll::Ready(Work::Drained) => {
                     self.fill_outbox();
                     // However quickly this client takes what it gets, the others of this worker have their turn.
-                    context.waker().wake_by_ref();
-                    return Poll::Pending;
+                    return yield_to_others(context);
                 }
                 Poll::Ready(Work::Close(reason)) => return Poll::Ready(reason.into()),
                 Poll::Pending => return self.poll_flush(context),
@@ -219,3 +217,11 @@ impl Driver {
 
 /// So many reads of one client, each up to the scratch's size, and the others have their turn.
 const READS_PER_POLL: usize = 8;
+
+/// Has the task polled again once the other tasks of this worker have had their turn, and once it was looked whose sockets
+/// are ready. A task that merely woke itself would be polled up to 61 times before the runtime looks at a socket.
+fn yield_to_others<T>(context: &mut Context<'_>) -> Poll<T> {
+    let yielded = pin!(yield_now()).poll(context);
+    debug_assert!(yielded.is_pending(), "nothing yields without being pending once");
+    Poll::Pending
+}

@@ -83,7 +83,7 @@ fn a_long_replay_is_sent_as_the_client_takes_it_and_never_cut() {
     client.output();
     client.subscribe("t/#", 0);
     let held = client.session.output_bytes(client.number);
-    assert!(held > 60_000 && held < 80_000, "one room full, not all of it: {held}");
+    assert!(held > 16_000 && held < 20_000, "one room full, not all of it: {held}");
     let lines = client.output();
     assert_eq!(lines.len(), 501);
     assert!(lines[500].starts_with("t/499"));

@@ -151,5 +151,6 @@ impl Held<'_> {
     }
 }
 
-/// Beyond this many bytes in the outbox, queued and retained messages wait until it is written.
-const ROOM_BYTES: usize = 64 * 1024;
+/// Beyond this many bytes in the outbox, queued and retained messages wait until it is written. Filling it to here is the piece
+/// of work after which others have their turn, so it is small: some hundred messages.
+const ROOM_BYTES: usize = 16 * 1024;
