@@ -1,5 +1,7 @@
 //! Whether what a client receives is what it is owed (4.3, 4.4, 4.6, 4.8.2).
 
+use std::collections::BTreeMap;
+
 use midge_core::Time;
 use midge_protocol::{ProtocolVersion, QoS};
 
@@ -39,26 +41,37 @@ impl Oracle {
         }
         let session = &self.sessions[name];
         // What may have been lost, or has expired, is less likely to be here than what has to come.
-        let due = self
-            .find_own(session, seen, |copy| copy.must && copy.lost == Loss::No && !is_over(copy.expires_at, self.now));
-        if due.is_none() && self.take_shared_missing(name, seen) {
+        let has_to = |copy: &Copy| copy.must && copy.lost == Loss::No && !is_over(copy.expires_at, self.now);
+        let mut due = self.find_own(session, seen, has_to);
+        if due.is_empty() && self.take_shared_missing(name, seen) {
             return Ok(());
         }
         let session = &self.sessions[name];
-        match due.or_else(|| self.find_own(session, seen, |copy| copy.lost != Loss::Yes)) {
-            Some(place) => self.check_order(session, place).and_then(|()| self.take_own(name, place, seen)),
-            None if self.take_shared(name, seen) => Ok(()),
-            None => Err(self.explain(name, seen)),
+        if !session.shares {
+            // It keeps its order, so the oldest comes first, and the next only where that one was lost.
+            due = self.find_own(session, seen, |copy| copy.must);
         }
+        let mut wrong = None;
+        for place in due.into_iter().chain(self.find_own(session, seen, |copy| copy.lost != Loss::Yes)) {
+            match self.check_order(session, place).and_then(|()| self.check_in_time(session, place, seen)) {
+                Ok(()) => return self.take_own(name, place, seen),
+                Err(broken) => wrong = wrong.or(Some(broken)),
+            }
+        }
+        if self.take_shared(name, seen) {
+            return Ok(());
+        }
+        Err(wrong.unwrap_or_else(|| self.explain(name, seen)))
     }
 
-    /// The session's copy that this is: a likely one not yet received.
-    fn find_own(&self, session: &Session, seen: &Seen, likely: impl Fn(&Copy) -> bool) -> Option<usize> {
-        session.owed.iter().position(|copy| {
+    /// The session's copies that this can be: likely ones not yet received.
+    fn find_own(&self, session: &Session, seen: &Seen, likely: impl Fn(&Copy) -> bool) -> Vec<usize> {
+        let fits = |copy: &Copy| {
             // The first attempt to send something is not marked as a repetition [MQTT-3.3.1-1].
             let may_repeat = !seen.dup || copy.made < session.connected;
             copy.receipt.is_none() && may_repeat && likely(copy) && self.fits(copy, seen)
-        })
+        };
+        (0..session.owed.len()).filter(|place| fits(&session.owed[*place])).collect()
     }
 
     /// Whether the message seen is what this copy has to be.
@@ -67,19 +80,25 @@ impl Oracle {
     }
 
     fn take_own(&mut self, name: Name, place: usize, seen: &Seen) -> Verdict {
-        let Self { sessions, publications, .. } = self;
-        let Some(session) = sessions.get_mut(name) else { return Ok(()) };
-        let same = session.owed.iter().filter(|copy| publications[copy.publication].number == seen.number);
-        let alone = same.count() == 1 && !session.shares;
+        let Some(session) = self.sessions.get_mut(name) else { return Ok(()) };
         let copy = &mut session.owed[place];
         if copy.receipt.is_some() && seen.qos == QoS::ExactlyOnce {
             return Err(format!("m{} was delivered twice at QoS 2 [MQTT-4.3.3-1]", seen.number));
         }
-        // Before version 5 it cannot be told which of several routings of the same message this one is of.
-        if seen.version == ProtocolVersion::V5 || alone {
-            publications[copy.publication].check_expiry(copy.expires_at, seen)?;
-        }
         copy.receipt = Some(Receipt::of(seen));
+        Ok(())
+    }
+
+    /// What has expired is not sent any more [MQTT-3.3.2-5]; that it was sent before is no reason not to send it again.
+    fn check_in_time(&self, session: &Session, place: usize, seen: &Seen) -> Verdict {
+        let number = |copy: &Copy| self.publications[copy.publication].number;
+        let alone = session.owed.iter().filter(|copy| number(copy) == seen.number).count() == 1 && !session.shares;
+        let expires_at = session.owed[place].expires_at;
+        let expired = (is_over(expires_at, seen.connected_at) || seen.expiry == Some(0)) && !seen.dup;
+        // Before version 5 it cannot be told which of several routings of the same message this one is of.
+        if expired && (seen.version == ProtocolVersion::V5 || alone) {
+            return Err(format!("m{} was sent after it had expired [MQTT-3.3.2-5]", seen.number));
+        }
         Ok(())
     }
 
@@ -152,13 +171,22 @@ impl Oracle {
     /// Everything was sent and acknowledged: has all arrived that had to, but for as many as were dropped?
     pub(crate) fn check_all_received(&self) -> Verdict {
         for (name, session) in &self.sessions {
-            let is_missing = |copy: &&Copy| copy.must && copy.receipt.is_none() && !is_over(copy.expires_at, self.now);
-            let missing = || session.owed.iter().filter(is_missing);
-            if let Some(copy) = missing().find(|copy| copy.lost == Loss::No) {
-                let number = self.publications[copy.publication].number;
-                return Err(format!("{name} never received m{number} {:?} ({:?})", copy.form, copy.retained_for));
+            let number = |copy: &Copy| self.publications[copy.publication].number;
+            let expected = |copy: &&Copy| copy.must && !is_over(copy.expires_at, self.now);
+            let mut short = BTreeMap::new();
+            for copy in session.owed.iter().filter(expected).filter(|copy| copy.receipt.is_none()) {
+                // Copies of a message that was routed twice look alike, to a client that is not told their identifiers: any
+                // of them may have come for any other.
+                let class = |copy: &Copy| (number(copy), copy.form.qos, copy.form.retain);
+                let alike = || session.owed.iter().filter(|other| class(other) == class(copy));
+                let received = alike().filter(|other| other.receipt.is_some()).count();
+                if alike().filter(expected).filter(|other| other.lost == Loss::No).count() > received {
+                    let retained_for = &copy.retained_for;
+                    return Err(format!("{name} never received m{} {:?} ({retained_for:?})", number(copy), copy.form));
+                }
+                short.insert(class(copy), alike().filter(expected).count().saturating_sub(received));
             }
-            let (missing, drops) = (missing().count(), session.drops);
+            let (missing, drops) = (short.values().sum::<usize>(), session.drops);
             if missing as u64 > drops {
                 return Err(format!("{name} never received {missing} messages, and only {drops} were dropped"));
             }
@@ -178,14 +206,6 @@ impl Publication {
             _ => false,
         };
         (self.number, self.padding, &self.topic) == (seen.number, seen.padding, &seen.topic) && expiry
-    }
-
-    fn check_expiry(&self, expires_at: Option<Time>, seen: &Seen) -> Verdict {
-        let expired = is_over(expires_at, seen.connected_at) || seen.expiry == Some(0);
-        if expired && !seen.dup {
-            return Err(format!("m{} was sent after it had expired [MQTT-3.3.2-5]", self.number));
-        }
-        Ok(())
     }
 }
 

@@ -34,16 +34,33 @@ impl Oracle {
     /// whoever took it may do with another.
     pub(super) fn take_shared(&mut self, name: Name, seen: &Seen) -> bool {
         let member = (name, self.sessions[name].made);
-        if let Some(place) = self.free_place(member, seen, None) {
+        if let Some(place) = self.missing_place(member, seen) {
             self.shared[place].receipts.push(SharedReceipt::new(member, seen));
             return true;
         }
+        if self.take_from_another(member, seen, Self::missing_place) {
+            return true;
+        }
+        if let Some(place) = self.free_place(member, seen) {
+            self.shared[place].receipts.push(SharedReceipt::new(member, seen));
+            return true;
+        }
+        self.take_from_another(member, seen, Self::free_place)
+    }
+
+    /// Lets whoever took the copy that this is do with another, if there is one for it.
+    fn take_from_another(
+        &mut self,
+        member: Member,
+        seen: &Seen,
+        another: impl Fn(&Self, Member, &Seen) -> Option<usize>,
+    ) -> bool {
         for place in 0..self.shared.len() {
             let [taken] = self.shared[place].receipts.as_slice() else { continue };
             if !self.is_for(&self.shared[place], member, seen) {
                 continue;
             }
-            if let Some(other) = self.free_place(taken.member, &taken.seen, Some(place)) {
+            if let Some(other) = another(self, taken.member, &taken.seen).filter(|other| *other != place) {
                 let taken = self.shared[place].receipts.pop();
                 self.shared[other].receipts.extend(taken);
                 self.shared[place].receipts.push(SharedReceipt::new(member, seen));
@@ -56,21 +73,28 @@ impl Oracle {
     /// Takes a message that somebody has to receive for a shared subscription, and nobody has.
     pub(super) fn take_shared_missing(&mut self, name: Name, seen: &Seen) -> bool {
         let member = (name, self.sessions[name].made);
-        let Some(place) = self.free_place(member, seen, None) else { return false };
-        let is_it = self.shared[place].lost == Loss::No && self.is_missing(&self.shared[place]);
+        let Some(place) = self.missing_place(member, seen) else { return false };
+        let is_it = self.shared[place].lost == Loss::No;
         if is_it {
             self.shared[place].receipts.push(SharedReceipt::new(member, seen));
         }
         is_it
     }
 
-    /// A copy that this can be, best one that somebody has to receive.
-    fn free_place(&self, member: Member, seen: &Seen, except: Option<usize>) -> Option<usize> {
-        let fits = |copy: &SharedCopy| self.is_for(copy, member, seen) && self.is_free_for(copy, member, seen);
-        let places = || (0..self.shared.len()).filter(|place| Some(*place) != except && fits(&self.shared[*place]));
-        let missing = || places().filter(|place| self.is_missing(&self.shared[*place]));
-        let certain = missing().find(|place| self.shared[*place].lost == Loss::No);
-        certain.or_else(|| missing().next()).or_else(|| places().next())
+    /// Copies that this can be.
+    fn free_places(&self, member: Member, seen: &Seen) -> impl Iterator<Item = usize> {
+        let fits = move |copy: &SharedCopy| self.is_for(copy, member, seen) && self.is_free_for(copy, member, seen);
+        (0..self.shared.len()).filter(move |place| fits(&self.shared[*place]))
+    }
+
+    fn free_place(&self, member: Member, seen: &Seen) -> Option<usize> {
+        self.free_places(member, seen).next()
+    }
+
+    /// A copy that this can be and that somebody has to receive, best one of which none was dropped.
+    fn missing_place(&self, member: Member, seen: &Seen) -> Option<usize> {
+        let missing = || self.free_places(member, seen).filter(|place| self.is_missing(&self.shared[*place]));
+        missing().find(|place| self.shared[*place].lost == Loss::No).or_else(|| missing().next())
     }
 
     /// Whether the member may have been chosen for this copy, or for another of the same message.
