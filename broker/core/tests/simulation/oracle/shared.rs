@@ -1,5 +1,7 @@
 //! Shared subscriptions: one member of a group has each message (4.8.2).
 
+use std::collections::BTreeSet;
+
 use midge_protocol::{ProtocolVersion, QoS};
 
 use super::{Form, Loss, Name, Oracle, Receipt, Seen, SharedCopy, Verdict, is_over};
@@ -156,11 +158,32 @@ impl Oracle {
     }
 
     pub(super) fn check_shared_received(&self) -> Verdict {
-        let missing = || self.shared.iter().filter(|copy| self.is_missing(copy));
-        if let Some(copy) = missing().find(|copy| copy.lost == Loss::No) {
-            return Err(format!("nobody received m{} of {}", self.publications[copy.publication].number, copy.filter));
+        let missing = |copy: &&SharedCopy| copy.lost == Loss::No && self.is_missing(copy);
+        for copy in self.shared.iter().filter(missing) {
+            let number = self.publications[copy.publication].number;
+            if !self.all_came(number) {
+                return Err(format!("nobody received m{number} of {}", copy.filter));
+            }
         }
         Ok(())
+    }
+
+    /// Whether as many copies of a message arrived, all over, as had to: which of those that look alike was which cannot
+    /// always be told where a message was routed twice, or to several groups with the same members.
+    pub(super) fn all_came(&self, number: u32) -> bool {
+        let is_it = |publication: usize| self.publications[publication].number == number;
+        let own = || self.sessions.values().flat_map(|session| &session.owed).filter(|copy| is_it(copy.publication));
+        let shared = || self.shared.iter().filter(|copy| is_it(copy.publication));
+        let due =
+            own().filter(|copy| copy.must && copy.lost == Loss::No && !is_over(copy.expires_at, self.now)).count()
+                + shared()
+                    .filter(|copy| copy.lost == Loss::No && (self.is_missing(copy) || !copy.receipts.is_empty()))
+                    .count();
+        let deliveries = |copy: &SharedCopy| {
+            let delivery = |receipt: &SharedReceipt| (receipt.member, receipt.receipt.packet_id);
+            copy.receipts.iter().map(delivery).collect::<BTreeSet<_>>().len()
+        };
+        own().filter(|copy| copy.receipt.is_some()).count() + shared().map(deliveries).sum::<usize>() >= due
     }
 }
 
