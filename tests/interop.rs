@@ -5,15 +5,15 @@
 
 mod mosquitto;
 
-use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Duration;
 
 use tempfile::TempDir;
 
 use crate::support::Server;
 use crate::support::pki::Pki;
+use crate::support::program::{INSTALL_MAX, finish, installed};
 
 /// A broker that can be reached in every way.
 struct House {
@@ -71,7 +71,7 @@ fn mqtt_js_works() {
 
 /// A Python with paho-mqtt.
 fn paho() -> PathBuf {
-    let home = installed("paho", |home| {
+    let home = installed("paho", PAHO, |home| {
         finish(Command::new("python3").args(["-m", "venv"]).arg(home), INSTALL_MAX);
         let mut pip = Command::new(home.join("bin/pip"));
         finish(pip.args(["install", "--quiet", "--disable-pip-version-check", PAHO]), INSTALL_MAX);
@@ -81,8 +81,7 @@ fn paho() -> PathBuf {
 
 /// The `node_modules` with MQTT.js.
 pub(crate) fn mqtt_js() -> PathBuf {
-    let home = installed("mqtt_js", |home| {
-        fs::create_dir_all(home).unwrap();
+    let home = installed("mqtt_js", MQTT_JS, |home| {
         let mut npm = Command::new("npm");
         npm.args(["install", "--silent", "--no-audit", "--no-fund", "--prefix"]).arg(home).arg(MQTT_JS);
         finish(&mut npm, INSTALL_MAX);
@@ -90,62 +89,12 @@ pub(crate) fn mqtt_js() -> PathBuf {
     home.join("node_modules")
 }
 
-/// A directory below `target/` that `install` filled, now or in an earlier run.
-fn installed(name: &str, install: impl FnOnce(&Path)) -> PathBuf {
-    let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("interop").join(name);
-    let done = home.join("installed");
-    if !done.exists() {
-        let _ = fs::remove_dir_all(&home);
-        install(&home);
-        fs::write(done, "").unwrap();
-    }
-    home
-}
-
 /// A script of `tests/interop`.
 pub(crate) fn script(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop").join(name)
-}
-
-/// Runs `command` to a successful end within `at_most`; otherwise says what it printed.
-pub(crate) fn finish(command: &mut Command, at_most: Duration) -> String {
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap_or_else(|error| {
-        panic!("{command:?}: {error}; on Debian: apt-get install mosquitto-clients python3-venv nodejs npm")
-    });
-    let deadline = Instant::now() + at_most;
-    let mut late = false;
-    let pid = rustix::process::Pid::from_child(&child);
-    let (done, ended) = std::sync::mpsc::channel::<()>();
-    std::thread::scope(|scope| {
-        let guard = scope.spawn(move || {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let late = ended.recv_timeout(left).is_err_and(|error| error == std::sync::mpsc::RecvTimeoutError::Timeout);
-            if late {
-                let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
-            }
-            late
-        });
-        let (out, error) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
-        let read = |pipe: Box<dyn std::io::Read + Send>| {
-            scope.spawn(move || std::io::read_to_string(pipe).unwrap_or_default())
-        };
-        let (out, error) = (read(Box::new(out)), read(Box::new(error)));
-        let status = child.wait().unwrap();
-        drop(done);
-        late |= guard.join().unwrap();
-        let said = format!("{}{}", out.join().unwrap(), error.join().unwrap());
-        assert!(
-            status.success() && !late,
-            "{command:?} ended with {status}{}:\n{said}",
-            if late { ", too late" } else { "" }
-        );
-        said
-    })
 }
 
 const PAHO: &str = "paho-mqtt==2.1.0";
 const MQTT_JS: &str = "mqtt@5.16.0";
 /// How long a script may run.
 pub(crate) const SCRIPT_MAX: Duration = Duration::from_secs(180);
-const INSTALL_MAX: Duration = Duration::from_secs(300);

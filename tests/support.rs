@@ -6,6 +6,7 @@ pub(crate) mod auth;
 pub(crate) mod client;
 pub(crate) mod message;
 pub(crate) mod pki;
+pub(crate) mod program;
 pub(crate) mod raw;
 pub(crate) mod scram;
 pub(crate) mod server;

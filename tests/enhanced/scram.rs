@@ -6,9 +6,10 @@ use midge_protocol::{ProtocolVersion, ReasonCode};
 use tempfile::TempDir;
 
 use crate::hostile::bundled;
-use crate::interop::{SCRIPT_MAX, finish, mqtt_js, script};
+use crate::interop::{SCRIPT_MAX, mqtt_js, script};
 use crate::support::auth::Said;
 use crate::support::pki::Pki;
+use crate::support::program::finish;
 use crate::support::scram::Scram;
 use crate::support::{Client, PATIENCE, Server, stream};
 

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use midge_protocol::{ProtocolVersion, QoS};
 
-use super::{House, finish};
+use super::House;
 use crate::support::Client;
+use crate::support::program::finish;
 
 const MAX: Duration = Duration::from_secs(60);
 const VERSIONS: [&str; 3] = ["mqttv31", "mqttv311", "mqttv5"];
