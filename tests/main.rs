@@ -11,6 +11,7 @@ mod life;
 mod mqtt;
 mod plugins;
 mod readme;
+mod suites;
 mod support;
 mod tls;
 mod websocket;

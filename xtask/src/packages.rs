@@ -19,6 +19,7 @@ pub(crate) const FOR_TESTS: &[Need] = &[
     Need { program: "python3", package: "python3" },
     Need { program: "node", package: "nodejs" },
     Need { program: "npm", package: "npm" },
+    Need { program: "openssl", package: "openssl" },
 ];
 
 /// The peer that the benchmarks measure beside Midge.
