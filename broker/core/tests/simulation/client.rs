@@ -23,6 +23,8 @@ use crate::server::ruling;
 /// A client, connected or not.
 pub(crate) struct Client {
     pub(crate) name: Name,
+    /// The session that its state belongs to.
+    session: Option<u64>,
     /// Messages of its own that are not acknowledged, in their order.
     outgoing: VecDeque<Outgoing>,
     /// QoS 2 messages it has received and not yet released.
@@ -116,6 +118,7 @@ impl Client {
     pub(crate) fn new(name: Name) -> Self {
         Self {
             name,
+            session: None,
             outgoing: VecDeque::new(),
             incoming: BTreeSet::new(),
             refused: BTreeSet::new(),

@@ -208,9 +208,14 @@ impl Oracle {
         self.sessions.get(name).is_some_and(|session| session.wire == Some(wire))
     }
 
-    /// Whether the client came back to a session, which a version 3.1 client is not told.
+    /// Whether the client came back to its session.
     pub(crate) fn is_resumed(&self, name: Name) -> bool {
         self.sessions.get(name).is_some_and(|session| session.resumed)
+    }
+
+    /// When the client's session was made, which tells it from any other.
+    pub(crate) fn session(&self, name: Name) -> Option<u64> {
+        self.sessions.get(name).map(|session| session.made)
     }
 
     /// Whether the client has a session to come back to.

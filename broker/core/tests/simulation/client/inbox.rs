@@ -78,10 +78,16 @@ impl Client {
             }
             link.aliases_out_maximum = connack.properties.topic_alias_maximum.unwrap_or(0);
         }
-        // Version 3.1 has no way to say so (its CONNACK has no flags), and these clients are told by a higher power.
-        let told =
-            if link.version == ProtocolVersion::V31 { oracle.is_resumed(self.name) } else { connack.session_present };
-        if told {
+        let right = link.version > ProtocolVersion::V31 && oracle.is_resumed(self.name);
+        if oracle.is_current(self.name, link.wire) && connack.session_present != right {
+            return Err(format!("{} was not told the truth, Session Present: {right} [MQTT-3.2.2-2]", self.name));
+        }
+        // Version 3.1 has no way to say so (its CONNACK has no flags), and nobody can know that a session was made anew on a
+        // connection of which no CONNACK came: these clients are told by a higher power.
+        let session = oracle.session(self.name);
+        let same = std::mem::replace(&mut self.session, session) == session;
+        let present = connack.session_present || link.version == ProtocolVersion::V31;
+        if present && same {
             self.resume();
         } else {
             self.forget();

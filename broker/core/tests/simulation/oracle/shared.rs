@@ -141,10 +141,15 @@ impl Oracle {
         ended || copy.left.contains(&member)
     }
 
-    /// Whether somebody has to get this and nobody has. At QoS 1 it may not get lost as long as there is a member; at QoS 2
-    /// a member whose session ends may take it along.
+    /// Whether somebody has to get this and nobody has.
     fn is_missing(&self, copy: &SharedCopy) -> bool {
-        let must = copy.must && copy.receipts.is_empty() && !is_over(copy.expires_at, self.now);
+        copy.receipts.is_empty() && self.has_to_come(copy)
+    }
+
+    /// Whether somebody has to get this. At QoS 1 it may not get lost as long as there is a member; at QoS 2
+    /// a member whose session ends may take it along.
+    fn has_to_come(&self, copy: &SharedCopy) -> bool {
+        let must = copy.must && !is_over(copy.expires_at, self.now);
         let at_least_once = |(_, _, form): &(Name, u64, Form)| form.qos == QoS::AtLeastOnce;
         let kept = !copy.orphaned && copy.members.iter().chain(&copy.joined).all(at_least_once);
         let is_here = |(name, made, _): &(Name, u64, Form)| !self.has_left(copy, (*name, *made));
@@ -176,9 +181,7 @@ impl Oracle {
         let shared = || self.shared.iter().filter(|copy| is_it(copy.publication));
         let due =
             own().filter(|copy| copy.must && copy.lost == Loss::No && !is_over(copy.expires_at, self.now)).count()
-                + shared()
-                    .filter(|copy| copy.lost == Loss::No && (self.is_missing(copy) || !copy.receipts.is_empty()))
-                    .count();
+                + shared().filter(|copy| copy.lost == Loss::No && self.has_to_come(copy)).count();
         let deliveries = |copy: &SharedCopy| {
             let delivery = |receipt: &SharedReceipt| (receipt.member, receipt.receipt.packet_id);
             copy.receipts.iter().map(delivery).collect::<BTreeSet<_>>().len()
