@@ -65,7 +65,7 @@ impl Oracle {
     }
 
     /// The session's copies that this can be: likely ones not yet received.
-    fn find_own(&self, session: &Session, seen: &Seen, likely: impl Fn(&Copy) -> bool) -> Vec<usize> {
+    pub(super) fn find_own(&self, session: &Session, seen: &Seen, likely: impl Fn(&Copy) -> bool) -> Vec<usize> {
         let fits = |copy: &Copy| {
             // The first attempt to send something is not marked as a repetition [MQTT-3.3.1-1].
             let may_repeat = !seen.dup || copy.made < session.connected;

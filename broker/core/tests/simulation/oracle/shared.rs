@@ -47,7 +47,26 @@ impl Oracle {
             self.shared[place].receipts.push(SharedReceipt::new(member, seen));
             return true;
         }
-        self.take_from_another(member, seen, Self::free_place)
+        self.take_from_another(member, seen, Self::free_place) || self.take_from_own(member, seen)
+    }
+
+    /// Lets whoever took the copy that this is have one that it is owed itself.
+    fn take_from_own(&mut self, member: Member, seen: &Seen) -> bool {
+        for place in 0..self.shared.len() {
+            let [taken] = self.shared[place].receipts.as_slice() else { continue };
+            let name = taken.member.0;
+            let Some(session) = self.sessions.get(name).filter(|session| session.made == taken.member.1) else {
+                continue;
+            };
+            let own = self.find_own(session, &taken.seen, |copy| copy.lost != Loss::Yes);
+            if let Some(own) = own.first().copied().filter(|_| self.is_for(&self.shared[place], member, seen)) {
+                let receipt = taken.receipt;
+                self.shared[place].receipts = vec![SharedReceipt::new(member, seen)];
+                self.sessions.entry(name).and_modify(|session| session.owed[own].receipt = Some(receipt));
+                return true;
+            }
+        }
+        false
     }
 
     /// Lets whoever took the copy that this is do with another, if there is one for it.
