@@ -138,6 +138,8 @@ impl Oracle {
     /// older for the newer.
     fn check_not_stale(&self, session: &Session, copy: &Copy) -> Verdict {
         let this = &self.publications[copy.publication];
+        // One that was sent twice may have come for its first time, before this one.
+        let once = |number: u32| self.publications.iter().filter(|other| other.number == number).count() == 1;
         let newer = session.owed.iter().find(|later| {
             let other = &self.publications[later.publication];
             later.publication > copy.publication
@@ -145,6 +147,7 @@ impl Oracle {
                 && other.number != this.number
                 && later.form.qos == copy.form.qos
                 && later.receipt.is_some()
+                && once(other.number)
         });
         match newer.filter(|_| !session.shares) {
             Some(newer) => {

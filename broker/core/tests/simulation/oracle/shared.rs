@@ -53,14 +53,14 @@ impl Oracle {
     /// Lets whoever took the copy that this is have one that it is owed itself.
     fn take_from_own(&mut self, member: Member, seen: &Seen) -> bool {
         for place in 0..self.shared.len() {
-            let [taken] = self.shared[place].receipts.as_slice() else { continue };
+            let Some(taken) = self.shared[place].only_taken() else { continue };
             let name = taken.member.0;
             let Some(session) = self.sessions.get(name).filter(|session| session.made == taken.member.1) else {
                 continue;
             };
             let own = self.find_own(session, &taken.seen, |copy| copy.lost != Loss::Yes);
             if let Some(own) = own.first().copied().filter(|_| self.is_for(&self.shared[place], member, seen)) {
-                let receipt = taken.receipt;
+                let receipt = self.shared[place].receipts.last().map_or(taken.receipt, |last| last.receipt);
                 self.shared[place].receipts = vec![SharedReceipt::new(member, seen)];
                 self.sessions.entry(name).and_modify(|session| session.owed[own].receipt = Some(receipt));
                 return true;
@@ -77,14 +77,14 @@ impl Oracle {
         another: impl Fn(&Self, Member, &Seen) -> Option<usize>,
     ) -> bool {
         for place in 0..self.shared.len() {
-            let [taken] = self.shared[place].receipts.as_slice() else { continue };
+            let Some(taken) = self.shared[place].only_taken() else { continue };
             if !self.is_for(&self.shared[place], member, seen) {
                 continue;
             }
             if let Some(other) = another(self, taken.member, &taken.seen).filter(|other| *other != place) {
-                let taken = self.shared[place].receipts.pop();
+                let new = vec![SharedReceipt::new(member, seen)];
+                let taken = std::mem::replace(&mut self.shared[place].receipts, new);
                 self.shared[other].receipts.extend(taken);
-                self.shared[place].receipts.push(SharedReceipt::new(member, seen));
                 return true;
             }
         }
@@ -210,6 +210,12 @@ impl Oracle {
 }
 
 impl SharedCopy {
+    /// How it was received, by one member alone.
+    fn only_taken(&self) -> Option<&SharedReceipt> {
+        let first = self.receipts.first()?;
+        self.receipts.iter().all(|receipt| receipt.member == first.member).then_some(first)
+    }
+
     /// Whether this member may have been, or become, the one that gets it.
     pub(super) fn concerns(&self, member: Member) -> bool {
         self.members.iter().chain(&self.joined).any(|(name, made, _)| (*name, *made) == member)
