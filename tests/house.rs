@@ -9,6 +9,7 @@ const CRATES: &[(&str, &str, &[&str])] = &[
     ("midge-protocol", "broker/protocol", &[]),
     ("midge-core", "broker/core", &["midge-protocol"]),
     ("midge-host", "broker/host", &[]),
+    ("midge-storage", "broker/storage", &["midge-core", "midge-protocol"]),
     ("midge-server", "broker/server", &["midge-core", "midge-host", "midge-protocol"]),
     ("midge", ".", &["midge-server"]),
     ("midge-plugin-sdk", "plugin-sdk", &[]),

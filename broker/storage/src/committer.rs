@@ -1,0 +1,108 @@
+//! The one thread that writes.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::Shared;
+use crate::gathering::Writes;
+use crate::layout::{self, Space};
+
+/// What the store counts.
+#[derive(Debug, Default)]
+pub(crate) struct Figures {
+    pub(crate) commits: AtomicU64,
+    pub(crate) writes: AtomicU64,
+    pub(crate) bytes: AtomicU64,
+    pub(crate) failures: AtomicU64,
+    pub(crate) nanoseconds: AtomicU64,
+}
+
+/// Commits until the store is closed and everything is written.
+pub(crate) fn run(shared: &Shared, committed: &dyn Fn()) {
+    let mut last = Instant::now() - shared.settings.commit_interval;
+    let mut retry = RETRY_MIN;
+    while let Some((writes, ticket)) = next(shared, last) {
+        last = Instant::now();
+        match commit(shared, &writes) {
+            Ok(()) => {
+                retry = RETRY_MIN;
+                shared.failing.store(false, Ordering::Relaxed);
+                // From here on the database has them.
+                shared.waiting.lock().committing = None;
+                shared.durable.store(ticket, Ordering::Release);
+                shared.figures.commits.fetch_add(1, Ordering::Relaxed);
+                let took = u64::try_from(last.elapsed().as_nanos()).unwrap_or(u64::MAX);
+                shared.figures.nanoseconds.fetch_add(took, Ordering::Relaxed);
+                committed();
+            }
+            Err(_) => {
+                shared.figures.failures.fetch_add(1, Ordering::Relaxed);
+                shared.failing.store(true, Ordering::Relaxed);
+                let mut waiting = shared.waiting.lock();
+                waiting.committing = None;
+                // A reader may still hold on to them.
+                let writes = Arc::try_unwrap(writes).unwrap_or_else(|shared| (*shared).clone());
+                waiting.gathering.give_back(writes);
+                if waiting.closing {
+                    return;
+                }
+                shared.more.wait_for(&mut waiting, retry);
+                retry = (retry * 2).min(RETRY_MAX);
+            }
+        }
+    }
+}
+
+/// Waits for something to write; none when the store is to close and nothing is left.
+fn next(shared: &Shared, last: Instant) -> Option<(Arc<Writes>, u64)> {
+    let mut waiting = shared.waiting.lock();
+    loop {
+        let due = last + shared.settings.commit_interval;
+        let idle = waiting.ticket == shared.durable.load(Ordering::Relaxed);
+        if idle && waiting.closing {
+            return None;
+        }
+        if idle {
+            shared.more.wait(&mut waiting);
+        } else if Instant::now() < due && !waiting.closing {
+            shared.more.wait_until(&mut waiting, due);
+        } else {
+            let writes = Arc::new(waiting.gathering.take());
+            waiting.committing = Some(Arc::clone(&writes));
+            return Some((writes, waiting.ticket));
+        }
+    }
+}
+
+fn commit(shared: &Shared, writes: &Writes) -> fjall::Result<()> {
+    let keyspaces = &shared.keyspaces;
+    let mut batch = shared.database.batch().durability(Some(shared.settings.durability.persist_mode()));
+    for session in &writes.cleared {
+        let number = layout::session_key(*session);
+        for space in [Space::Subscriptions, Space::Received] {
+            for found in keyspaces.of(space).prefix(number) {
+                batch.remove(keyspaces.of(space), found.key()?);
+            }
+        }
+    }
+    let mut bytes = 0;
+    for ((space, key), value) in &writes.writes {
+        bytes += key.len();
+        match value {
+            Some(value) => {
+                bytes += value.len();
+                batch.insert(keyspaces.of(*space), &key[..], &value[..]);
+            }
+            None if space.is_written_once() => batch.remove_weak(keyspaces.of(*space), &key[..]),
+            None => batch.remove(keyspaces.of(*space), &key[..]),
+        }
+    }
+    shared.figures.writes.fetch_add(batch.len() as u64, Ordering::Relaxed);
+    shared.figures.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    batch.commit()
+}
+
+/// How soon a commit that failed is tried again, at first and at the longest.
+const RETRY_MIN: Duration = Duration::from_millis(100);
+const RETRY_MAX: Duration = Duration::from_secs(5);

@@ -1,0 +1,182 @@
+//! What a store holds when it is opened.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use fjall::{Database, Keyspace, PersistMode};
+use midge_core::{BodyId, EntryNumber, Message, SessionNumber, SessionRecord, SubscriptionRecord, Time};
+use midge_protocol::PacketId;
+
+use crate::OpenError;
+use crate::gathering::Gathering;
+use crate::layout::{self, Keyspaces, Step};
+use crate::record::{self, BadRecord};
+
+/// One thing that was found.
+#[derive(Debug)]
+pub enum Found {
+    /// A retained message.
+    Retained(Message),
+    /// A session, with everything that belongs to it.
+    Session(FoundSession),
+}
+
+/// A session that was found.
+#[derive(Debug, PartialEq)]
+pub struct FoundSession {
+    /// Its number.
+    pub session: SessionNumber,
+    /// What is known of it.
+    pub record: SessionRecord,
+    /// Its subscriptions.
+    pub subscriptions: Vec<SubscriptionRecord>,
+    /// QoS 2 messages from the client that wait for PUBREL.
+    pub received: Vec<PacketId>,
+    /// What it was to be sent, in order.
+    pub deliveries: Vec<FoundDelivery>,
+}
+
+/// A delivery that was found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FoundDelivery {
+    /// Its number.
+    pub entry: EntryNumber,
+    /// Its Packet Identifier, if it was sent.
+    pub packet_id: Option<PacketId>,
+    /// The message; none once PUBREC came.
+    pub message: Option<FoundMessage>,
+}
+
+/// A message that waits on the disk.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FoundMessage {
+    /// The name of its body.
+    pub body: BodyId,
+    /// When it expires.
+    pub expires_at: Option<Time>,
+    /// What queue limits count, see [`Message::weight`].
+    pub weight: u32,
+    /// What its subscriptions made of it.
+    pub delivery: midge_core::DeliveryRecord,
+}
+
+/// The version of the layout that is written.
+const LAYOUT: u8 = 1;
+
+/// Refuses what a later release wrote, and marks a new store.
+pub(crate) fn check_layout(directory: &Path, database: &Database, keyspaces: &Keyspaces) -> Result<(), OpenError> {
+    let failed = |error| OpenError::database(directory, &error);
+    match keyspaces.meta.get("layout").map_err(failed)?.as_deref() {
+        Some([LAYOUT]) => Ok(()),
+        Some(&[found]) => Err(OpenError::Layout { directory: directory.to_owned(), found, known: LAYOUT }),
+        Some(_) => Err(OpenError::record(directory, "meta", b"layout", BadRecord::Damaged)),
+        None => {
+            keyspaces.meta.insert("layout", [LAYOUT]).map_err(failed)?;
+            database.persist(PersistMode::SyncAll).map_err(failed)
+        }
+    }
+}
+
+/// Hands everything to `found` and tells `gathering` of it.
+pub(crate) fn recover(
+    directory: &Path,
+    keyspaces: &Keyspaces,
+    gathering: &mut Gathering,
+    found: &mut dyn FnMut(Found),
+) -> Result<(), OpenError> {
+    let recovery = Recovery { directory };
+    recovery.each("retained", &keyspaces.retained, |_, value| {
+        found(Found::Retained(record::read_message(value)?));
+        Ok(())
+    })?;
+    let mut sessions = HashMap::new();
+    recovery.each("sessions", &keyspaces.sessions, |key, value| {
+        let session = SessionNumber(layout::number_in(key).ok_or(BadRecord::Damaged)?);
+        let record = record::read_session(value)?;
+        sessions.insert(session, FoundSession::new(session, record));
+        Ok(())
+    })?;
+    // What belongs to no session came to the disk before its session did, or was left behind by one: nobody was promised it.
+    recovery.each("subscriptions", &keyspaces.subscriptions, |key, value| {
+        let Some(session) = owner(&mut sessions, key)? else { return Ok(()) };
+        let filter = std::str::from_utf8(&key[8..]).map_err(|_| BadRecord::Damaged)?;
+        session.subscriptions.push(record::read_subscription(filter, value)?);
+        Ok(())
+    })?;
+    recovery.each("received", &keyspaces.received, |key, _| {
+        let Some(session) = owner(&mut sessions, key)? else { return Ok(()) };
+        session.received.push(layout::packet_id_in(key).ok_or(BadRecord::Damaged)?);
+        Ok(())
+    })?;
+    recovery.each("deliveries", &keyspaces.deliveries, |key, value| {
+        let Some(session) = owner(&mut sessions, key)? else { return Ok(()) };
+        let (entry, step) = layout::delivery_in(key).ok_or(BadRecord::Damaged)?;
+        session.step(entry, step, value)
+    })?;
+    for session in sessions.into_values() {
+        session.tell(gathering);
+        found(Found::Session(session));
+    }
+    Ok(())
+}
+
+/// The session that a key starts with.
+fn owner<'a>(
+    sessions: &'a mut HashMap<SessionNumber, FoundSession>,
+    key: &[u8],
+) -> Result<Option<&'a mut FoundSession>, BadRecord> {
+    let session = SessionNumber(layout::number_in(key).ok_or(BadRecord::Damaged)?);
+    Ok(sessions.get_mut(&session))
+}
+
+struct Recovery<'a> {
+    directory: &'a Path,
+}
+
+impl Recovery<'_> {
+    fn each(
+        &self,
+        name: &str,
+        space: &Keyspace,
+        mut visit: impl FnMut(&[u8], &[u8]) -> Result<(), BadRecord>,
+    ) -> Result<(), OpenError> {
+        for pair in space.iter() {
+            let (key, value) = pair.into_inner().map_err(|error| OpenError::database(self.directory, &error))?;
+            visit(&key, &value).map_err(|error| OpenError::record(self.directory, name, &key, error))?;
+        }
+        Ok(())
+    }
+}
+
+impl FoundSession {
+    fn new(session: SessionNumber, record: SessionRecord) -> Self {
+        Self { session, record, subscriptions: Vec::new(), received: Vec::new(), deliveries: Vec::new() }
+    }
+
+    /// One step of a delivery. Its steps follow each other.
+    fn step(&mut self, entry: EntryNumber, step: Step, value: &[u8]) -> Result<(), BadRecord> {
+        match step {
+            Step::Queued => {
+                let message = Some(record::read_delivery(value)?);
+                self.deliveries.push(FoundDelivery { entry, packet_id: None, message });
+            }
+            Step::Sent => {
+                let sent = self.deliveries.last_mut().filter(|delivery| delivery.entry == entry);
+                sent.ok_or(BadRecord::Damaged)?.packet_id = Some(record::read_packet_id(value)?);
+            }
+            Step::Released => {
+                let packet_id = Some(record::read_packet_id(value)?);
+                self.deliveries.push(FoundDelivery { entry, packet_id, message: None });
+            }
+        }
+        Ok(())
+    }
+
+    fn tell(&self, gathering: &mut Gathering) {
+        gathering.found_session(self.session);
+        for FoundDelivery { entry, packet_id, message } in &self.deliveries {
+            let body = message.as_ref().map(|message| message.body);
+            gathering.found_delivery(self.session, *entry, body, packet_id.is_some());
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! A store as text, one JSON object a line: to look at, to keep a copy of, and to carry to another machine or release.
+//!
+//! The first line names the format. Then come retained messages and sessions; the deliveries of a session follow it, and
+//! a message that several deliveries share stands in the first of them. Payloads and other binary data are base64.
+
+mod lines;
+
+use std::collections::HashSet;
+use std::io::{self, BufRead, Write};
+use std::sync::Arc;
+
+use midge_core::{BodyId, Change, ConnectionNumber, SessionNumber, Store};
+
+use crate::{Found, FoundDelivery, FoundSession, Handle, ReadError};
+use lines::Line;
+
+/// Why a store could not be written as text, or text read into one.
+#[derive(Debug, thiserror::Error)]
+pub enum TransferError {
+    /// The text cannot be written or read.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The store cannot be read.
+    #[error(transparent)]
+    Store(#[from] ReadError),
+    /// A line is not what an export writes.
+    #[error("line {number}: {detail}")]
+    Line {
+        /// Which, from 1.
+        number: usize,
+        /// What is wrong with it.
+        detail: String,
+    },
+}
+
+/// How much was carried over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Carried {
+    /// Retained messages.
+    pub retained: u64,
+    /// Sessions.
+    pub sessions: u64,
+    /// Messages that wait for sessions, or are on their way to them.
+    pub deliveries: u64,
+}
+
+/// Writes a store as text, from what was found in it.
+pub struct Export<'a, W> {
+    store: &'a Handle,
+    out: W,
+    carried: Carried,
+    /// Bodies that were written.
+    bodies: HashSet<BodyId>,
+}
+
+impl<'a, W: Write> Export<'a, W> {
+    /// Begins with the first line.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn new(store: &'a Handle, out: W) -> Result<Self, TransferError> {
+        let mut export = Self { store, out, carried: Carried::default(), bodies: HashSet::new() };
+        export.line(&Line::Format(lines::FORMAT))?;
+        Ok(export)
+    }
+
+    /// Writes one thing that was found.
+    ///
+    /// # Errors
+    /// When a line cannot be written, or a message cannot be read.
+    pub fn found(&mut self, found: &Found) -> Result<(), TransferError> {
+        match found {
+            Found::Retained(message) => {
+                self.carried.retained += 1;
+                self.line(&Line::Retained(message.into()))
+            }
+            Found::Session(session) => self.session(session),
+        }
+    }
+
+    /// Ends, and says how much was written.
+    ///
+    /// # Errors
+    /// When the last of it cannot be written.
+    pub fn finish(mut self) -> Result<Carried, TransferError> {
+        self.out.flush()?;
+        Ok(self.carried)
+    }
+
+    fn session(&mut self, session: &FoundSession) -> Result<(), TransferError> {
+        self.carried.sessions += 1;
+        self.line(&Line::Session(session.into()))?;
+        for delivery in &session.deliveries {
+            self.delivery(delivery)?;
+        }
+        Ok(())
+    }
+
+    fn delivery(&mut self, delivery: &FoundDelivery) -> Result<(), TransferError> {
+        self.carried.deliveries += 1;
+        let message = match &delivery.message {
+            Some(kept) if self.bodies.insert(kept.body) => self.store.read(kept.body)?,
+            _ => None,
+        };
+        self.line(&Line::Delivery(lines::Delivery::new(delivery, message.as_ref())))
+    }
+
+    fn line(&mut self, line: &Line) -> Result<(), TransferError> {
+        serde_json::to_writer(&mut self.out, line).map_err(io::Error::from)?;
+        Ok(self.out.write_all(b"\n")?)
+    }
+}
+
+/// Reads an export into a store, which should be empty.
+///
+/// # Errors
+/// [`TransferError`], with the line that is at fault. What came before it is in the store.
+pub fn import(store: &Handle, text: impl BufRead) -> Result<Carried, TransferError> {
+    let mut import = Import { store, carried: Carried::default(), session: None };
+    for (index, line) in text.lines().enumerate() {
+        let at = |detail: String| TransferError::Line { number: index + 1, detail };
+        let line: Line = serde_json::from_str(&line?).map_err(|error| at(error.to_string()))?;
+        match (index, &line) {
+            (0, Line::Format(lines::FORMAT)) => continue,
+            (0, Line::Format(other)) => return Err(at(format!("format {other}, which this release does not know"))),
+            (0, _) => return Err(at("an export of Midge begins with its format".to_owned())),
+            _ => {}
+        }
+        import.line(line).map_err(at)?;
+    }
+    Ok(import.carried)
+}
+
+struct Import<'a> {
+    store: &'a Handle,
+    carried: Carried,
+    /// The session that the next deliveries belong to.
+    session: Option<SessionNumber>,
+}
+
+impl Import<'_> {
+    fn line(&mut self, line: Line) -> Result<(), String> {
+        let mut changes = Vec::new();
+        match line {
+            Line::Format(_) => return Err("the format is named once, at the beginning".to_owned()),
+            Line::Retained(message) => {
+                self.carried.retained += 1;
+                changes.push(Change::Retained(Arc::new(message.try_into()?)));
+            }
+            Line::Session(session) => {
+                self.carried.sessions += 1;
+                let number = SessionNumber(session.number);
+                self.session = Some(number);
+                session.into_changes(IMPORTER, &mut changes)?;
+            }
+            Line::Delivery(delivery) => {
+                self.carried.deliveries += 1;
+                let session = self.session.ok_or("a delivery follows the session it belongs to")?;
+                delivery.into_changes(session, self.store, &mut changes)?;
+            }
+        }
+        self.store.append(&mut changes);
+        Ok(())
+    }
+}
+
+/// Nobody was connected.
+const IMPORTER: ConnectionNumber = ConnectionNumber(0);

@@ -1,0 +1,7 @@
+//! Stores on a real disk: what is appended is found again, by whoever opens the store next.
+
+#![allow(clippy::unwrap_used, reason = "a failed expectation is the test's result")]
+
+mod reopening;
+mod support;
+mod transfer;

@@ -1,0 +1,121 @@
+//! Stores in temporary directories, and what is put into them.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use midge_core::{
+    BodyId, Change, ConnectionNumber, DeliveryRecord, EntryNumber, Message, SessionNumber, SessionRecord,
+    SubscriptionRecord,
+};
+use midge_protocol::{PacketId, QoS, TopicName};
+use midge_storage::{Durability, Found, FoundSession, Settings, Storage};
+
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+pub(crate) fn settings(directory: &Path) -> Settings {
+    Settings {
+        directory: directory.to_owned(),
+        durability: Durability::Fsync,
+        commit_interval: Duration::ZERO,
+        cache_bytes: 1 << 20,
+        waiting_bytes_max: 1 << 20,
+    }
+}
+
+/// What a store has, and the store.
+pub(crate) fn open(directory: &Path) -> (Storage, Vec<FoundSession>, Vec<Message>) {
+    let (mut sessions, mut retained) = (Vec::new(), Vec::new());
+    let storage = Storage::open(settings(directory), &mut |found| match found {
+        Found::Session(session) => sessions.push(session),
+        Found::Retained(message) => retained.push(message),
+    });
+    sessions.sort_by_key(|session| session.session);
+    (storage.unwrap(), sessions, retained)
+}
+
+pub(crate) fn message(topic: &str) -> Message {
+    Message::new(TopicName::new(topic).unwrap(), format!("payload of {topic}")).with_qos(QoS::ExactlyOnce)
+}
+
+pub(crate) fn delivery() -> DeliveryRecord {
+    DeliveryRecord { qos: QoS::ExactlyOnce, retain: false, subscription_ids: Vec::new(), shared: None }
+}
+
+pub(crate) fn queued(session: u64, entry: u64, body: u64, message: &Arc<Message>) -> Change {
+    Change::Queued {
+        session: SessionNumber(session),
+        entry: EntryNumber(entry),
+        body: BodyId(body),
+        message: Arc::clone(message),
+        delivery: delivery(),
+    }
+}
+
+pub(crate) fn record(client_id: &str) -> SessionRecord {
+    SessionRecord { client_id: client_id.into(), session_expiry: 60, expires_at: None, will: None, will_due: None }
+}
+
+pub(crate) fn session(session: u64, client_id: &str) -> Change {
+    let by = ConnectionNumber(1);
+    Change::Session { session: SessionNumber(session), by, record: record(client_id), inherited: None }
+}
+
+pub(crate) fn subscription(filter: &str) -> SubscriptionRecord {
+    SubscriptionRecord {
+        filter: filter.into(),
+        qos: QoS::AtLeastOnce,
+        no_local: true,
+        retain_as_published: false,
+        subscription_id: None,
+    }
+}
+
+/// Everything a session can have.
+pub(crate) fn story(body: &Arc<Message>) -> Vec<Change> {
+    let (session_number, by) = (SessionNumber(1), ConnectionNumber(1));
+    let id = |id| PacketId::new(id).unwrap();
+    vec![
+        session(1, "one"),
+        Change::Subscribed { session: session_number, by, subscription: subscription("a/#") },
+        Change::Received { session: session_number, by, packet_id: id(77) },
+        queued(1, 1, 10, body),
+        queued(1, 2, 10, body),
+        queued(1, 3, 10, body),
+        queued(1, 4, 10, body),
+        Change::Sent { session: session_number, entry: EntryNumber(1), packet_id: id(1) },
+        Change::Sent { session: session_number, entry: EntryNumber(2), packet_id: id(2) },
+        Change::Released { session: session_number, entry: EntryNumber(1), packet_id: id(1) },
+        Change::Finished { session: session_number, entry: EntryNumber(3) },
+        Change::Retained(Arc::new(message("kept").with_retain(true))),
+        Change::Retained(Arc::new(message("cleared").with_retain(true))),
+        Change::RetainedCleared { topic: "cleared".into() },
+    ]
+}
+
+pub(crate) fn check_story(sessions: &[FoundSession], retained: &[Message]) {
+    let [found] = sessions else { panic!("{sessions:?}") };
+    assert_eq!(found.record, record("one"));
+    assert_eq!(found.subscriptions, [subscription("a/#")]);
+    assert_eq!(found.received, [PacketId::new(77).unwrap()]);
+    let deliveries: Vec<_> = found
+        .deliveries
+        .iter()
+        .map(|one| (one.entry.0, one.packet_id.map(PacketId::get), one.message.as_ref().map(|kept| kept.body)))
+        .collect();
+    assert_eq!(deliveries, [(1, Some(1), None), (2, Some(2), Some(BodyId(10))), (4, None, Some(BodyId(10)))]);
+    assert_eq!(retained, [message("kept").with_retain(true)]);
+}
+
+pub(crate) fn copy_directory(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_directory(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
