@@ -14,6 +14,7 @@ const CRATES: &[(&str, &str, &[&str])] = &[
     ("midge", ".", &["midge-server"]),
     ("midge-plugin-sdk", "plugin-sdk", &[]),
     ("midge-bench", "tests/bench", &["midge-protocol"]),
+    ("midge-crash", "tests/crash", &["midge-protocol"]),
     ("xtask", "xtask", &[]),
 ];
 
