@@ -138,7 +138,7 @@ impl Oracle {
     /// older for the newer.
     fn check_not_stale(&self, session: &Session, copy: &Copy) -> Verdict {
         let this = &self.publications[copy.publication];
-        // One that was sent twice may have come for its first time, before this one.
+        // Which of two that look alike came is not to be known where a message was sent twice.
         let once = |number: u32| self.publications.iter().filter(|other| other.number == number).count() == 1;
         let newer = session.owed.iter().find(|later| {
             let other = &self.publications[later.publication];
@@ -149,7 +149,7 @@ impl Oracle {
                 && later.receipt.is_some()
                 && once(other.number)
         });
-        match newer.filter(|_| !session.shares) {
+        match newer.filter(|_| !session.shares && once(this.number)) {
             Some(newer) => {
                 let newer = self.publications[newer.publication].number;
                 Err(format!("m{} was sent as retained after m{newer}, which replaced it", this.number))
