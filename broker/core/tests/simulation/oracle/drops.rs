@@ -144,15 +144,22 @@ impl Oracle {
     /// A full queue loses the message that waited longest or the one that just came, as the operator chose. Either way
     /// there have to be more than it may hold.
     fn drop_from_queue(&mut self, drop: &Drop<'_>) -> bool {
-        let Self { sessions, shared, limits, .. } = self;
+        let Self { sessions, shared, limits, publications, .. } = self;
         let Some((name, session)) = find(sessions, drop.name) else { return true };
         if session.shares {
             mark_shared(shared, (name, session.made));
             session.mark(drop.count, 0, |copy| copy.form.qos > QoS::AtMostOnce);
             return true;
         }
-        let waits = |copy: &&mut Copy| copy.waits() && copy.receipt.is_none() && copy.lost != Loss::Yes;
-        let waiting = session.owed.iter_mut().filter(waits).count() - session.queue_drops;
+        let number = |copy: &Copy| publications[copy.publication].number;
+        // A message that came as retained looks like the same one, published again.
+        let stands_in = |copy: &Copy| {
+            let came = |other: &Copy| other.waits() && other.receipt.is_some() && number(other) == number(copy);
+            copy.form.qos > QoS::AtMostOnce && session.owed.iter().any(came)
+        };
+        let here = |copy: &&Copy| copy.receipt.is_none() && copy.lost != Loss::Yes && (copy.waits() || stands_in(copy));
+        let perhaps_gone = session.owed.iter().filter(here).filter(|copy| copy.lost == Loss::Perhaps).count();
+        let waiting = session.owed.iter().filter(here).count() - session.queue_drops.min(perhaps_gone);
         let full = waiting >= session.queue_max + drop.count as usize;
         let newest = session.owed.iter_mut().rfind(|copy| copy.waits());
         match (limits.queue_policy, drop.routed, newest) {
