@@ -95,11 +95,12 @@ impl Broker {
             if !state.belongs_to(connection.number) {
                 return Err(ReasonCode::UnspecifiedError);
             }
-            let own = OwnSubscription { filter: asked.filter.into(), options };
-            let subscription = own.record();
-            let existed = self.list(&mut state, own)?;
-            let by = connection.number;
-            effects.note(session, &state, |session| Change::Subscribed { session, by, subscription });
+            let (at, existed) = self.list(&mut state, OwnSubscription { filter: asked.filter.into(), options })?;
+            effects.note(session, &state, |session| Change::Subscribed {
+                session,
+                by: connection.number,
+                subscription: state.subscriptions[at].record(),
+            });
             existed
         };
         self.subscriptions.subscribe(inner, share, session, options);
@@ -123,12 +124,12 @@ impl Broker {
         Ok((options.qos, owed))
     }
 
-    /// Puts a subscription on the session's own list, and says whether its filter was there.
-    fn list(&self, state: &mut State, own: OwnSubscription) -> Result<bool, ReasonCode> {
+    /// Puts a subscription on the session's own list, and says where, and whether its filter was there.
+    fn list(&self, state: &mut State, own: OwnSubscription) -> Result<(usize, bool), ReasonCode> {
         match state.subscription(&own.filter) {
             Ok(at) => {
                 state.subscriptions[at] = own;
-                Ok(true)
+                Ok((at, true))
             }
             Err(_) if state.subscriptions.len() >= self.limits.subscriptions_max as usize => {
                 Err(ReasonCode::QuotaExceeded)
@@ -138,7 +139,7 @@ impl Broker {
                     state.subscriptions.reserve_exact(1);
                 }
                 state.subscriptions.insert(at, own);
-                Ok(false)
+                Ok((at, false))
             }
         }
     }
