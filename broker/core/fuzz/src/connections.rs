@@ -12,6 +12,8 @@
 mod packets;
 #[path = "connections/seat.rs"]
 mod seat;
+#[path = "../../tests/simulation/store.rs"]
+mod store;
 #[path = "connections/tape.rs"]
 mod tape;
 #[path = "connections/watch.rs"]
@@ -19,14 +21,12 @@ mod watch;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use midge_core::{
-    Broker, Change, Effects, Limits, MemoryStore, Message, Origin, OutboxPolicy, QueuePolicy, Store, Ticket, Time,
-};
+use midge_core::{Broker, Effects, Limits, MemoryStore, Message, Origin, OutboxPolicy, QueuePolicy, Store, Time};
 use midge_protocol::{QoS, ReasonCode, TopicName};
 
 use seat::Seat;
+use store::{Handle, LateStore};
 use tape::Tape;
 
 /// Client Identifiers. Fewer than places to sit, so that sessions are taken over.
@@ -60,7 +60,7 @@ struct Hub {
     broker: Broker,
     effects: Effects,
     now: Time,
-    store: Option<Arc<Tardy>>,
+    store: Option<Arc<LateStore>>,
     /// Every client there ever was, and every topic that may be retained.
     client_ids: BTreeSet<String>,
     topics: BTreeSet<String>,
@@ -89,7 +89,7 @@ impl House {
             packet_bytes_max: 4096,
             ..Limits::default()
         };
-        let store = tape.yes().then(Arc::<Tardy>::default);
+        let store = tape.yes().then(Arc::<LateStore>::default);
         let boxed: Box<dyn Store> = match &store {
             Some(store) => Box::new(Handle(Arc::clone(store))),
             None => Box::new(MemoryStore),
@@ -221,7 +221,7 @@ impl Hub {
 
     fn commit(&mut self) {
         if let Some(store) = &self.store {
-            store.safe.store(store.taken.load(Ordering::Relaxed), Ordering::Relaxed);
+            store.commit();
             self.broker.committed();
         }
     }
@@ -245,29 +245,5 @@ impl Hub {
             }
         }
         self.flush();
-    }
-}
-
-/// A store that says only when told so that what it took is safe.
-#[derive(Default)]
-struct Tardy {
-    taken: AtomicU64,
-    safe: AtomicU64,
-}
-
-struct Handle(Arc<Tardy>);
-
-impl Store for Handle {
-    fn is_volatile(&self) -> bool {
-        false
-    }
-
-    fn append(&self, changes: &mut Vec<Change>) -> Ticket {
-        let count = changes.drain(..).len() as u64;
-        Ticket(self.0.taken.fetch_add(count, Ordering::Relaxed) + count)
-    }
-
-    fn is_durable(&self, ticket: Ticket) -> bool {
-        ticket.0 <= self.0.safe.load(Ordering::Relaxed)
     }
 }
