@@ -1,44 +1,30 @@
 //! The one thread that writes.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::Shared;
 use crate::gathering::Writes;
 use crate::layout::{self, Space};
 
-/// What the store counts.
-#[derive(Debug, Default)]
-pub(crate) struct Figures {
-    pub(crate) commits: AtomicU64,
-    pub(crate) writes: AtomicU64,
-    pub(crate) bytes: AtomicU64,
-    pub(crate) failures: AtomicU64,
-    pub(crate) nanoseconds: AtomicU64,
-}
-
 /// Commits until the store is closed and everything is written.
 pub(crate) fn run(shared: &Shared, committed: &dyn Fn()) {
-    let mut last = Instant::now() - shared.settings.commit_interval;
+    let mut last = None;
     let mut retry = RETRY_MIN;
     while let Some((writes, ticket)) = next(shared, last) {
-        last = Instant::now();
+        last = Some(Instant::now());
         match commit(shared, &writes) {
             Ok(()) => {
                 retry = RETRY_MIN;
-                shared.failing.store(false, Ordering::Relaxed);
+                *shared.failure.lock() = None;
                 // From here on the database has them.
                 shared.waiting.lock().committing = None;
                 shared.durable.store(ticket, Ordering::Release);
-                shared.figures.commits.fetch_add(1, Ordering::Relaxed);
-                let took = u64::try_from(last.elapsed().as_nanos()).unwrap_or(u64::MAX);
-                shared.figures.nanoseconds.fetch_add(took, Ordering::Relaxed);
                 committed();
             }
-            Err(_) => {
-                shared.figures.failures.fetch_add(1, Ordering::Relaxed);
-                shared.failing.store(true, Ordering::Relaxed);
+            Err(error) => {
+                *shared.failure.lock() = Some(error.to_string());
                 let mut waiting = shared.waiting.lock();
                 waiting.committing = None;
                 // A reader may still hold on to them.
@@ -55,17 +41,17 @@ pub(crate) fn run(shared: &Shared, committed: &dyn Fn()) {
 }
 
 /// Waits for something to write; none when the store is to close and nothing is left.
-fn next(shared: &Shared, last: Instant) -> Option<(Arc<Writes>, u64)> {
+fn next(shared: &Shared, last: Option<Instant>) -> Option<(Arc<Writes>, u64)> {
     let mut waiting = shared.waiting.lock();
     loop {
-        let due = last + shared.settings.commit_interval;
+        let due = last.map(|last| last + shared.settings.commit_interval).filter(|due| Instant::now() < *due);
         let idle = waiting.ticket == shared.durable.load(Ordering::Relaxed);
         if idle && waiting.closing {
             return None;
         }
         if idle {
             shared.more.wait(&mut waiting);
-        } else if Instant::now() < due && !waiting.closing {
+        } else if let Some(due) = due.filter(|_| !waiting.closing) {
             shared.more.wait_until(&mut waiting, due);
         } else {
             let writes = Arc::new(waiting.gathering.take());
@@ -86,20 +72,13 @@ fn commit(shared: &Shared, writes: &Writes) -> fjall::Result<()> {
             }
         }
     }
-    let mut bytes = 0;
     for ((space, key), value) in &writes.writes {
-        bytes += key.len();
         match value {
-            Some(value) => {
-                bytes += value.len();
-                batch.insert(keyspaces.of(*space), &key[..], &value[..]);
-            }
+            Some(value) => batch.insert(keyspaces.of(*space), &key[..], &value[..]),
             None if space.is_written_once() => batch.remove_weak(keyspaces.of(*space), &key[..]),
             None => batch.remove(keyspaces.of(*space), &key[..]),
         }
     }
-    shared.figures.writes.fetch_add(batch.len() as u64, Ordering::Relaxed);
-    shared.figures.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
     batch.commit()
 }
 

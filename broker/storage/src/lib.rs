@@ -15,7 +15,7 @@ mod transfer;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -73,8 +73,8 @@ struct Shared {
     /// Something waits, or the store is to close.
     more: Condvar,
     durable: AtomicU64,
-    failing: AtomicBool,
-    figures: committer::Figures,
+    /// Why the last commit failed, if it did.
+    failure: Mutex<Option<String>>,
 }
 
 #[derive(Default)]
@@ -118,8 +118,7 @@ impl Storage {
             keyspaces,
             more: Condvar::new(),
             durable: AtomicU64::new(0),
-            failing: AtomicBool::new(false),
-            figures: committer::Figures::default(),
+            failure: Mutex::default(),
         });
         Ok(Self { shared, committer: None, _lock: lock })
     }
@@ -167,21 +166,22 @@ impl Handle {
     pub fn read(&self, body: BodyId) -> Result<Option<Message>, ReadError> {
         let waiting = self.0.waiting.lock();
         let unwritten = waiting.gathering.body(body).or_else(|| waiting.committing.as_ref()?.body(body));
-        if let Some(bytes) = unwritten {
-            return Ok(Some(record::read_message(bytes)?));
-        }
+        let unwritten = unwritten.map(<[u8]>::to_vec);
         // In this order: a body that is not there any more was committed or removed before the lock was taken.
         drop(waiting);
+        if let Some(bytes) = unwritten {
+            return Ok(Some(record::read_message(&bytes)?));
+        }
         match self.0.keyspaces.bodies.get(layout::body_key(body))? {
             Some(bytes) => Ok(Some(record::read_message(&bytes)?)),
             None => Ok(None),
         }
     }
 
-    /// Whether the disk does not take what it is given, so that nothing more can be promised.
+    /// Why the disk does not take what it is given, if it does not: nothing more can be promised then.
     #[must_use]
-    pub fn is_failing(&self) -> bool {
-        self.0.failing.load(Ordering::Relaxed)
+    pub fn failure(&self) -> Option<String> {
+        self.0.failure.lock().clone()
     }
 }
 

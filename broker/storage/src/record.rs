@@ -25,7 +25,7 @@ pub enum BadRecord {
 /// The version that is written.
 const VERSION: u8 = 1;
 
-/// The record of a message. Empty where the message cannot be written as a packet, which then cannot be sent either.
+/// The record of a message.
 pub(crate) fn message(message: &Message) -> Vec<u8> {
     let mut bytes = vec![VERSION];
     put_message(&mut bytes, message);
