@@ -68,12 +68,13 @@ async fn a_method_that_nobody_serves_is_nobodys() {
 
 #[tokio::test]
 async fn an_exchange_needs_no_instance_but_its_state() {
-    let host = load(vec![plugin("first")]).await.unwrap();
+    let mut one_instance = Guest::new(&["enhanced-authn", "http"]).spec("first");
+    one_instance.limits.instances_max = 1;
+    let host = load(vec![one_instance]).await.unwrap();
     let mut exchanges = Vec::new();
     for name in ["carl", "cecil", "celia"] {
         exchanges.push((name, challenged(&host, name).await));
     }
-    assert_eq!(host.plugins()[0].instances, 1);
     for (name, exchange) in exchanges {
         let step = proceed(&host, exchange, "f").await;
         let ExchangeStep::Allowed { grant, .. } = step else { panic!("{step:?}") };
