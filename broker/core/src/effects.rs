@@ -168,7 +168,7 @@ impl Effects {
         if self.changes.is_empty() {
             return Ticket::default();
         }
-        broker.store.append(&mut self.changes)
+        broker.store.append(&mut self.changes, Some(crate::store::Durability::Fsync))
     }
 
     /// Moves the replies into the connection's outbox, or behind the store's ticket.

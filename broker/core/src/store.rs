@@ -7,12 +7,14 @@
 //! Batches of several threads reach the store in any order. So everything in a change has a number that is never used twice,
 //! and a store that meets the end of something before its beginning forgets both.
 
-use std::sync::Arc;
+mod change;
+mod kept;
 
-use midge_protocol::{PacketId, QoS, SubscriptionId};
+use midge_protocol::ReasonCode;
 
-use crate::session::ConnectionNumber;
-use crate::{Message, Time, Will};
+use crate::Message;
+pub use change::{Change, DeliveryRecord, Inheritance, SessionRecord, SubscriptionRecord};
+pub use kept::{Kept, KeptDelivery, KeptMessage, KeptSession};
 
 /// Keeps sessions and retained messages beyond the life of the process.
 pub trait Store: Send + Sync {
@@ -20,11 +22,57 @@ pub trait Store: Send + Sync {
     fn is_volatile(&self) -> bool;
 
     /// Takes over the changes of one batch, in their order, and leaves the list empty. All of them become durable together, when
-    /// the ticket does. Never blocks on the disk.
-    fn append(&self, changes: &mut Vec<Change>) -> Ticket;
+    /// the ticket does. `awaited` says how safe they must be for the acknowledgements that wait for the ticket; where none
+    /// waits, they may be written whenever it suits. Never blocks on the disk.
+    fn append(&self, changes: &mut Vec<Change>, awaited: Option<Durability>) -> Ticket;
 
     /// Whether everything up to and including this ticket is safe.
     fn is_durable(&self, ticket: Ticket) -> bool;
+
+    /// A message that waits for a session, by its body; none if there is no such body. May wait for the disk.
+    ///
+    /// # Errors
+    /// [`Unreadable`].
+    fn read(&self, body: BodyId) -> Result<Option<Message>, Unreadable>;
+
+    /// Whether it keeps up. Asked for every message, so it costs next to nothing.
+    fn health(&self) -> Health;
+}
+
+/// When a message is safe enough to be acknowledged. Each is safer than the one before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Durability {
+    /// At once: it is lost with the process.
+    Memory,
+    /// When the operating system has it: it survives the end of the process.
+    Os,
+    /// When it is on stable storage: it survives the loss of power.
+    #[default]
+    Fsync,
+}
+
+/// Whether a store keeps up with what it is given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Health {
+    /// It does.
+    #[default]
+    Good,
+    /// More waits to be written than is good: publishers are slowed down.
+    Behind,
+    /// It cannot take more: what needs it is refused with this reason, 0x97 where the disk is full or much too slow, 0x80 where
+    /// it fails.
+    Refusing(ReasonCode),
+}
+
+/// Why a message cannot be read back.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    /// The disk does not answer: it may be there another time.
+    #[error("{0}")]
+    Failed(String),
+    /// What is there is not what was written.
+    #[error("{0}")]
+    Damaged(String),
 }
 
 /// A store's promise: the position up to which it must have written. Tickets of one store only grow; the first, 0, stands for
@@ -44,160 +92,6 @@ pub struct EntryNumber(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BodyId(pub u64);
 
-/// One change of durable state. Only sessions that outlive their connection are ever mentioned.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Change {
-    /// A session was created, resumed or left: all of this replaces what was known of it.
-    Session {
-        /// Which.
-        session: SessionNumber,
-        /// Who says so. What an earlier connection says of the session is out of date, however late it comes.
-        by: ConnectionNumber,
-        /// What is known of it.
-        record: SessionRecord,
-        /// Where it was taken from a connection that may not have said its last word: everything that connection knew.
-        inherited: Option<Box<Inheritance>>,
-    },
-    /// The session and everything that belongs to it is gone.
-    SessionEnded {
-        /// Which.
-        session: SessionNumber,
-    },
-    /// A subscription was made or replaced.
-    Subscribed {
-        /// The session.
-        session: SessionNumber,
-        /// Its connection.
-        by: ConnectionNumber,
-        /// What it is.
-        subscription: SubscriptionRecord,
-    },
-    /// A subscription was removed.
-    Unsubscribed {
-        /// The session.
-        session: SessionNumber,
-        /// Its connection.
-        by: ConnectionNumber,
-        /// The Topic Filter as the client wrote it.
-        filter: Box<str>,
-    },
-    /// A message waits for the session.
-    Queued {
-        /// The session.
-        session: SessionNumber,
-        /// The delivery's number.
-        entry: EntryNumber,
-        /// The name of its body.
-        body: BodyId,
-        /// The body, for a store that does not have it yet.
-        message: Arc<Message>,
-        /// What its subscriptions made of it.
-        delivery: DeliveryRecord,
-    },
-    /// PUBLISH was sent under this Packet Identifier.
-    Sent {
-        /// The session.
-        session: SessionNumber,
-        /// The delivery's number.
-        entry: EntryNumber,
-        /// Its Packet Identifier.
-        packet_id: PacketId,
-    },
-    /// PUBREC came: the message may be forgotten, its Packet Identifier waits for PUBCOMP.
-    Released {
-        /// The session.
-        session: SessionNumber,
-        /// The delivery's number.
-        entry: EntryNumber,
-        /// Its Packet Identifier.
-        packet_id: PacketId,
-    },
-    /// The delivery is over: acknowledged, dropped, or handed to somebody else.
-    Finished {
-        /// The session.
-        session: SessionNumber,
-        /// The delivery's number.
-        entry: EntryNumber,
-    },
-    /// A QoS 2 message came from the client and was routed; its Packet Identifier is taken until PUBREL.
-    Received {
-        /// The session.
-        session: SessionNumber,
-        /// Its connection.
-        by: ConnectionNumber,
-        /// The Packet Identifier.
-        packet_id: PacketId,
-    },
-    /// PUBREL came for it.
-    Completed {
-        /// The session.
-        session: SessionNumber,
-        /// Its connection.
-        by: ConnectionNumber,
-        /// The Packet Identifier.
-        packet_id: PacketId,
-    },
-    /// A message is retained for its topic.
-    Retained(Arc<Message>),
-    /// The retained message of this topic is gone.
-    RetainedCleared {
-        /// The topic.
-        topic: Box<str>,
-    },
-}
-
-/// What is kept of a session besides its subscriptions and messages.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SessionRecord {
-    /// Its Client Identifier.
-    pub client_id: Arc<str>,
-    /// Its Session Expiry Interval in seconds; `u32::MAX`: never.
-    pub session_expiry: u32,
-    /// When it ends if nobody comes back; none while it has a connection, or if it never ends.
-    pub expires_at: Option<Time>,
-    /// Its Will, if that is not published.
-    pub will: Option<Box<Will>>,
-    /// When the Will is due; none while it is connected.
-    pub will_due: Option<Time>,
-}
-
-/// What a session has when it is taken from one connection by another.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Inheritance {
-    /// All its subscriptions.
-    pub subscriptions: Vec<SubscriptionRecord>,
-    /// The Packet Identifiers of QoS 2 messages from the client that wait for PUBREL.
-    pub received: Vec<PacketId>,
-}
-
-/// A subscription of a session.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SubscriptionRecord {
-    /// The Topic Filter as the client wrote it, `$share/…` included.
-    pub filter: Box<str>,
-    /// The `QoS` that was granted.
-    pub qos: QoS,
-    /// No Local.
-    pub no_local: bool,
-    /// Retain As Published.
-    pub retain_as_published: bool,
-    /// Its Subscription Identifier.
-    pub subscription_id: Option<SubscriptionId>,
-}
-
-/// What the subscriptions of a session made of a message.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DeliveryRecord {
-    /// The `QoS` it is delivered with.
-    pub qos: QoS,
-    /// The RETAIN flag it is delivered with.
-    pub retain: bool,
-    /// The Subscription Identifiers it is delivered with.
-    pub subscription_ids: Vec<SubscriptionId>,
-    /// The shared subscription that gave it to this session, `$share/NAME/FILTER`.
-    pub shared: Option<Box<str>>,
-}
-
 /// Keeps nothing: whatever is in memory is all there is, so every ticket is durable at once.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MemoryStore;
@@ -207,12 +101,20 @@ impl Store for MemoryStore {
         true
     }
 
-    fn append(&self, changes: &mut Vec<Change>) -> Ticket {
+    fn append(&self, changes: &mut Vec<Change>, _awaited: Option<Durability>) -> Ticket {
         changes.clear();
         Ticket::default()
     }
 
     fn is_durable(&self, _ticket: Ticket) -> bool {
         true
+    }
+
+    fn read(&self, _body: BodyId) -> Result<Option<Message>, Unreadable> {
+        Ok(None)
+    }
+
+    fn health(&self) -> Health {
+        Health::Good
     }
 }

@@ -4,6 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use fjall::PersistMode;
+use midge_core::Durability;
+
 use crate::Shared;
 use crate::gathering::Writes;
 use crate::layout::{self, Space};
@@ -12,9 +15,9 @@ use crate::layout::{self, Space};
 pub(crate) fn run(shared: &Shared, committed: &dyn Fn()) {
     let mut last = None;
     let mut retry = RETRY_MIN;
-    while let Some((writes, ticket)) = next(shared, last) {
+    while let Some(Next { writes, ticket, awaited }) = next(shared, last) {
         last = Some(Instant::now());
-        match commit(shared, &writes) {
+        match commit(shared, &writes, awaited) {
             Ok(()) => {
                 retry = RETRY_MIN;
                 *shared.failure.lock() = None;
@@ -30,6 +33,7 @@ pub(crate) fn run(shared: &Shared, committed: &dyn Fn()) {
                 // A reader may still hold on to them.
                 let writes = Arc::try_unwrap(writes).unwrap_or_else(|shared| (*shared).clone());
                 waiting.gathering.give_back(writes);
+                waiting.awaited = waiting.awaited.max(awaited);
                 if waiting.closing {
                     return;
                 }
@@ -40,8 +44,15 @@ pub(crate) fn run(shared: &Shared, committed: &dyn Fn()) {
     }
 }
 
+/// What one commit writes.
+struct Next {
+    writes: Arc<Writes>,
+    ticket: u64,
+    awaited: Option<Durability>,
+}
+
 /// Waits for something to write; none when the store is to close and nothing is left.
-fn next(shared: &Shared, last: Option<Instant>) -> Option<(Arc<Writes>, u64)> {
+fn next(shared: &Shared, last: Option<Instant>) -> Option<Next> {
     let mut waiting = shared.waiting.lock();
     loop {
         let due = last.map(|last| last + shared.settings.commit_interval).filter(|due| Instant::now() < *due);
@@ -56,14 +67,14 @@ fn next(shared: &Shared, last: Option<Instant>) -> Option<(Arc<Writes>, u64)> {
         } else {
             let writes = Arc::new(waiting.gathering.take());
             waiting.committing = Some(Arc::clone(&writes));
-            return Some((writes, waiting.ticket));
+            return Some(Next { writes, ticket: waiting.ticket, awaited: waiting.awaited.take() });
         }
     }
 }
 
-fn commit(shared: &Shared, writes: &Writes) -> fjall::Result<()> {
+fn commit(shared: &Shared, writes: &Writes, awaited: Option<Durability>) -> fjall::Result<()> {
     let keyspaces = &shared.keyspaces;
-    let mut batch = shared.database.batch().durability(Some(shared.settings.durability.persist_mode()));
+    let mut batch = shared.database.batch().durability(Some(persist_mode(awaited)));
     for session in &writes.cleared {
         let number = layout::session_key(*session);
         for space in [Space::Subscriptions, Space::Received] {
@@ -80,6 +91,13 @@ fn commit(shared: &Shared, writes: &Writes) -> fjall::Result<()> {
         }
     }
     batch.commit()
+}
+
+fn persist_mode(awaited: Option<Durability>) -> PersistMode {
+    match awaited {
+        Some(Durability::Fsync) => PersistMode::SyncData,
+        Some(Durability::Os | Durability::Memory) | None => PersistMode::Buffer,
+    }
 }
 
 /// How soon a commit that failed is tried again, at first and at the longest.

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use midge_core::Unreadable;
+
 use crate::record::BadRecord;
 
 /// Why a store cannot be opened.
@@ -46,13 +48,22 @@ pub enum OpenError {
 
 /// Why a message cannot be read.
 #[derive(Debug, thiserror::Error)]
-pub enum ReadError {
+pub(crate) enum ReadError {
     /// The disk, or the database on it.
     #[error("the store cannot be read: {0}")]
     Database(#[from] fjall::Error),
     /// What is there is not what was written.
     #[error("the store holds {0}")]
     Record(#[from] BadRecord),
+}
+
+impl From<ReadError> for Unreadable {
+    fn from(error: ReadError) -> Self {
+        match &error {
+            ReadError::Database(_) => Self::Failed(error.to_string()),
+            ReadError::Record(_) => Self::Damaged(error.to_string()),
+        }
+    }
 }
 
 impl OpenError {

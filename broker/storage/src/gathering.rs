@@ -32,7 +32,7 @@ pub(crate) struct Gathering {
     /// Sessions whose subscriptions and received Packet Identifiers are to be removed, whichever there are.
     cleared: Vec<SessionNumber>,
     /// Deliveries that are kept, and how far they have come.
-    deliveries: BTreeMap<(SessionNumber, EntryNumber), Kept>,
+    deliveries: BTreeMap<(SessionNumber, EntryNumber), Held>,
     /// How many deliveries need a body.
     bodies: HashMap<BodyId, u32, Hasher>,
     /// What was said of deliveries before they were queued, or after they were over.
@@ -43,7 +43,7 @@ pub(crate) struct Gathering {
 
 /// A delivery the store has.
 #[derive(Clone, Copy)]
-struct Kept {
+struct Held {
     /// None once PUBREC came.
     body: Option<BodyId>,
     sent: bool,
@@ -90,7 +90,7 @@ impl Gathering {
         body: Option<BodyId>,
         sent: bool,
     ) {
-        self.deliveries.insert((session, entry), Kept { body, sent });
+        self.deliveries.insert((session, entry), Held { body, sent });
         if let Some(body) = body {
             *self.bodies.entry(body).or_default() += 1;
         }
@@ -228,7 +228,7 @@ impl Gathering {
         }
         let value = record::delivery(body, message, delivery);
         self.put_once(Space::Deliveries, &layout::delivery_key(session, entry, Step::Queued), || value);
-        self.deliveries.insert((session, entry), Kept { body: Some(body), sent: false });
+        self.deliveries.insert((session, entry), Held { body: Some(body), sent: false });
         if let Some(packet_id) = stray.sent {
             self.sent(session, entry, packet_id);
         }
@@ -255,7 +255,7 @@ impl Gathering {
             self.strays.entry((session, entry)).released = Some(packet_id);
             return;
         };
-        let before = std::mem::replace(kept, Kept { body: None, sent: false });
+        let before = std::mem::replace(kept, Held { body: None, sent: false });
         self.forget_message(session, entry, before);
         let key = layout::delivery_key(session, entry, Step::Released);
         self.write(Space::Deliveries, &key, Some(record::packet_id(packet_id).to_vec()));
@@ -273,10 +273,10 @@ impl Gathering {
     }
 
     /// The delivery needs its message no longer.
-    fn forget_message(&mut self, session: SessionNumber, entry: EntryNumber, kept: Kept) {
-        let Some(body) = kept.body else { return };
+    fn forget_message(&mut self, session: SessionNumber, entry: EntryNumber, held: Held) {
+        let Some(body) = held.body else { return };
         self.remove_once(Space::Deliveries, &layout::delivery_key(session, entry, Step::Queued));
-        if kept.sent {
+        if held.sent {
             self.remove_once(Space::Deliveries, &layout::delivery_key(session, entry, Step::Sent));
         }
         let Some(needed) = self.bodies.get_mut(&body) else { return };

@@ -19,36 +19,25 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use fjall::{Database, PersistMode};
-use midge_core::{BodyId, Change, Message, Store, Ticket};
+use fjall::Database;
+use midge_core::{BodyId, Change, Durability, Health, Kept, Message, Store, Ticket, Unreadable};
+use midge_protocol::ReasonCode;
 use parking_lot::{Condvar, Mutex};
 
-pub use error::{OpenError, ReadError};
+pub use error::OpenError;
+use error::ReadError;
 pub use record::BadRecord;
-pub use recovery::{Found, FoundDelivery, FoundMessage, FoundSession};
 pub use transfer::{Carried, Export, TransferError, import};
 
 use gathering::{Gathering, Writes};
 use layout::Keyspaces;
 use lock::Lock;
 
-/// When what was written counts as safe.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Durability {
-    /// When it is on stable storage: it survives the loss of power.
-    #[default]
-    Fsync,
-    /// When the operating system has it: it survives the end of the process.
-    Os,
-}
-
 /// How a store is kept.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The directory, made if there is none.
     pub directory: PathBuf,
-    /// When what was written counts as safe.
-    pub durability: Durability,
     /// The least time between two commits; more makes commits larger and acknowledgements later.
     pub commit_interval: Duration,
     /// Memory for parts of the disk that were read or are about to be, in bytes.
@@ -84,6 +73,8 @@ struct Waiting {
     committing: Option<Arc<Writes>>,
     /// The ticket of the latest batch.
     ticket: u64,
+    /// How safe it must become, by what waits for it; none waits for what is there so far.
+    awaited: Option<Durability>,
     closing: bool,
 }
 
@@ -97,7 +88,7 @@ impl Storage {
     ///
     /// # Errors
     /// [`OpenError`], with the file or record that cannot be used.
-    pub fn open(settings: Settings, found: &mut dyn FnMut(Found)) -> Result<Self, OpenError> {
+    pub fn open(settings: Settings, found: &mut dyn FnMut(Kept)) -> Result<Self, OpenError> {
         let directory = settings.directory.as_path();
         std::fs::create_dir_all(directory).map_err(|error| directory_error(directory, error))?;
         let lock = Lock::take(directory)?;
@@ -160,10 +151,7 @@ impl Handle {
     }
 
     /// A message by its body; none if the store has no such body.
-    ///
-    /// # Errors
-    /// When the disk cannot be read, or what is on it is not what was written.
-    pub fn read(&self, body: BodyId) -> Result<Option<Message>, ReadError> {
+    fn find(&self, body: BodyId) -> Result<Option<Message>, ReadError> {
         let waiting = self.0.waiting.lock();
         let unwritten = waiting.gathering.body(body).or_else(|| waiting.committing.as_ref()?.body(body));
         let unwritten = unwritten.map(<[u8]>::to_vec);
@@ -190,8 +178,9 @@ impl Store for Handle {
         false
     }
 
-    fn append(&self, changes: &mut Vec<Change>) -> Ticket {
+    fn append(&self, changes: &mut Vec<Change>, awaited: Option<Durability>) -> Ticket {
         let mut waiting = self.0.waiting.lock();
+        waiting.awaited = waiting.awaited.max(awaited);
         for change in changes.drain(..) {
             waiting.gathering.change(change);
         }
@@ -205,13 +194,18 @@ impl Store for Handle {
     fn is_durable(&self, ticket: Ticket) -> bool {
         ticket.0 <= self.0.durable.load(Ordering::Acquire)
     }
-}
 
-impl Durability {
-    fn persist_mode(self) -> PersistMode {
-        match self {
-            Self::Fsync => PersistMode::SyncData,
-            Self::Os => PersistMode::Buffer,
+    fn read(&self, body: BodyId) -> Result<Option<Message>, Unreadable> {
+        Ok(self.find(body)?)
+    }
+
+    fn health(&self) -> Health {
+        if self.0.failure.lock().is_some() {
+            Health::Refusing(ReasonCode::UnspecifiedError)
+        } else if self.is_behind() {
+            Health::Behind
+        } else {
+            Health::Good
         }
     }
 }

@@ -6,10 +6,10 @@
 use std::sync::Arc;
 
 use bytes::{Buf, BufMut};
-use midge_core::{BodyId, DeliveryRecord, Message, Properties, SessionRecord, SubscriptionRecord, Time, Will};
+use midge_core::{
+    BodyId, DeliveryRecord, KeptMessage, Message, Properties, SessionRecord, SubscriptionRecord, Time, Will,
+};
 use midge_protocol::{Decoded, Decoder, Packet, PacketId, ProtocolVersion, Publish, QoS, SubscriptionId, TopicName};
-
-use crate::recovery::FoundMessage;
 
 /// A value that is not what was written, or was written by a later release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -100,7 +100,7 @@ pub(crate) fn delivery(body: BodyId, message: &Message, record: &DeliveryRecord)
     bytes
 }
 
-pub(crate) fn read_delivery(bytes: &[u8]) -> Result<FoundMessage, BadRecord> {
+pub(crate) fn read_delivery(bytes: &[u8]) -> Result<KeptMessage, BadRecord> {
     let mut bytes = versioned(bytes)?;
     let qos = take_qos(&mut bytes)?;
     let retain = take_flag(&mut bytes)?;
@@ -112,7 +112,7 @@ pub(crate) fn read_delivery(bytes: &[u8]) -> Result<FoundMessage, BadRecord> {
         .map(|_| SubscriptionId::new(bytes.try_get_u32().map_err(damaged)?).ok_or(BadRecord::Damaged))
         .collect::<Result<_, _>>()?;
     let shared = if bytes.is_empty() { None } else { Some(take_text(&mut bytes)?.into()) };
-    Ok(FoundMessage { body, expires_at, weight, delivery: DeliveryRecord { qos, retain, subscription_ids, shared } })
+    Ok(KeptMessage { body, expires_at, weight, delivery: DeliveryRecord { qos, retain, subscription_ids, shared } })
 }
 
 pub(crate) fn packet_id(id: PacketId) -> [u8; 2] {

@@ -4,61 +4,12 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use fjall::{Database, Keyspace, PersistMode};
-use midge_core::{BodyId, EntryNumber, Message, SessionNumber, SessionRecord, SubscriptionRecord, Time};
-use midge_protocol::PacketId;
+use midge_core::{EntryNumber, Kept, KeptDelivery, KeptSession, SessionNumber, SessionRecord};
 
 use crate::OpenError;
 use crate::gathering::Gathering;
 use crate::layout::{self, Keyspaces, Step};
 use crate::record::{self, BadRecord};
-
-/// One thing that was found.
-#[derive(Debug)]
-pub enum Found {
-    /// A retained message.
-    Retained(Message),
-    /// A session, with everything that belongs to it.
-    Session(FoundSession),
-}
-
-/// A session that was found.
-#[derive(Debug, PartialEq)]
-pub struct FoundSession {
-    /// Its number.
-    pub session: SessionNumber,
-    /// What is known of it.
-    pub record: SessionRecord,
-    /// Its subscriptions.
-    pub subscriptions: Vec<SubscriptionRecord>,
-    /// QoS 2 messages from the client that wait for PUBREL.
-    pub received: Vec<PacketId>,
-    /// What it was to be sent, in order.
-    pub deliveries: Vec<FoundDelivery>,
-}
-
-/// A delivery that was found.
-#[derive(Clone, Debug, PartialEq)]
-pub struct FoundDelivery {
-    /// Its number.
-    pub entry: EntryNumber,
-    /// Its Packet Identifier, if it was sent.
-    pub packet_id: Option<PacketId>,
-    /// The message; none once PUBREC came.
-    pub message: Option<FoundMessage>,
-}
-
-/// A message that waits on the disk.
-#[derive(Clone, Debug, PartialEq)]
-pub struct FoundMessage {
-    /// The name of its body.
-    pub body: BodyId,
-    /// When it expires.
-    pub expires_at: Option<Time>,
-    /// What queue limits count, see [`Message::weight`].
-    pub weight: u32,
-    /// What its subscriptions made of it.
-    pub delivery: midge_core::DeliveryRecord,
-}
 
 /// The version of the layout that is written.
 const LAYOUT: u8 = 1;
@@ -82,18 +33,18 @@ pub(crate) fn recover(
     directory: &Path,
     keyspaces: &Keyspaces,
     gathering: &mut Gathering,
-    found: &mut dyn FnMut(Found),
+    found: &mut dyn FnMut(Kept),
 ) -> Result<(), OpenError> {
     let recovery = Recovery { directory };
     recovery.each("retained", &keyspaces.retained, |_, value| {
-        found(Found::Retained(record::read_message(value)?));
+        found(Kept::Retained(record::read_message(value)?));
         Ok(())
     })?;
     let mut sessions = HashMap::new();
     recovery.each("sessions", &keyspaces.sessions, |key, value| {
         let session = SessionNumber(layout::number_in(key).ok_or(BadRecord::Damaged)?);
         let record = record::read_session(value)?;
-        sessions.insert(session, FoundSession::new(session, record));
+        sessions.insert(session, kept(session, record));
         Ok(())
     })?;
     // What belongs to no session came to the disk before its session did, or was left behind by one: nobody was promised it.
@@ -111,20 +62,20 @@ pub(crate) fn recover(
     recovery.each("deliveries", &keyspaces.deliveries, |key, value| {
         let Some(session) = owner(&mut sessions, key)? else { return Ok(()) };
         let (entry, step) = layout::delivery_in(key).ok_or(BadRecord::Damaged)?;
-        session.step(entry, step, value)
+        take_step(session, entry, step, value)
     })?;
     for session in sessions.into_values() {
-        session.tell(gathering);
-        found(Found::Session(session));
+        tell(&session, gathering);
+        found(Kept::Session(session));
     }
     Ok(())
 }
 
 /// The session that a key starts with.
 fn owner<'a>(
-    sessions: &'a mut HashMap<SessionNumber, FoundSession>,
+    sessions: &'a mut HashMap<SessionNumber, KeptSession>,
     key: &[u8],
-) -> Result<Option<&'a mut FoundSession>, BadRecord> {
+) -> Result<Option<&'a mut KeptSession>, BadRecord> {
     let session = SessionNumber(layout::number_in(key).ok_or(BadRecord::Damaged)?);
     Ok(sessions.get_mut(&session))
 }
@@ -148,35 +99,33 @@ impl Recovery<'_> {
     }
 }
 
-impl FoundSession {
-    fn new(session: SessionNumber, record: SessionRecord) -> Self {
-        Self { session, record, subscriptions: Vec::new(), received: Vec::new(), deliveries: Vec::new() }
-    }
+fn kept(session: SessionNumber, record: SessionRecord) -> KeptSession {
+    KeptSession { session, record, subscriptions: Vec::new(), received: Vec::new(), deliveries: Vec::new() }
+}
 
-    /// One step of a delivery. Its steps follow each other.
-    fn step(&mut self, entry: EntryNumber, step: Step, value: &[u8]) -> Result<(), BadRecord> {
-        match step {
-            Step::Queued => {
-                let message = Some(record::read_delivery(value)?);
-                self.deliveries.push(FoundDelivery { entry, packet_id: None, message });
-            }
-            Step::Sent => {
-                let sent = self.deliveries.last_mut().filter(|delivery| delivery.entry == entry);
-                sent.ok_or(BadRecord::Damaged)?.packet_id = Some(record::read_packet_id(value)?);
-            }
-            Step::Released => {
-                let packet_id = Some(record::read_packet_id(value)?);
-                self.deliveries.push(FoundDelivery { entry, packet_id, message: None });
-            }
+/// One step of a delivery. Its steps follow each other.
+fn take_step(session: &mut KeptSession, entry: EntryNumber, step: Step, value: &[u8]) -> Result<(), BadRecord> {
+    match step {
+        Step::Queued => {
+            let message = Some(record::read_delivery(value)?);
+            session.deliveries.push(KeptDelivery { entry, packet_id: None, message });
         }
-        Ok(())
+        Step::Sent => {
+            let sent = session.deliveries.last_mut().filter(|delivery| delivery.entry == entry);
+            sent.ok_or(BadRecord::Damaged)?.packet_id = Some(record::read_packet_id(value)?);
+        }
+        Step::Released => {
+            let packet_id = Some(record::read_packet_id(value)?);
+            session.deliveries.push(KeptDelivery { entry, packet_id, message: None });
+        }
     }
+    Ok(())
+}
 
-    fn tell(&self, gathering: &mut Gathering) {
-        gathering.found_session(self.session);
-        for FoundDelivery { entry, packet_id, message } in &self.deliveries {
-            let body = message.as_ref().map(|message| message.body);
-            gathering.found_delivery(self.session, *entry, body, packet_id.is_some());
-        }
+fn tell(session: &KeptSession, gathering: &mut Gathering) {
+    gathering.found_session(session.session);
+    for KeptDelivery { entry, packet_id, message } in &session.deliveries {
+        let body = message.as_ref().map(|message| message.body);
+        gathering.found_delivery(session.session, *entry, body, packet_id.is_some());
     }
 }

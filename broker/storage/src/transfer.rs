@@ -9,9 +9,9 @@ use std::collections::HashSet;
 use std::io::{self, BufRead, Write};
 use std::sync::Arc;
 
-use midge_core::{BodyId, Change, ConnectionNumber, SessionNumber, Store};
+use midge_core::{BodyId, Change, ConnectionNumber, Kept, KeptDelivery, KeptSession, SessionNumber, Store, Unreadable};
 
-use crate::{Found, FoundDelivery, FoundSession, Handle, ReadError};
+use crate::Handle;
 use lines::Line;
 
 /// Why a store could not be written as text, or text read into one.
@@ -22,7 +22,7 @@ pub enum TransferError {
     Io(#[from] io::Error),
     /// The store cannot be read.
     #[error(transparent)]
-    Store(#[from] ReadError),
+    Store(#[from] Unreadable),
     /// A line is not what an export writes.
     #[error("line {number}: {detail}")]
     Line {
@@ -68,13 +68,13 @@ impl<'a, W: Write> Export<'a, W> {
     ///
     /// # Errors
     /// When a line cannot be written, or a message cannot be read.
-    pub fn found(&mut self, found: &Found) -> Result<(), TransferError> {
+    pub fn found(&mut self, found: &Kept) -> Result<(), TransferError> {
         match found {
-            Found::Retained(message) => {
+            Kept::Retained(message) => {
                 self.carried.retained += 1;
                 self.line(&Line::Retained(message.into()))
             }
-            Found::Session(session) => self.session(session),
+            Kept::Session(session) => self.session(session),
         }
     }
 
@@ -87,7 +87,7 @@ impl<'a, W: Write> Export<'a, W> {
         Ok(self.carried)
     }
 
-    fn session(&mut self, session: &FoundSession) -> Result<(), TransferError> {
+    fn session(&mut self, session: &KeptSession) -> Result<(), TransferError> {
         self.carried.sessions += 1;
         self.line(&Line::Session(session.into()))?;
         for delivery in &session.deliveries {
@@ -96,7 +96,7 @@ impl<'a, W: Write> Export<'a, W> {
         Ok(())
     }
 
-    fn delivery(&mut self, delivery: &FoundDelivery) -> Result<(), TransferError> {
+    fn delivery(&mut self, delivery: &KeptDelivery) -> Result<(), TransferError> {
         self.carried.deliveries += 1;
         let message = match &delivery.message {
             Some(kept) if self.bodies.insert(kept.body) => self.store.read(kept.body)?,
@@ -159,7 +159,7 @@ impl Import<'_> {
                 delivery.into_changes(session, self.store, &mut changes)?;
             }
         }
-        self.store.append(&mut changes);
+        self.store.append(&mut changes, None);
         Ok(())
     }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::Mutex;
 
 use super::client::World;
-use crate::{Change, Store, Ticket};
+use crate::{BodyId, Change, Durability, Health, Message, Store, Ticket, Unreadable};
 
 /// A store whose disk is as slow as the test wants.
 #[derive(Clone, Default)]
@@ -33,7 +33,7 @@ impl Store for SlowStore {
         false
     }
 
-    fn append(&self, changes: &mut Vec<Change>) -> Ticket {
+    fn append(&self, changes: &mut Vec<Change>, _awaited: Option<Durability>) -> Ticket {
         let name = |change: &Change| format!("{change:?}").split([' ', '(', '{']).next().unwrap_or_default().to_owned();
         self.changes.lock().extend(changes.drain(..).map(|change| name(&change)));
         Ticket(self.appended.fetch_add(1, Ordering::Relaxed) + 1)
@@ -41,6 +41,14 @@ impl Store for SlowStore {
 
     fn is_durable(&self, ticket: Ticket) -> bool {
         ticket.0 <= self.durable.load(Ordering::Relaxed)
+    }
+
+    fn read(&self, _body: BodyId) -> Result<Option<Message>, Unreadable> {
+        Ok(None)
+    }
+
+    fn health(&self) -> Health {
+        Health::Good
     }
 }
 

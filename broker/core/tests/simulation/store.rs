@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use midge_core::{Change, Store, Ticket};
+use midge_core::{BodyId, Change, Durability, Health, Message, Store, Ticket, Unreadable};
 
 /// Remembers nothing but how much it was given, and says it is safe only when told so.
 #[derive(Default)]
@@ -27,12 +27,20 @@ impl Store for Handle {
         false
     }
 
-    fn append(&self, changes: &mut Vec<Change>) -> Ticket {
+    fn append(&self, changes: &mut Vec<Change>, _awaited: Option<Durability>) -> Ticket {
         let count = changes.drain(..).len() as u64;
         Ticket(self.0.taken.fetch_add(count, Ordering::Relaxed) + count)
     }
 
     fn is_durable(&self, ticket: Ticket) -> bool {
         ticket.0 <= self.0.safe.load(Ordering::Relaxed)
+    }
+
+    fn read(&self, _body: BodyId) -> Result<Option<Message>, Unreadable> {
+        Ok(None)
+    }
+
+    fn health(&self) -> Health {
+        Health::Good
     }
 }

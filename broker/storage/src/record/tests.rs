@@ -61,7 +61,7 @@ fn a_delivery_is_read_as_it_was_written() {
         let record = DeliveryRecord { qos: QoS::AtLeastOnce, retain: true, subscription_ids: ids.clone(), shared };
         let found = read_delivery(&delivery(BodyId(9), &message, &record)).unwrap();
         let weight = u32::try_from(message.weight()).unwrap();
-        assert_eq!(found, FoundMessage { body: BodyId(9), expires_at: message.expires_at(), weight, delivery: record });
+        assert_eq!(found, KeptMessage { body: BodyId(9), expires_at: message.expires_at(), weight, delivery: record });
     }
 }
 

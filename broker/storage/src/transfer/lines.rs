@@ -5,13 +5,13 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use midge_core::{
-    BodyId, Change, ConnectionNumber, DeliveryRecord, EntryNumber, Message, Properties, SessionNumber, SessionRecord,
-    SubscriptionRecord, Time, Will,
+    BodyId, Change, ConnectionNumber, DeliveryRecord, EntryNumber, KeptDelivery, KeptSession, Message, Properties,
+    SessionNumber, SessionRecord, Store, SubscriptionRecord, Time, Will,
 };
 use midge_protocol::{PacketId, QoS, SubscriptionId, TopicName};
 use serde::{Deserialize, Serialize};
 
-use crate::{FoundDelivery, FoundSession, Handle};
+use crate::Handle;
 
 /// The format that is written.
 pub(super) const FORMAT: u32 = 1;
@@ -153,8 +153,8 @@ impl TryFrom<MessageLine> for Message {
     }
 }
 
-impl From<&FoundSession> for SessionLine {
-    fn from(session: &FoundSession) -> Self {
+impl From<&KeptSession> for SessionLine {
+    fn from(session: &KeptSession) -> Self {
         let record = &session.record;
         Self {
             number: session.session.0,
@@ -226,7 +226,7 @@ impl TryFrom<SubscriptionLine> for SubscriptionRecord {
 
 impl Delivery {
     /// With the message, where it was not written before.
-    pub(super) fn new(delivery: &FoundDelivery, message: Option<&Message>) -> Self {
+    pub(super) fn new(delivery: &KeptDelivery, message: Option<&Message>) -> Self {
         let kept = delivery.message.as_ref();
         let record = kept.map(|kept| &kept.delivery);
         Self {

@@ -7,14 +7,14 @@ use std::time::Instant;
 use midge_core::{BodyId, Change, EntryNumber, SessionNumber, Store, Ticket};
 use midge_storage::{OpenError, Storage};
 
-use crate::support::{PATIENCE, check_story, copy_directory, message, open, queued, session, settings, story};
+use crate::support::{AWAITED, PATIENCE, check_story, copy_directory, message, open, queued, session, settings, story};
 
 #[test]
 fn everything_a_session_has_is_found_again() {
     let directory = tempfile::tempdir().unwrap();
     let (mut storage, ..) = open(directory.path());
     storage.start(|| {}).unwrap();
-    storage.handle().append(&mut story(&Arc::new(message("t"))));
+    storage.handle().append(&mut story(&Arc::new(message("t"))), AWAITED);
     drop(storage);
     // And once more, for what was read is what is kept.
     for _ in 0..2 {
@@ -30,7 +30,7 @@ fn a_ticket_is_durable_once_its_changes_would_survive() {
     let (mut storage, ..) = open(directory.path());
     let (told, committed) = channel();
     let handle = storage.handle();
-    let ticket = handle.append(&mut vec![session(1, "one")]);
+    let ticket = handle.append(&mut vec![session(1, "one")], AWAITED);
     assert!(!handle.is_durable(ticket), "nothing was written yet");
     assert!(handle.is_durable(Ticket::default()));
     storage.start(move || told.send(()).unwrap()).unwrap();
@@ -55,10 +55,10 @@ fn a_message_is_found_by_its_body_until_nobody_waits_for_it() {
         if sessions.is_empty() {
             let mut changes =
                 vec![session(1, "one"), session(2, "two"), queued(1, 1, 5, &body), queued(2, 1, 5, &body)];
-            storage.handle().append(&mut changes);
+            storage.handle().append(&mut changes, AWAITED);
         }
         let entry = EntryNumber(1);
-        storage.handle().append(&mut vec![Change::Finished { session: SessionNumber(finished), entry }]);
+        storage.handle().append(&mut vec![Change::Finished { session: SessionNumber(finished), entry }], AWAITED);
         drop(storage);
         let (_storage, sessions, _) = open(directory.path());
         assert_eq!(sessions.iter().map(|session| session.deliveries.len()).sum::<usize>(), left);
@@ -82,11 +82,11 @@ fn a_body_can_be_read_before_while_and_after_it_is_written() {
     let (mut storage, ..) = open(directory.path());
     let handle = storage.handle();
     let body = Arc::new(message("t"));
-    handle.append(&mut vec![session(1, "one"), queued(1, 1, 5, &body)]);
+    handle.append(&mut vec![session(1, "one"), queued(1, 1, 5, &body)], AWAITED);
     let read = || handle.read(BodyId(5)).unwrap();
     assert_eq!(read().as_ref(), Some(&*body));
     storage.start(|| {}).unwrap();
-    let last = handle.append(&mut vec![queued(1, 2, 6, &body)]);
+    let last = handle.append(&mut vec![queued(1, 2, 6, &body)], AWAITED);
     let deadline = Instant::now() + PATIENCE;
     while !handle.is_durable(last) {
         assert_eq!(read().as_ref(), Some(&*body));

@@ -5,18 +5,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use midge_core::{
-    BodyId, Change, ConnectionNumber, DeliveryRecord, EntryNumber, Message, SessionNumber, SessionRecord,
-    SubscriptionRecord,
+    BodyId, Change, ConnectionNumber, DeliveryRecord, Durability, EntryNumber, Kept, KeptSession, Message,
+    SessionNumber, SessionRecord, SubscriptionRecord,
 };
 use midge_protocol::{PacketId, QoS, TopicName};
-use midge_storage::{Durability, Found, FoundSession, Settings, Storage};
+use midge_storage::{Settings, Storage};
+
+/// What an acknowledgement asks for.
+pub(crate) const AWAITED: Option<Durability> = Some(Durability::Fsync);
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) fn settings(directory: &Path) -> Settings {
     Settings {
         directory: directory.to_owned(),
-        durability: Durability::Fsync,
         commit_interval: Duration::ZERO,
         cache_bytes: 1 << 20,
         waiting_bytes_max: 1 << 20,
@@ -24,11 +26,11 @@ pub(crate) fn settings(directory: &Path) -> Settings {
 }
 
 /// What a store has, and the store.
-pub(crate) fn open(directory: &Path) -> (Storage, Vec<FoundSession>, Vec<Message>) {
+pub(crate) fn open(directory: &Path) -> (Storage, Vec<KeptSession>, Vec<Message>) {
     let (mut sessions, mut retained) = (Vec::new(), Vec::new());
     let storage = Storage::open(settings(directory), &mut |found| match found {
-        Found::Session(session) => sessions.push(session),
-        Found::Retained(message) => retained.push(message),
+        Kept::Session(session) => sessions.push(session),
+        Kept::Retained(message) => retained.push(message),
     });
     sessions.sort_by_key(|session| session.session);
     (storage.unwrap(), sessions, retained)
@@ -93,7 +95,7 @@ pub(crate) fn story(body: &Arc<Message>) -> Vec<Change> {
     ]
 }
 
-pub(crate) fn check_story(sessions: &[FoundSession], retained: &[Message]) {
+pub(crate) fn check_story(sessions: &[KeptSession], retained: &[Message]) {
     let [found] = sessions else { panic!("{sessions:?}") };
     assert_eq!(found.record, record("one"));
     assert_eq!(found.subscriptions, [subscription("a/#")]);

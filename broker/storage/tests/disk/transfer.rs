@@ -5,7 +5,7 @@ use std::sync::Arc;
 use midge_core::Store;
 use midge_storage::{Carried, Export, Storage, TransferError, import};
 
-use crate::support::{check_story, message, open, settings, story};
+use crate::support::{AWAITED, check_story, message, open, settings, story};
 
 /// A store's export, from its directory.
 fn export(directory: &std::path::Path) -> (String, Carried) {
@@ -25,7 +25,7 @@ fn what_is_exported_can_be_imported_and_is_the_same() {
     let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (mut storage, ..) = open(from.path());
     storage.start(|| {}).unwrap();
-    storage.handle().append(&mut story(&Arc::new(message("t"))));
+    storage.handle().append(&mut story(&Arc::new(message("t"))), AWAITED);
     drop(storage);
     let (text, carried) = export(from.path());
     assert_eq!(carried, Carried { retained: 1, sessions: 1, deliveries: 3 });
