@@ -9,6 +9,8 @@ pub(crate) mod deliver;
 mod publish;
 mod registry;
 mod remains;
+mod restore;
+mod room;
 mod share;
 mod subscribe;
 mod tick;
@@ -22,10 +24,12 @@ use midge_protocol::{Packet, ReasonCode};
 use parking_lot::Mutex;
 
 pub use close::Ending;
+pub use deliver::Fetched;
 pub use publish::Decision;
 use registry::Registry;
 
 use crate::connection::Connection;
+use crate::durability::Durabilities;
 use crate::effects::Effects;
 use crate::limits::Limits;
 use crate::retained::Retained;
@@ -53,6 +57,7 @@ pub struct Broker {
     pub(crate) store: Box<dyn Store>,
     /// The store keeps nothing: changes need not be noted.
     volatile: bool,
+    pub(crate) durabilities: Durabilities,
     registry: Registry,
     subscriptions: SubscriptionIndex<Arc<Session>>,
     retained: Retained,
@@ -91,6 +96,7 @@ impl Broker {
     pub fn new(limits: Limits, store: Box<dyn Store>, seed: u64) -> Self {
         Self {
             volatile: store.is_volatile(),
+            durabilities: Durabilities::default(),
             registry: Registry::new(seed),
             subscriptions: SubscriptionIndex::new(seed, Sharing::default()),
             retained: Retained::new(seed, limits.retained_messages_max, limits.retained_bytes_max),
@@ -112,6 +118,12 @@ impl Broker {
     #[must_use]
     pub fn with_sharing(self, sharing: Sharing) -> Self {
         Self { subscriptions: SubscriptionIndex::new(self.seed, sharing), ..self }
+    }
+
+    /// The same broker, whose messages must be so safe before they are acknowledged.
+    #[must_use]
+    pub fn with_durability(self, durabilities: Durabilities) -> Self {
+        Self { durabilities, ..self }
     }
 
     /// The bounds this broker keeps.

@@ -1,6 +1,7 @@
 //! What one read batch brings about, gathered so that it happens once per batch rather than once per packet.
 
 use std::sync::Arc;
+use std::task::Waker;
 
 use hashbrown::HashMap;
 use midge_protocol::Packet;
@@ -8,11 +9,12 @@ use midge_protocol::Packet;
 use crate::broker::deliver::encoder::Encoder;
 use crate::connection::Connection;
 use crate::event::{DropReason, Event};
+use crate::session::hold::PartNumber;
 use crate::session::outbox::Outbox;
 use crate::session::state::{Link, State};
 use crate::session::{ConnectionNumber, Peer, Session};
 use crate::statistics::Counters;
-use crate::store::{Change, SessionNumber, Ticket};
+use crate::store::{Change, Durability, EntryNumber, Health, SessionNumber, Ticket};
 use crate::subscriptions::Subscriber;
 use crate::{Broker, Message};
 
@@ -28,6 +30,12 @@ pub struct Effects {
     replies: Vec<u8>,
     reply_to: Option<(Arc<Session>, ConnectionNumber)>,
     changes: Vec<Change>,
+    /// What sessions hold back until the batch's changes are safe.
+    held: HashMap<(u64, PartNumber), Arc<Session>, foldhash::fast::FixedState>,
+    /// What the batch's changes so far became in the store.
+    ticket: Ticket,
+    /// Tasks to wake when the batch ends.
+    wakers: Vec<Waker>,
     pub(crate) counters: Counters,
     pub(crate) encoder: Encoder,
     events: Vec<Event>,
@@ -45,6 +53,7 @@ impl Drop for Effects {
         for touched in &self.touched {
             touched.session.wake(touched.number);
         }
+        self.wakers.drain(..).for_each(Waker::wake);
     }
 }
 
@@ -52,6 +61,12 @@ struct Touched {
     session: Arc<Session>,
     number: ConnectionNumber,
     peer: Arc<dyn Peer>,
+}
+
+impl Touched {
+    fn new(session: &Arc<Session>, link: &Link) -> Self {
+        Self { session: Arc::clone(session), number: link.number, peer: Arc::clone(&link.peer) }
+    }
 }
 
 impl Effects {
@@ -65,6 +80,7 @@ impl Effects {
     /// 32 sessions inline, wakes the owners of the others, and adds its counters to the totals.
     pub fn flush(&mut self, broker: &Broker) {
         self.answer(broker);
+        self.ticket = Ticket::default();
         self.flush_touched();
         broker.totals.fold(&mut self.counters);
         self.congested = false;
@@ -108,6 +124,33 @@ impl Effects {
         }
     }
 
+    /// Notes a change of a delivery, if the store knows of it.
+    pub(crate) fn note_delivery(
+        &mut self,
+        session: &Session,
+        state: &State,
+        entry: EntryNumber,
+        change: impl FnOnce(SessionNumber) -> Change,
+    ) {
+        if entry > EntryNumber::default() {
+            self.note(session, state, change);
+        }
+    }
+
+    /// What is appended from now on leaves when this batch's changes are safe.
+    pub(crate) fn hold_back(&mut self, session: &Arc<Session>, outbox: &mut Outbox) {
+        let joined = |part| self.held.contains_key(&(session.id(), part));
+        if let Some(part) = outbox.hold(joined) {
+            self.held.insert((session.id(), part), Arc::clone(session));
+        }
+    }
+
+    /// A displaced connection has said its last word: what waits for that waits for this batch.
+    pub(crate) fn say_last_word(&mut self, session: Arc<Session>, part: PartNumber, broker: &Broker) {
+        self.held.insert((session.id(), part), session);
+        self.append(broker, Some(broker.durabilities.default));
+    }
+
     /// Notes what a session is now, if the store keeps it.
     pub(crate) fn note_session(&mut self, session: &Session, state: &State) {
         self.note(session, state, |number| Change::Session {
@@ -126,6 +169,8 @@ impl Effects {
             DropReason::TooLarge => &mut self.counters.dropped_too_large,
             DropReason::Expired => &mut self.counters.dropped_expired,
             DropReason::SessionEnded => &mut self.counters.dropped_session_ended,
+            DropReason::Unreadable => &mut self.counters.dropped_unreadable,
+            DropReason::Refused => &mut self.counters.refused_queue_full,
         };
         *counter += 1;
         let at = *self.drops.entry((session.id(), reason)).or_insert(self.events.len());
@@ -155,27 +200,44 @@ impl Effects {
     pub(crate) fn touch(&mut self, session: &Arc<Session>, link: &Link, outbox: &mut Outbox) {
         self.overdue |= outbox.len() > OVERDUE_BYTES && outbox.is_ready();
         if outbox.mark_dirty() {
-            self.touched.push(Touched {
-                session: Arc::clone(session),
-                number: link.number,
-                peer: Arc::clone(&link.peer),
-            });
+            self.touched.push(Touched::new(session, link));
         }
     }
 
-    /// Hands the changes so far to the store.
-    pub(crate) fn commit(&mut self, broker: &Broker) -> Ticket {
-        if self.changes.is_empty() {
-            return Ticket::default();
+    /// Hands the changes so far to the store, and says what acknowledgements of this batch wait for, if any do: `awaited`.
+    pub(crate) fn commit(&mut self, broker: &Broker, awaited: bool) -> Ticket {
+        if !self.changes.is_empty() {
+            let owed = self.changes.iter().filter_map(|change| self.level(change, broker)).max();
+            self.append(broker, owed.filter(|owed| awaited && *owed > Durability::Memory));
         }
-        broker.store.append(&mut self.changes, Some(crate::store::Durability::Fsync))
+        self.ticket
+    }
+
+    fn append(&mut self, broker: &Broker, awaited: Option<Durability>) {
+        let ticket = broker.store.append(&mut self.changes, awaited);
+        if awaited.is_some() {
+            self.ticket = self.ticket.max(ticket);
+        }
+        self.congested |= broker.store.health() != Health::Good;
+    }
+
+    /// How safe a change must be before it is spoken of; none if nobody ever waits for it.
+    fn level(&self, change: &Change, broker: &Broker) -> Option<Durability> {
+        match change {
+            Change::Queued { message, .. } | Change::Retained(message) => Some(broker.durabilities.of(message.topic())),
+            Change::RetainedCleared { topic } => Some(broker.durabilities.of(topic)),
+            Change::Sent { .. } if self.held.is_empty() => None,
+            Change::Finished { .. } => None,
+            _ => Some(broker.durabilities.default),
+        }
     }
 
     /// Moves the replies into the connection's outbox, or behind the store's ticket.
     pub(crate) fn answer(&mut self, broker: &Broker) {
-        let ticket = self.commit(broker);
-        let Some((session, number)) = self.reply_to.take() else { return };
+        let ticket = self.commit(broker, self.reply_to.is_some() || !self.held.is_empty());
         let durable = broker.store.is_durable(ticket);
+        self.settle(broker, ticket);
+        let Some((session, number)) = self.reply_to.take() else { return };
         let mut state = session.lock();
         if !state.belongs_to(number) {
             self.replies.clear();
@@ -194,9 +256,33 @@ impl Effects {
         self.replies.clear();
     }
 
+    /// What was held back for this batch now waits for its ticket, or leaves.
+    fn settle(&mut self, broker: &Broker, ticket: Ticket) {
+        for ((_, part), session) in std::mem::take(&mut self.held) {
+            let mut state = session.lock();
+            state.outbox.settle(part, ticket, |ticket| broker.store.is_durable(ticket));
+            let State { link, outbox, .. } = &mut *state;
+            let number = link.as_ref().map_or(ConnectionNumber::default(), |link| link.number);
+            if let Some(link) = link.as_ref().filter(|_| outbox.is_ready()) {
+                // Whoever promised to flush may have looked before there was anything to write.
+                self.touched.push(Touched::new(&session, link));
+            }
+            drop(state);
+            if !broker.store.is_durable(ticket) {
+                broker.wait_for(ticket, session, number);
+            }
+        }
+    }
+
+    /// Wakes a task when the batch ends.
+    pub(crate) fn wake(&mut self, waker: Option<Waker>) {
+        self.wakers.extend(waker);
+    }
+
     /// Writes to the sessions touched so far, or has their owners do it.
     pub(crate) fn flush_touched(&mut self) {
         self.overdue = false;
+        self.wakers.drain(..).for_each(Waker::wake);
         for (index, touched) in self.touched.drain(..).enumerate() {
             if index < INLINE_MAX {
                 touched.peer.flush(&touched.session, touched.number);

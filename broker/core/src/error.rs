@@ -135,6 +135,9 @@ pub enum Refusal {
     /// The broker holds `sessions_max` sessions.
     #[error("the broker holds its maximum of sessions")]
     TooManySessions,
+    /// The store takes nothing, so a session that is to last cannot be promised.
+    #[error("the store takes nothing at the moment, and the session is to last")]
+    StoreUnavailable,
     /// The client takes no packet as large as its CONNACK [MQTT-3.1.2-24].
     #[error("the CONNACK is larger than the client's maximum packet size")]
     ConnackTooLarge,
@@ -154,7 +157,7 @@ impl Refusal {
             Self::TooManyConnections | Self::TooManySessions => ReasonCode::QuotaExceeded,
             Self::ConnackTooLarge => ReasonCode::PacketTooLarge,
             // 0x8B is for DISCONNECT only.
-            Self::ShuttingDown => ReasonCode::ServerUnavailable,
+            Self::ShuttingDown | Self::StoreUnavailable => ReasonCode::ServerUnavailable,
             Self::AuthenticationTooLarge => ReasonCode::PacketTooLarge,
         }
     }

@@ -31,7 +31,7 @@ pub enum Event {
     MessageDropped {
         /// The client that did not get them.
         client_id: Arc<str>,
-        /// The topic of the first of them.
+        /// The topic of the first of them; empty where only the store knew it.
         topic: Box<str>,
         /// Why.
         reason: DropReason,
@@ -73,6 +73,10 @@ pub enum DropReason {
     Expired,
     /// The session it waited for ended.
     SessionEnded,
+    /// The store no longer has it, or has something else in its place.
+    Unreadable,
+    /// The session's queue was full, and the publisher was told so: nobody got it.
+    Refused,
 }
 
 impl DropReason {
@@ -85,6 +89,8 @@ impl DropReason {
             Self::TooLarge => "too_large",
             Self::Expired => "expired",
             Self::SessionEnded => "session_ended",
+            Self::Unreadable => "unreadable",
+            Self::Refused => "refused",
         }
     }
 }

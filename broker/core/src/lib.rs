@@ -11,6 +11,7 @@
 
 mod broker;
 mod connection;
+mod durability;
 mod effects;
 mod error;
 mod event;
@@ -27,14 +28,18 @@ mod time;
 mod wheel;
 mod will;
 
+// The model of a store is shared with tests from outside.
+#[cfg(test)]
+extern crate self as midge_core;
 #[cfg(test)]
 mod tests;
 
-pub use broker::{Broker, Decision, Ending, Origin};
+pub use broker::{Broker, Decision, Ending, Fetched, Origin};
 pub use connection::{
     Acknowledgement, AcknowledgementKind, Authenticating, AuthenticationStep, ConnectRequest, Connection, Inbound,
     Opening, Received, SessionOverrides, Topic,
 };
+pub use durability::Durabilities;
 pub use effects::Effects;
 pub use error::{ProtocolError, Refusal};
 pub use event::{DropReason, Event, SessionEnd};

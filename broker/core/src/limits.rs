@@ -39,7 +39,7 @@ pub struct Limits {
     pub queued_messages_max: u32,
     /// Bytes of the messages that wait for one session. Default 1 MiB.
     pub queued_bytes_max: u64,
-    /// Which message is dropped when a session's queue is full. Default the oldest.
+    /// What becomes of a message when a session's queue is full. Default: the oldest is dropped.
     pub queue_policy: QueuePolicy,
     /// Bytes encoded and not yet written on one connection; QoS 0 is dropped beyond, QoS 1 and 2 wait in the queue. Default 1 MiB.
     pub outbox_bytes_max: usize,
@@ -53,13 +53,16 @@ pub struct Limits {
     pub tick_work_max: usize,
 }
 
-/// Which message a full session queue loses.
+/// What a full session queue does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum QueuePolicy {
     /// The one that waited longest makes room.
     DropOldest,
     /// The one that just came is not taken.
     DropNewest,
+    /// Its publisher is told 0x97, and nobody gets it; version 3, which cannot be told, is disconnected. What has no publisher to
+    /// be told, such as a Will, is not taken, as with `DropNewest`.
+    Refuse,
 }
 
 /// What a client suffers whose outbox is full.

@@ -127,6 +127,17 @@ impl Message {
         OVERHEAD + self.topic.len() + self.payload.len() + properties
     }
 
+    /// The same message, as the store calls it.
+    pub(crate) fn named(self, body: BodyId) -> Self {
+        self.body.0.store(body.0, Ordering::Relaxed);
+        self
+    }
+
+    /// What the store calls its body, if it has been named.
+    pub(crate) fn named_body(&self) -> Option<BodyId> {
+        Some(self.body.0.load(Ordering::Relaxed)).filter(|&name| name != 0).map(BodyId)
+    }
+
     /// What the store calls its body; the first call names it.
     pub(crate) fn body(&self, name: impl FnOnce() -> u64) -> BodyId {
         let named = self.body.0.load(Ordering::Relaxed);

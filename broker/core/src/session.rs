@@ -3,6 +3,8 @@
 //! Each session has exactly one lock. It is never held together with another session's, nor while a peer writes or a
 //! waker wakes.
 
+pub(crate) mod delivery;
+pub(crate) mod hold;
 pub(crate) mod inbound;
 pub(crate) mod outbound;
 pub(crate) mod outbox;
@@ -21,9 +23,9 @@ use parking_lot::{Mutex, MutexGuard};
 
 pub use outbox::Chunk;
 use outbox::{Outbox, Writer, recycle};
-use state::{Link, State};
+use state::{Link, Loading, State};
 
-use crate::store::SessionNumber;
+use crate::store::{BodyId, SessionNumber};
 use crate::subscriptions::{Readiness, Subscriber, stable_hash};
 
 /// What the broker keeps for one Client Identifier, while connected and between connections.
@@ -58,6 +60,9 @@ pub enum Work {
     Write(Chunk),
     /// The outbox is empty and more waits for room: call [`Broker::drained`](crate::Broker::drained).
     Drained,
+    /// What is to be sent next waits in the store: [`Broker::fetch`](crate::Broker::fetch) it, away from the threads that serve
+    /// connections, and hand it to [`Broker::loaded`](crate::Broker::loaded). Others go on meanwhile.
+    Load(Vec<BodyId>),
     /// Close the connection, after a DISCONNECT with this reason (version 5), unless [`Session::is_cut_off`].
     Close(CloseReason),
 }
@@ -139,6 +144,10 @@ impl Session {
         if link.wants_room && outbox.len() == 0 {
             link.wants_room = false;
             return Poll::Ready(Work::Drained);
+        }
+        if link.loading == Loading::Wanted && !outbox.is_writing() {
+            link.loading = Loading::Underway;
+            return Poll::Ready(Work::Load(state.missing()));
         }
         register(&mut link.waker, context);
         Poll::Pending

@@ -97,6 +97,10 @@ statistics! {
         dropped_expired,
         /// Messages dropped because the session they waited for ended.
         dropped_session_ended,
+        /// Messages dropped because the store no longer has them, or has something else in their place.
+        dropped_unreadable,
+        /// Messages refused to their publishers because the queue of a session that would have got them was full.
+        refused_queue_full,
         /// Will Messages published.
         wills_published,
     }
@@ -155,5 +159,6 @@ impl Statistics {
             + self.dropped_too_large
             + self.dropped_expired
             + self.dropped_session_ended
+            + self.dropped_unreadable
     }
 }

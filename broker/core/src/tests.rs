@@ -4,8 +4,12 @@
 mod client;
 mod connecting;
 mod delivering;
+#[path = "../tests/simulation/store.rs"]
+mod late;
 mod output;
 mod publishing;
+mod refusing;
+mod restoring;
 mod retaining;
 mod sessions;
 mod sharing;

@@ -8,6 +8,7 @@
 
 mod farewell;
 mod link;
+mod load;
 mod pace;
 mod packets;
 mod reauthenticate;
@@ -26,6 +27,7 @@ use tokio::time::Sleep;
 
 pub(crate) use farewell::close;
 pub(crate) use link::Link;
+pub(crate) use load::Load;
 pub(crate) use pace::Pace;
 pub(crate) use reauthenticate::Reauthentication;
 pub(crate) use scratch::{Scratch, with_scratch};
@@ -55,6 +57,8 @@ pub(crate) struct Driver {
     pub(crate) unsent: Option<Chunk>,
     /// Why the client is not read at the moment.
     pub(crate) waiting: Option<Waiting>,
+    /// Messages that are being read from the disk.
+    pub(crate) load: Option<Load>,
     /// Present if CONNECT named an Authentication Method.
     pub(crate) reauthentication: Option<Box<Reauthentication>>,
     /// Its place among the connections that may be open.
@@ -121,6 +125,7 @@ impl Driver {
     /// Writes until the outbox is empty or the socket is full; ready only when the connection is to be closed.
     fn poll_send(&mut self, context: &mut Context<'_>) -> Poll<ConnectionEnd> {
         let number = self.connection.number();
+        let _ = self.poll_load(context);
         loop {
             if let Some(chunk) = self.unsent.take() {
                 let Poll::Ready(written) = self.owned.poll_write(context, &chunk) else {
@@ -141,6 +146,10 @@ impl Driver {
                     self.fill_outbox();
                     // However quickly this client takes what it gets, the others of this worker have their turn.
                     return yield_to_others(context);
+                }
+                Poll::Ready(Work::Load(bodies)) => {
+                    self.load(bodies);
+                    let _ = self.poll_load(context);
                 }
                 Poll::Ready(Work::Close(reason)) => return Poll::Ready(reason.into()),
                 Poll::Pending => return self.poll_flush(context),

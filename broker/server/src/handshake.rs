@@ -106,6 +106,7 @@ async fn open(node: Arc<Node>, accepted: Accepted) -> Option<Driver> {
         pace,
         unread,
         unsent: None,
+        load: None,
         waiting: None,
         reauthentication,
         _permit: permit,

@@ -13,6 +13,7 @@ mod packets;
 #[path = "connections/seat.rs"]
 mod seat;
 #[path = "../../tests/simulation/store.rs"]
+#[allow(dead_code, reason = "not every user of the model crashes")]
 mod store;
 #[path = "connections/tape.rs"]
 mod tape;

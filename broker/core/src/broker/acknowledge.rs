@@ -48,13 +48,17 @@ impl Broker {
             }
             Outcome::Unknown => {}
             Outcome::Release(entry) => {
-                effects.note(&session, &state, |session| Change::Released { session, entry, packet_id });
+                effects.note_delivery(&session, &state, entry, |session| Change::Released {
+                    session,
+                    entry,
+                    packet_id,
+                });
                 reply(connection, packet_id, ReasonCode::Success, Packet::Pubrel, effects);
             }
             Outcome::Done(entry) => {
                 effects.counters.in_flight -= 1;
                 state.full = false;
-                effects.note(&session, &state, |session| Change::Finished { session, entry });
+                effects.note_delivery(&session, &state, entry, |session| Change::Finished { session, entry });
                 Held { broker: self, session: &session, state: &mut state, effects, now }.pump();
             }
         }

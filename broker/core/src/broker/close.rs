@@ -39,7 +39,10 @@ impl Broker {
         let Connection { session, number, session_expiry_max, .. } = connection;
         let mut state = session.lock();
         if state.link.as_ref().is_none_or(|link| link.number != number) {
-            state.forget_departed(number);
+            if let Some(part) = state.forget_departed(number) {
+                drop(state);
+                effects.say_last_word(session, part, self);
+            }
             return;
         }
         if state.ended {

@@ -13,9 +13,9 @@ use super::{Broker, Gated};
 use crate::connection::{ConnectRequest, Connection};
 use crate::effects::Effects;
 use crate::event::{Event, SessionEnd};
-use crate::session::state::{Link, State};
+use crate::session::state::{Link, Loading, State};
 use crate::session::{ConnectionNumber, Peer, Session, wake};
-use crate::store::Change;
+use crate::store::{Change, Health};
 use crate::{Refusal, Time, Will};
 
 /// What the client gets, after our limits and its grant.
@@ -62,6 +62,10 @@ impl Broker {
         let settled = self.settle(&request);
         if !connack::fits(&request, &settled.agreed(false), &self.limits) {
             return Err(Refusal::ConnackTooLarge);
+        }
+        if settled.session_expiry > 0 && matches!(self.store.health(), Health::Refusing(_)) {
+            effects.counters.connections_refused += 1;
+            return Err(Refusal::StoreUnavailable);
         }
         self.admit().inspect_err(|_| effects.counters.connections_refused += 1)?;
         let number = ConnectionNumber(self.next_number());
@@ -115,6 +119,7 @@ impl Broker {
             silenced: false,
             version: request.version,
             wants_room: false,
+            loading: Loading::No,
             maximum_packet_size: request.maximum_packet_size.unwrap_or(u32::MAX),
             quota: settled.quota,
             alias_maximum: if v5 { request.topic_alias_maximum.min(self.limits.topic_aliases_sent_max) } else { 0 },
@@ -204,13 +209,15 @@ impl Broker {
             record: state.record(client_id),
             inherited: taken_over.then(|| Box::new(state.inheritance())),
         });
-        let ticket = effects.commit(self);
+        let ticket = effects.commit(self, true);
         let State { link: Some(link), outbox, .. } = state else { return };
-        connack::encode(request, &settled.agreed(session_present), &self.limits, outbox.buffer());
         if !self.store.is_durable(ticket) {
-            outbox.sealed = Some(ticket);
+            if let Some(part) = outbox.hold(|_| false) {
+                outbox.settle(part, ticket, |_| false);
+            }
             self.gate.lock().push(Gated { ticket, session: Arc::clone(session), number: link.number });
         }
+        connack::encode(request, &settled.agreed(session_present), &self.limits, outbox.buffer());
         effects.touch(session, link, outbox);
     }
 

@@ -1,25 +1,28 @@
 //! From a matching subscription into a session: at once, into its queue, or not at all.
 
 pub(crate) mod encoder;
+mod load;
 pub(super) mod outgoing;
 mod pump;
 
 use std::sync::Arc;
 
-use midge_protocol::{QoS, SubscriptionId, TooLarge};
+use midge_protocol::{PacketId, QoS, SubscriptionId, TooLarge};
 
 use super::Broker;
 use crate::Time;
 use crate::effects::Effects;
 use crate::event::DropReason;
 use crate::limits::OutboxPolicy;
-use crate::session::queue::{Bounds, Delivery, Queue, Rare};
+use crate::session::delivery::{Body, Delivery, Rare};
+use crate::session::queue::{Bounds, Queue};
 use crate::session::state::State;
 use crate::session::{CloseReason, Session, wake};
-use crate::store::{Change, EntryNumber, SessionNumber};
+use crate::store::{Change, Durability, EntryNumber, SessionNumber};
 use crate::subscriptions::Group;
 
 use encoder::Header;
+pub use load::Fetched;
 use outgoing::Outgoing;
 
 /// How one session gets a message: what all its matching subscriptions together ask for.
@@ -104,12 +107,13 @@ impl Held<'_> {
 
     /// `QoS` 1 and 2: at once if there is quota and nothing waits before it, else into the queue.
     fn deliver(&mut self, outgoing: &mut Outgoing<'_>, terms: &Terms<'_>) -> Delivered {
-        let full = self.state.outbox.len() > self.broker.limits.outbox_bytes_max;
-        if full && let Some(link) = &mut self.state.link {
-            link.wants_room = true;
-        }
-        if !full && self.state.link.is_some() && !self.state.must_queue() {
+        if self.may_send() {
             return self.send_at_once(outgoing, terms);
+        }
+        if let Some(link) =
+            self.state.link.as_mut().filter(|_| self.state.outbox.len() > self.broker.limits.outbox_bytes_max)
+        {
+            link.wants_room = true;
         }
         self.expire_queued();
         if terms.may_refuse && !self.has_room_for(outgoing) {
@@ -127,6 +131,7 @@ impl Held<'_> {
         let kept = keep.then(|| self.delivery(outgoing, terms));
         let entry = kept.as_ref().map_or(EntryNumber::default(), |kept| kept.entry);
         let Some(id) = self.state.window().allocate(terms.qos, kept) else { return Delivered::Refused };
+        self.hold_back(terms.qos, entry);
         let header = Header { dup: false, qos: terms.qos, retain: terms.retain, packet_id: Some(id) };
         let State { link: Some(link), outbox, window: Some(window), .. } = &mut *self.state else {
             return Delivered::Ended;
@@ -136,7 +141,7 @@ impl Held<'_> {
                 self.effects.counters.count_sent(terms.qos, outgoing.payload.len());
                 self.effects.counters.in_flight += 1;
                 self.effects.touch(self.session, link, outbox);
-                self.note(|session| Change::Sent { session, entry, packet_id: id });
+                self.note_sent(entry, id);
                 Delivered::Taken
             }
             Err(TooLarge) => {
@@ -155,6 +160,22 @@ impl Held<'_> {
         Bounds::new(&self.broker.limits, self.state.queued_messages_max)
     }
 
+    /// Whether a new `QoS` 1 or 2 message can be sent without waiting.
+    fn may_send(&self) -> bool {
+        self.state.outbox.len() <= self.broker.limits.outbox_bytes_max
+            && self.state.link.is_some()
+            && !self.state.must_queue()
+    }
+
+    /// Whether the message would have to wait, and cannot.
+    pub(super) fn lacks_room_for(&mut self, outgoing: &mut Outgoing<'_>) -> bool {
+        if self.may_send() {
+            return false;
+        }
+        self.expire_queued();
+        !self.has_room_for(outgoing)
+    }
+
     fn has_room_for(&self, outgoing: &mut Outgoing<'_>) -> bool {
         let (weight, bounds) = (outgoing.shared().weight(), self.bounds());
         match &self.state.queue {
@@ -163,8 +184,13 @@ impl Held<'_> {
         }
     }
 
-    fn enqueue(&mut self, delivery: Delivery) {
+    fn enqueue(&mut self, mut delivery: Delivery) {
         let bounds = self.bounds();
+        let here = self.state.queue.as_ref().map_or(0, |queue| queue.bytes_here());
+        // What comes by a shared subscription may go to somebody else any moment.
+        if (self.state.link.is_none() || here > BYTES_HERE_MAX) && delivery.share().is_none() {
+            delivery.put_away();
+        }
         let mut dropped = Vec::new();
         self.with_queue(|queue| queue.push(delivery, bounds, |delivery| dropped.push(delivery)));
         self.state.full |= !dropped.is_empty();
@@ -199,16 +225,21 @@ impl Held<'_> {
 
     fn give_all_up(&mut self, deliveries: Vec<Delivery>, reason: DropReason) {
         for delivery in deliveries {
-            self.give_up(delivery.entry, delivery.message.topic(), reason);
+            self.give_up(delivery.entry, delivery.topic(), reason);
         }
     }
 
     /// The delivery as one that can be kept; the store hears of it.
     fn delivery(&mut self, outgoing: &mut Outgoing<'_>, terms: &Terms<'_>) -> Delivery {
         let plain = terms.subscription_ids.is_empty() && terms.group.is_none();
-        let rare = || Box::new(Rare { subscription_ids: terms.subscription_ids.to_vec(), group: terms.group.cloned() });
+        let rare = || {
+            Box::new(Rare {
+                subscription_ids: terms.subscription_ids.to_vec(),
+                share: terms.group.map(|group| Arc::clone(group.name())),
+            })
+        };
         let mut delivery = Delivery {
-            message: outgoing.shared(),
+            body: Body::Here(outgoing.shared()),
             entry: EntryNumber::default(),
             qos: terms.qos,
             retain: terms.retain,
@@ -218,17 +249,17 @@ impl Held<'_> {
         delivery
     }
 
-    /// Numbers a `QoS` 1 or 2 delivery and tells the store of it.
+    /// Numbers a `QoS` 1 or 2 delivery and tells the store of it, if the store is to keep it.
     fn enter(&mut self, delivery: &mut Delivery) {
-        delivery.entry = self.state.next_entry();
+        let Some(message) = delivery.message().filter(|_| self.state.stored).cloned() else { return };
         let broker = self.broker;
-        self.note(|session| Change::Queued {
-            session,
-            entry: delivery.entry,
-            body: delivery.message.body(|| broker.next_number()),
-            message: Arc::clone(&delivery.message),
-            delivery: delivery.record(),
-        });
+        if broker.durabilities.of(message.topic()) == Durability::Memory {
+            return;
+        }
+        let entry = self.state.next_entry();
+        delivery.entry = entry;
+        let (body, delivery) = (message.body(|| broker.next_number()), delivery.record());
+        self.note(|session| Change::Queued { session, entry, body, message, delivery });
     }
 
     /// A delivery does not happen. The store knows it if it has a number.
@@ -244,7 +275,27 @@ impl Held<'_> {
         }
     }
 
+    /// PUBLISH was sent. The store knows it if the delivery has a number.
+    fn note_sent(&mut self, entry: EntryNumber, packet_id: PacketId) {
+        self.effects.note_delivery(self.session, self.state, entry, |session| Change::Sent {
+            session,
+            entry,
+            packet_id,
+        });
+    }
+
+    /// A new `QoS` 2 message leaves only when the store knows of it and of its Packet Identifier: else a crash would have it sent
+    /// again as another message [MQTT-4.3.3-1].
+    fn hold_back(&mut self, qos: QoS, entry: EntryNumber) {
+        if qos == QoS::ExactlyOnce && self.state.stored && entry > EntryNumber::default() {
+            self.effects.hold_back(self.session, &mut self.state.outbox);
+        }
+    }
+
     fn note(&mut self, change: impl FnOnce(SessionNumber) -> Change) {
         self.effects.note(self.session, self.state, change);
     }
 }
+
+/// Bytes of messages that wait in memory for a client that is connected, where the store has them too.
+const BYTES_HERE_MAX: u64 = 64 * 1024;

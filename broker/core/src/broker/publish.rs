@@ -10,9 +10,10 @@ use super::share::Takers;
 use super::{Broker, Origin};
 use crate::connection::{Connection, Inbound};
 use crate::effects::Effects;
+use crate::limits::QueuePolicy;
 use crate::retained::Stored;
 use crate::session::{CloseReason, Session};
-use crate::store::Change;
+use crate::store::{Change, Durability, Health};
 use crate::subscriptions::{Match, Route};
 use crate::{Message, Time};
 
@@ -111,6 +112,12 @@ impl Broker {
         if !self.limits.may_publish(&inbound.topic) {
             return Some(ReasonCode::TopicNameInvalid);
         }
+        if inbound.qos > QoS::AtMostOnce
+            && let Health::Refusing(reason) = self.store.health()
+            && self.durabilities.of(&inbound.topic) > Durability::Memory
+        {
+            return Some(reason);
+        }
         let claims_utf8 = self.limits.check_payload_format && inbound.properties.payload_is_utf8 == Some(true);
         if claims_utf8 && std::str::from_utf8(inbound.payload).is_err() {
             return Some(ReasonCode::PayloadFormatInvalid);
@@ -119,6 +126,9 @@ impl Broker {
     }
 
     fn retain_and_route(&self, outgoing: &mut Outgoing<'_>, now: Time, effects: &mut Effects) -> ReasonCode {
+        if self.limits.queue_policy == QueuePolicy::Refuse && self.overfills(outgoing, now, effects) {
+            return ReasonCode::QuotaExceeded;
+        }
         if outgoing.retain && self.retain(outgoing, effects) == Stored::Full {
             // Nobody is told that this one is not kept, so the one before it is not kept either [v3.1.1 MQTT-3.3.1-7].
             if outgoing.qos == QoS::AtMostOnce {
@@ -263,7 +273,7 @@ impl Broker {
 
 impl Outgoing<'_> {
     /// Whether this very client published it.
-    fn is_from(&self, session: &Session) -> bool {
+    pub(super) fn is_from(&self, session: &Session) -> bool {
         self.publisher.is_some_and(|publisher| **publisher == *session.client_id())
     }
 }

@@ -9,7 +9,7 @@ use super::Broker;
 use super::share::Takers;
 use crate::effects::Effects;
 use crate::event::{DropReason, Event, SessionEnd};
-use crate::session::queue::Delivery;
+use crate::session::delivery::Delivery;
 use crate::session::state::{OwnSubscription, State};
 use crate::session::{CloseReason, Session};
 use crate::store::Change;
@@ -79,10 +79,10 @@ impl Broker {
         }
         for delivery in deliveries {
             // Another member may get only what has not expired while it waited for this one [MQTT-3.3.2-5].
-            let expired = delivery.message.is_expired(now);
+            let expired = delivery.is_expired(now);
             if expired || !self.pass_on(&delivery, Takers::Anyone, now, effects) {
                 let reason = if expired { DropReason::Expired } else { DropReason::SessionEnded };
-                effects.dropped(&session, delivery.message.topic(), reason);
+                effects.dropped(&session, delivery.topic(), reason);
             }
         }
         effects.event(Event::SessionEnded { client_id: Arc::clone(session.shared_client_id()), cause });

@@ -14,7 +14,8 @@ use crate::Time;
 use crate::effects::Effects;
 use crate::event::DropReason;
 use crate::session::Session;
-use crate::session::queue::{Bounds, Delivery};
+use crate::session::delivery::Delivery;
+use crate::session::queue::Bounds;
 use crate::store::EntryNumber;
 use crate::subscriptions::{Group, Occasion, Options, Readiness, Subscriber};
 
@@ -92,21 +93,21 @@ impl Broker {
     /// Gives a message of a shared subscription to another member; false if it is none or nobody took it.
     pub(super) fn pass_on(&self, delivery: &Delivery, takers: Takers, now: Time, effects: &mut Effects) -> bool {
         // The group may have come to an end since, and another of the same name may have come into being.
-        let Some(group) = delivery.group().and_then(|group| self.group(group.name())) else { return false };
-        let mut outgoing = Outgoing::from_message(&delivery.message, now);
+        let Some(group) = delivery.share().and_then(|share| self.group(share)) else { return false };
+        let Some(message) = self.message_of(delivery) else { return false };
+        let mut outgoing = Outgoing::from_message(&message, now);
         effects.encoder.reset();
         self.deliver_to_group(&group, &mut outgoing, takers, now, effects)
     }
 
     /// A member is not connected: what waits for it goes to those that are.
     pub(super) fn relieve(&self, session: &Arc<Session>, now: Time, effects: &mut Effects) {
-        let groups = session.lock().queue.as_ref().map_or_else(Vec::new, |queue| queue.groups());
-        for group in groups {
+        let shares = session.lock().queue.as_ref().map_or_else(Vec::new, |queue| queue.shares());
+        for share in shares {
+            let Some(group) = self.group(&share) else { continue };
             group.note_backlog();
-            if let Some(current) = self.group(group.name())
-                && current.has_ready_member()
-            {
-                self.hand_over(session, group.name(), Takers::Ready, now, effects);
+            if group.has_ready_member() {
+                self.hand_over(session, &share, Takers::Ready, now, effects);
             }
         }
     }
@@ -149,8 +150,8 @@ impl Broker {
         let mut gone = Vec::new();
         let mut left = Vec::new();
         for delivery in rest.by_ref() {
-            if delivery.message.is_expired(now) {
-                effects.dropped(session, delivery.message.topic(), DropReason::Expired);
+            if delivery.is_expired(now) {
+                effects.dropped(session, delivery.topic(), DropReason::Expired);
             } else if !self.pass_on(&delivery, takers, now, effects) {
                 left.push(delivery);
                 break;
@@ -175,7 +176,7 @@ impl Broker {
             drop(state);
             for delivery in left {
                 if !self.pass_on(&delivery, Takers::Anyone, now, effects) {
-                    effects.dropped(session, delivery.message.topic(), DropReason::SessionEnded);
+                    effects.dropped(session, delivery.topic(), DropReason::SessionEnded);
                 }
             }
             return;
@@ -189,13 +190,13 @@ impl Broker {
         let mut dropped = Vec::new();
         held.with_queue(|queue| queue.put_back(left, bounds, |delivery| dropped.push(delivery)));
         for delivery in dropped {
-            held.give_up(delivery.entry, delivery.message.topic(), DropReason::QueueFull);
+            held.give_up(delivery.entry, delivery.topic(), DropReason::QueueFull);
         }
         held.pump();
     }
 
     /// The group of a filter as clients write it, `$share/NAME/FILTER`.
-    fn group(&self, name: &str) -> Option<Members> {
+    pub(super) fn group(&self, name: &str) -> Option<Members> {
         let (share, filter) = TopicFilter::new(name).ok()?.share()?;
         self.subscriptions.group(filter, share)
     }

@@ -15,7 +15,7 @@ use crate::connection::Connection;
 use crate::effects::Effects;
 use crate::session::replay::Owed;
 use crate::session::state::{OwnSubscription, State};
-use crate::store::Change;
+use crate::store::{Change, Health};
 use crate::subscriptions::{Options, Subscriber};
 
 impl Broker {
@@ -94,6 +94,11 @@ impl Broker {
             let mut state = session.lock();
             if !state.belongs_to(connection.number) {
                 return Err(ReasonCode::UnspecifiedError);
+            }
+            if state.stored
+                && let Health::Refusing(reason) = self.store.health()
+            {
+                return Err(reason);
             }
             let (at, existed) = self.list(&mut state, OwnSubscription { filter: asked.filter.into(), options })?;
             effects.note(session, &state, |session| Change::Subscribed {

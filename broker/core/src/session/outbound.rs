@@ -1,10 +1,12 @@
 //! QoS 1 and 2 messages to the client: sent and not yet acknowledged.
 
+mod restore;
+
 use std::collections::VecDeque;
 
 use midge_protocol::{PacketId, QoS};
 
-use super::queue::Delivery;
+use super::delivery::{Delivery, Loaded};
 use crate::store::EntryNumber;
 
 /// The messages in flight to one client, a ring indexed by Packet Identifier.
@@ -169,6 +171,30 @@ impl Window {
     /// Whether something is still to be sent again.
     pub(crate) fn is_resending(&self) -> bool {
         self.again.is_some()
+    }
+
+    /// What is to be sent again, in its order.
+    pub(crate) fn to_resend(&self) -> impl Iterator<Item = &Delivery> {
+        let due = self.again.iter().flat_map(|again| &again.publishes);
+        due.filter_map(|(turn, id)| match self.slots.get(self.index(*id)) {
+            Some(Slot::Published { sent, delivery, .. }) if sent.turn == *turn => delivery.as_ref(),
+            _ => None,
+        })
+    }
+
+    /// Puts messages in that came from the store, and gives up what it does not have; returns that.
+    pub(crate) fn fill(&mut self, loaded: &Loaded) -> Vec<Delivery> {
+        let mut lost = Vec::new();
+        for index in 0..self.slots.len() {
+            let id = self.id_at(index);
+            if let Slot::Published { delivery: Some(delivery), .. } = &mut self.slots[index]
+                && !loaded.fill(delivery)
+            {
+                lost.push((id, delivery.clone()));
+            }
+        }
+        lost.iter().for_each(|(id, _)| self.abandon(*id));
+        lost.into_iter().map(|(_, delivery)| delivery).collect()
     }
 
     /// The next packet to send again. A PUBLISH waits for the quota; PUBREL needs none and never waits for it [MQTT-3.3.4-10].

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::ops::Deref;
 
+use super::hold::{Hold, PartNumber};
 use crate::store::Ticket;
 
 /// Bytes on their way to one client. Idle means no buffer: it is taken at the first byte and returned when written.
@@ -19,8 +20,8 @@ pub(crate) struct Outbox {
     writer: Option<Writer>,
     /// Whether some batch promised to flush. Cleared whenever the buffer is taken: bytes appended later need a new promise.
     dirty: bool,
-    /// Nothing may leave yet: the CONNACK waits for the store.
-    pub(crate) sealed: Option<Ticket>,
+    /// What may not leave yet. Mostly nothing.
+    hold: Option<Box<Hold>>,
     /// Whether the last write ended within the bytes it was given, perhaps within a packet.
     cut_off: bool,
 }
@@ -52,15 +53,47 @@ impl Deref for Chunk {
 impl Outbox {
     /// Bytes not yet written, those that are being written included.
     pub(crate) fn len(&self) -> usize {
-        self.pending.len() - self.start + self.taken
+        self.pending.len() - self.start + self.taken + self.hold.as_ref().map_or(0, |hold| hold.bytes.len())
     }
 
     /// Where encoders append.
     pub(crate) fn buffer(&mut self) -> &mut Vec<u8> {
-        if self.pending.capacity() == 0 {
-            self.pending = take_buffer();
+        match &mut self.hold {
+            Some(hold) => &mut hold.bytes,
+            None => Self::free_buffer(&mut self.pending),
         }
-        &mut self.pending
+    }
+
+    fn free_buffer(pending: &mut Vec<u8>) -> &mut Vec<u8> {
+        if pending.capacity() == 0 {
+            *pending = take_buffer();
+        }
+        pending
+    }
+
+    /// What is appended from now on waits for one more batch; none if it does already, see [`Hold::join`].
+    pub(crate) fn hold(&mut self, joined: impl Fn(PartNumber) -> bool) -> Option<PartNumber> {
+        self.hold.get_or_insert_default().join(joined)
+    }
+
+    /// A batch says which ticket its part waits for.
+    pub(crate) fn settle(&mut self, part: PartNumber, ticket: Ticket, is_durable: impl Fn(Ticket) -> bool) {
+        if let Some(hold) = &mut self.hold {
+            hold.settle(part, ticket);
+            self.release(is_durable);
+        }
+    }
+
+    /// Lets go of what is safe by now.
+    pub(crate) fn release(&mut self, is_durable: impl Fn(Ticket) -> bool) {
+        let Some(hold) = &mut self.hold else { return };
+        let mut released = hold.release(is_durable).peekable();
+        if released.peek().is_some() {
+            Self::free_buffer(&mut self.pending).extend(released);
+        } else {
+            drop(released);
+        }
+        self.hold.take_if(|hold| hold.is_over());
     }
 
     /// Whether the caller is the one who has to see to a flush. Until the buffer is taken nobody else is told so.
@@ -117,13 +150,17 @@ impl Outbox {
 
     /// Whether a chunk could be taken.
     pub(crate) fn is_ready(&self) -> bool {
-        self.writer.is_none() && self.sealed.is_none() && self.pending.len() > self.start
+        self.writer.is_none() && self.pending.len() > self.start
     }
 
-    /// Forgets everything: the connection is gone.
+    /// Forgets everything but what is waited for: the connection is gone.
     pub(crate) fn reset(&mut self) {
         return_buffer(std::mem::take(&mut self.pending));
-        *self = Self::default();
+        let mut hold = self.hold.take();
+        if let Some(hold) = &mut hold {
+            hold.forget_bytes();
+        }
+        *self = Self { hold, ..Self::default() };
     }
 }
 

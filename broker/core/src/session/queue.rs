@@ -3,59 +3,17 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use midge_protocol::{QoS, SubscriptionId};
-
-use super::Session;
-use crate::Message;
+use super::delivery::{Delivery, Loaded};
+use super::state::LOADED_AT_ONCE;
+use crate::Time;
 use crate::limits::{Limits, QueuePolicy};
-use crate::store::{DeliveryRecord, EntryNumber};
-use crate::subscriptions::Group;
-
-/// One message on its way to one session, with what its subscriptions made of it.
-#[derive(Clone, Debug)]
-pub(crate) struct Delivery {
-    pub(crate) message: Arc<Message>,
-    /// Numbers the deliveries of a session for the store.
-    pub(crate) entry: EntryNumber,
-    pub(crate) qos: QoS,
-    pub(crate) retain: bool,
-    /// What most deliveries do without.
-    pub(crate) rare: Option<Box<Rare>>,
-}
-
-/// The parts of a delivery that are mostly absent.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Rare {
-    pub(crate) subscription_ids: Vec<SubscriptionId>,
-    /// The shared subscription that picked this session; another member gets the message if this one ends first.
-    pub(crate) group: Option<Arc<Group<Arc<Session>>>>,
-}
-
-impl Delivery {
-    pub(crate) fn subscription_ids(&self) -> &[SubscriptionId] {
-        self.rare.as_ref().map_or(&[], |rare| &rare.subscription_ids)
-    }
-
-    /// What the store keeps of it.
-    pub(crate) fn record(&self) -> DeliveryRecord {
-        DeliveryRecord {
-            qos: self.qos,
-            retain: self.retain,
-            subscription_ids: self.subscription_ids().to_vec(),
-            shared: self.group().map(|group| (**group.name()).into()),
-        }
-    }
-
-    pub(crate) fn group(&self) -> Option<&Arc<Group<Arc<Session>>>> {
-        self.rare.as_ref()?.group.as_ref()
-    }
-}
 
 /// A bounded queue of deliveries.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     waiting: VecDeque<Delivery>,
     bytes: u64,
+    bytes_here: u64,
     /// How many of them expire some time: mostly none, and then nobody need look for any that have.
     mortal: usize,
     /// How many of them came by a shared subscription, and might go to another member.
@@ -86,6 +44,35 @@ impl Queue {
         self.waiting.is_empty()
     }
 
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Delivery> {
+        self.waiting.iter()
+    }
+
+    pub(crate) fn front(&self) -> Option<&Delivery> {
+        self.waiting.front()
+    }
+
+    /// Bytes of the messages that are here, not only in the store.
+    pub(crate) fn bytes_here(&self) -> u64 {
+        self.bytes_here
+    }
+
+    /// Puts messages in that came from the store, and takes out what it does not have.
+    pub(crate) fn fill(&mut self, loaded: &Loaded) -> Vec<Delivery> {
+        let mut lost = Vec::new();
+        let first: Vec<Delivery> = self.waiting.drain(..self.waiting.len().min(LOADED_AT_ONCE)).collect();
+        for mut delivery in first.into_iter().rev() {
+            self.discount(&delivery);
+            if loaded.fill(&mut delivery) {
+                self.count(&delivery);
+                self.waiting.push_front(delivery);
+            } else {
+                lost.push(delivery);
+            }
+        }
+        lost
+    }
+
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
     }
@@ -101,11 +88,17 @@ impl Queue {
         self.waiting.len() < bounds.messages as usize && self.bytes.saturating_add(weight as u64) <= bounds.bytes
     }
 
+    /// Appends a delivery that the store has kept.
+    pub(crate) fn restore(&mut self, delivery: Delivery) {
+        self.count(&delivery);
+        self.waiting.push_back(delivery);
+    }
+
     /// Appends a delivery and hands every delivery to `dropped` for which there is no room.
     pub(crate) fn push(&mut self, delivery: Delivery, bounds: Bounds, mut dropped: impl FnMut(Delivery)) {
-        let weight = delivery.message.weight();
+        let weight = delivery.weight();
         let never = bounds.messages == 0 || weight as u64 > bounds.bytes;
-        if never || (bounds.policy == QueuePolicy::DropNewest && !self.has_room(weight, bounds)) {
+        if never || (bounds.policy != QueuePolicy::DropOldest && !self.has_room(weight, bounds)) {
             return dropped(delivery);
         }
         while !self.has_room(weight, bounds) {
@@ -122,17 +115,17 @@ impl Queue {
         Some(delivery)
     }
 
-    /// The shared subscriptions that deliveries came by.
-    pub(crate) fn groups(&self) -> Vec<Arc<Group<Arc<Session>>>> {
-        let mut groups: Vec<Arc<Group<Arc<Session>>>> = Vec::new();
+    /// The shared subscriptions that deliveries came by, each as `$share/NAME/FILTER`.
+    pub(crate) fn shares(&self) -> Vec<Arc<str>> {
+        let mut shares: Vec<Arc<str>> = Vec::new();
         if self.shared > 0 {
-            for group in self.waiting.iter().filter_map(Delivery::group) {
-                if !groups.iter().any(|known| known.name() == group.name()) {
-                    groups.push(Arc::clone(group));
+            for share in self.waiting.iter().filter_map(Delivery::share) {
+                if !shares.contains(share) {
+                    shares.push(Arc::clone(share));
                 }
             }
         }
-        groups
+        shares
     }
 
     /// Removes, in their order, the deliveries that came by a shared subscription with this name.
@@ -140,7 +133,7 @@ impl Queue {
         if self.shared == 0 {
             return Vec::new();
         }
-        let is_of = |delivery: &Delivery| delivery.group().is_some_and(|group| **group.name() == *name);
+        let is_of = |delivery: &Delivery| delivery.share().is_some_and(|share| **share == *name);
         let (mut taken, mut kept) = (Vec::new(), VecDeque::new());
         for delivery in std::mem::take(&mut self.waiting) {
             if is_of(&delivery) { taken.push(delivery) } else { kept.push_back(delivery) }
@@ -154,7 +147,7 @@ impl Queue {
     /// otherwise.
     pub(crate) fn put_back(&mut self, deliveries: Vec<Delivery>, bounds: Bounds, mut dropped: impl FnMut(Delivery)) {
         for delivery in deliveries.into_iter().rev() {
-            if self.has_room(delivery.message.weight(), bounds) {
+            if self.has_room(delivery.weight(), bounds) {
                 self.count(&delivery);
                 self.waiting.push_front(delivery);
             } else {
@@ -164,12 +157,12 @@ impl Queue {
     }
 
     /// Removes every delivery whose message has expired.
-    pub(crate) fn expire(&mut self, now: crate::Time, mut dropped: impl FnMut(Delivery)) {
-        if self.mortal == 0 || !self.waiting.iter().any(|delivery| delivery.message.is_expired(now)) {
+    pub(crate) fn expire(&mut self, now: Time, mut dropped: impl FnMut(Delivery)) {
+        if self.mortal == 0 || !self.waiting.iter().any(|delivery| delivery.is_expired(now)) {
             return;
         }
         for delivery in std::mem::take(&mut self.waiting) {
-            if delivery.message.is_expired(now) {
+            if delivery.is_expired(now) {
                 self.discount(&delivery);
                 dropped(delivery);
             } else {
@@ -179,14 +172,16 @@ impl Queue {
     }
 
     fn count(&mut self, delivery: &Delivery) {
-        self.bytes += delivery.message.weight() as u64;
-        self.mortal += usize::from(delivery.message.expires_at().is_some());
-        self.shared += usize::from(delivery.group().is_some());
+        self.bytes += delivery.weight() as u64;
+        self.bytes_here += delivery.weight_here();
+        self.mortal += usize::from(delivery.expires_at().is_some());
+        self.shared += usize::from(delivery.share().is_some());
     }
 
     fn discount(&mut self, delivery: &Delivery) {
-        self.bytes -= delivery.message.weight() as u64;
-        self.mortal -= usize::from(delivery.message.expires_at().is_some());
-        self.shared -= usize::from(delivery.group().is_some());
+        self.bytes -= delivery.weight() as u64;
+        self.bytes_here -= delivery.weight_here();
+        self.mortal -= usize::from(delivery.expires_at().is_some());
+        self.shared -= usize::from(delivery.share().is_some());
     }
 }

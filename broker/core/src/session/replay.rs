@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use midge_protocol::{QoS, SubscriptionId, TopicFilter};
 
-use super::queue::{Delivery, Rare};
+use super::delivery::{Body, Delivery, Rare};
 use crate::retained::{Cursor, Retained};
 use crate::store::EntryNumber;
 use crate::{Message, Time};
@@ -66,8 +66,14 @@ impl Replay {
             // One replaced or cleared since it was found is stale: the client was sent the newer one as it was published.
             let current = retained.get(message.topic(), now).is_some_and(|current| Arc::ptr_eq(&current, &message));
             if current && !own {
-                let rare = owed.subscription_id.map(|id| Box::new(Rare { subscription_ids: vec![id], group: None }));
-                return Next::Delivery(Delivery { message, entry: EntryNumber::default(), qos, retain: true, rare });
+                let rare = owed.subscription_id.map(|id| Box::new(Rare { subscription_ids: vec![id], share: None }));
+                return Next::Delivery(Delivery {
+                    body: Body::Here(message),
+                    entry: EntryNumber::default(),
+                    qos,
+                    retain: true,
+                    rare,
+                });
             }
         }
     }

@@ -6,6 +6,8 @@ use std::task::{Context, Poll, Waker};
 
 use midge_protocol::ProtocolVersion;
 
+use super::delivery::Delivery;
+use super::hold::PartNumber;
 use super::inbound::ReceivedIds;
 use super::outbound::Window;
 use super::outbox::Outbox;
@@ -13,7 +15,7 @@ use super::queue::Queue;
 use super::replay::Replay;
 use super::{CloseReason, ConnectionNumber, Peer, Work, register};
 use crate::connection::aliases::AliasesSent;
-use crate::store::{EntryNumber, Inheritance, SessionRecord, SubscriptionRecord, Ticket};
+use crate::store::{BodyId, EntryNumber, Inheritance, SessionRecord, SubscriptionRecord, Ticket};
 use crate::subscriptions::Options;
 use crate::wheel::Timer;
 use crate::{Time, Will};
@@ -76,6 +78,8 @@ pub(crate) struct Link {
     pub(crate) version: ProtocolVersion,
     /// Something waits for room in the outbox.
     pub(crate) wants_room: bool,
+    /// What is to be sent next is only in the store.
+    pub(crate) loading: Loading,
     /// Bytes of the largest packet the client takes.
     pub(crate) maximum_packet_size: u32,
     /// Messages in flight the client and we agree on.
@@ -83,6 +87,18 @@ pub(crate) struct Link {
     /// How many aliases we may define; the table exists from the first one on.
     pub(crate) alias_maximum: u16,
     pub(crate) aliases: Option<Box<AliasesSent>>,
+}
+
+/// How far a connection is with what it needs from the store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Loading {
+    /// It needs nothing.
+    #[default]
+    No,
+    /// Its owner is to be told.
+    Wanted,
+    /// Its owner reads.
+    Underway,
 }
 
 /// Encoded acknowledgements in their order, each batch with the ticket it waits for. A later batch waits for the earlier ones.
@@ -95,6 +111,8 @@ struct Departed {
     /// Somebody other than its own task is writing on it.
     visited: bool,
     cut_off: bool,
+    /// Nothing reaches the client on its newer connection before this one has told the store all it knew.
+    part: Option<PartNumber>,
 }
 
 impl State {
@@ -145,17 +163,17 @@ impl State {
         let quota = link.quota;
         self.last = link.number;
         let old = self.link.replace(link);
-        let waker = old.and_then(|mut old| {
-            let waker = old.waker.take();
-            let cut_off = self.outbox.is_cut_off() || self.outbox.is_writing();
-            let visited = self.outbox.is_visited();
-            let mut departed = std::mem::take(&mut self.departed).into_vec();
-            departed.push(Departed { number: old.number, waker: None, visited, cut_off });
-            self.departed = departed.into();
-            waker
-        });
+        let cut_off = self.outbox.is_cut_off() || self.outbox.is_writing();
+        let visited = self.outbox.is_visited();
         self.outbox.reset();
         self.gated = None;
+        let waker = old.and_then(|mut old| {
+            let part = if self.stored { self.outbox.hold(|_| false) } else { None };
+            let mut departed = std::mem::take(&mut self.departed).into_vec();
+            departed.push(Departed { number: old.number, waker: None, visited, cut_off, part });
+            self.departed = departed.into();
+            old.waker.take()
+        });
         if let Some(window) = &mut self.window {
             window.reconnect(quota);
         }
@@ -169,13 +187,13 @@ impl State {
         self.gated = None;
     }
 
-    /// Forgets a displaced connection; it has closed.
-    pub(crate) fn forget_departed(&mut self, number: ConnectionNumber) {
-        if !self.departed.is_empty() {
-            let mut departed = std::mem::take(&mut self.departed).into_vec();
-            departed.retain(|departed| departed.number != number);
-            self.departed = departed.into();
-        }
+    /// Forgets a displaced connection; it has closed. Returns what waits for its last word to the store.
+    pub(crate) fn forget_departed(&mut self, number: ConnectionNumber) -> Option<PartNumber> {
+        let at = self.departed.iter().position(|departed| departed.number == number)?;
+        let mut departed = std::mem::take(&mut self.departed).into_vec();
+        let gone = departed.swap_remove(at);
+        self.departed = departed.into();
+        gone.part
     }
 
     /// The owner of a displaced connection asks what to do: close, once nobody writes on it any more.
@@ -246,6 +264,19 @@ impl State {
         in_flight.saturating_add(u32::try_from(waiting).unwrap_or(u32::MAX))
     }
 
+    /// The messages that are to be sent next and are only in the store: as many as are worth fetching at once.
+    pub(crate) fn missing(&self) -> Vec<BodyId> {
+        let resent = self.window.iter().flat_map(|window| window.to_resend());
+        let queued = self.queue.iter().flat_map(|queue| queue.iter());
+        let mut bytes = 0;
+        let next = resent.chain(queued).take(LOADED_AT_ONCE).take_while(|delivery| {
+            let fits = bytes < LOADED_BYTES_AT_ONCE;
+            bytes += delivery.weight();
+            fits
+        });
+        next.filter_map(Delivery::missing).collect()
+    }
+
     /// Whether something waits to be sent, or sent again.
     pub(crate) fn has_waiting(&self) -> bool {
         self.queue.as_ref().is_some_and(|queue| !queue.is_empty())
@@ -253,19 +284,15 @@ impl State {
             || self.window.as_ref().is_some_and(|window| window.is_resending())
     }
 
-    /// Lets go of what waited for the store on this connection; the waker is for after the lock.
+    /// Lets go of what waited for the store, acknowledgements only of this connection; the waker is for after the lock.
     pub(crate) fn release(&mut self, number: ConnectionNumber, is_durable: impl Fn(Ticket) -> bool) -> Option<Waker> {
-        let link = self.link.as_mut().filter(|link| link.number == number)?;
-        if self.outbox.sealed.is_some_and(&is_durable) {
-            self.outbox.sealed = None;
-        }
-        if let Some(gated) = &mut self.gated {
+        self.outbox.release(&is_durable);
+        let link = self.link.as_mut()?;
+        if let Some(gated) = self.gated.as_mut().filter(|_| link.number == number) {
             while let Some((_, replies)) = gated.pop_front_if(|(ticket, _)| is_durable(*ticket)) {
                 self.outbox.buffer().extend_from_slice(&replies);
             }
-            if gated.is_empty() {
-                self.gated = None;
-            }
+            self.gated.take_if(|gated| gated.is_empty());
         }
         link.waker.take()
     }
@@ -307,3 +334,8 @@ impl OwnSubscription {
         SubscriptionRecord { filter: self.filter.clone(), qos, no_local, retain_as_published, subscription_id }
     }
 }
+
+/// Messages fetched from the store at a time for one client.
+pub(crate) const LOADED_AT_ONCE: usize = 64;
+/// Their bytes, but for the last of them.
+const LOADED_BYTES_AT_ONCE: usize = 256 * 1024;

@@ -100,6 +100,13 @@ impl<S: Subscriber> Group<S> {
         self.members.read().as_slice().iter().any(is_ready)
     }
 
+    /// Whether none of the members that were granted more than `QoS` 0 has room, and there are such members.
+    pub(crate) fn is_full(&self) -> bool {
+        let members = self.members.read();
+        let mut queueing = members.as_slice().iter().filter(|route| route.options.qos > QoS::AtMostOnce).peekable();
+        queueing.peek().is_some() && queueing.all(|route| route.subscriber.readiness() >= Readiness::Full)
+    }
+
     /// A message of the group waits, or may wait, for a member that is not connected.
     pub(crate) fn note_backlog(&self) {
         self.backlog.store(true, Ordering::Relaxed);

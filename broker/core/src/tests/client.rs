@@ -251,6 +251,11 @@ impl Client<'_> {
                     let (broker, now) = (&self.world.broker, self.world.now.get());
                     self.world.batch(|effects| broker.drained(&mut self.connection, now, effects));
                 }
+                Poll::Ready(Work::Load(bodies)) => {
+                    let (broker, now) = (&self.world.broker, self.world.now.get());
+                    let fetched = broker.fetch(&bodies);
+                    self.world.batch(|effects| broker.loaded(&mut self.connection, fetched, now, effects));
+                }
                 Poll::Ready(Work::Close(_)) | Poll::Pending => return bytes,
             }
         }

@@ -5,7 +5,7 @@ use midge_protocol::{MessageProperties, ProtocolVersion, QoS, Will};
 use super::client::{Client, World};
 use crate::{Ending, ProtocolError};
 
-fn will(delay: u32) -> Will<'static> {
+pub(super) fn will(delay: u32) -> Will<'static> {
     Will {
         qos: QoS::AtLeastOnce,
         retain: false,

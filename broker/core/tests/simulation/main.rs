@@ -33,6 +33,7 @@ mod oracle;
 mod pipe;
 mod random;
 mod server;
+#[allow(dead_code, reason = "not every user of the model crashes")]
 mod store;
 mod world;
 

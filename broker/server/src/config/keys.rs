@@ -129,7 +129,7 @@ pub(super) const KEYS: &[Key] = &[
     row("limits.subscriptions_max", COUNT, "subscriptions of one session; more are refused with 0x97"),
     row("limits.queued_messages_max", COUNT, "messages that wait for one session"),
     row("limits.queued_bytes_max", MEMORY, "bytes of the messages that wait for one session"),
-    row("limits.queue_policy", Word(&["drop-oldest", "drop-newest"]), "which message a full session queue loses; every loss is counted and named"),
+    row("limits.queue_policy", Word(&["drop-oldest", "drop-newest", "refuse"]), "which message a full session queue loses, or that its publisher is refused (0x97); every loss is counted and named"),
     row("limits.outbox_bytes_max", MEMORY, "bytes encoded and not yet taken by one connection"),
     row("limits.outbox_policy", Word(&["drop-newest", "disconnect"]), "QoS 0 for a client that does not read: lose the message, or the client (0x97)"),
     row("limits.retained_messages_max", COUNT, "retained messages; a new topic is refused with 0x97 beyond"),

@@ -134,6 +134,7 @@ impl Limits {
             queue_policy: match self.queue_policy {
                 QueuePolicy::DropOldest => midge_core::QueuePolicy::DropOldest,
                 QueuePolicy::DropNewest => midge_core::QueuePolicy::DropNewest,
+                QueuePolicy::Refuse => midge_core::QueuePolicy::Refuse,
             },
             outbox_bytes_max: size_of_memory(self.outbox_bytes_max),
             outbox_policy: match self.outbox_policy {
@@ -161,6 +162,8 @@ pub enum QueuePolicy {
     DropOldest,
     /// The one that just came is not taken.
     DropNewest,
+    /// Its publisher is told 0x97 (Quota exceeded), and nobody gets it; version 3 is disconnected instead.
+    Refuse,
 }
 
 /// What a client suffers whose outbox is full.

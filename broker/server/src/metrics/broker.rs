@@ -37,6 +37,11 @@ fn counters(now: &Statistics, text: &mut Text<'_>) -> fmt::Result {
         ("midge_sent_payload_bytes", "Payload bytes to clients", now.payload_bytes_sent),
         ("midge_messages_unmatched", "Messages that matched no subscription", now.messages_unmatched),
         ("midge_messages_refused", "Messages from clients refused by a decision, a limit or a reserved topic", now.messages_refused),
+        (
+            "midge_messages_refused_queue_full",
+            "Messages refused to their publishers because a session's queue was full, by session",
+            now.refused_queue_full,
+        ),
         ("midge_wills_published", "Will Messages published", now.wills_published),
     ];
     counters.into_iter().try_for_each(|(name, help, value)| text.counter(name, help, value))
@@ -57,6 +62,7 @@ fn messages(now: &Statistics, text: &mut Text<'_>) -> fmt::Result {
         ("too_large", now.dropped_too_large),
         ("expired", now.dropped_expired),
         ("session_ended", now.dropped_session_ended),
+        ("unreadable", now.dropped_unreadable),
     ];
     let dropped = dropped.map(|(reason, count)| (vec![("reason", reason)], count));
     text.counters("midge_messages_dropped", "Messages that did not reach a subscriber, by why", &dropped)

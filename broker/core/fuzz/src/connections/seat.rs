@@ -116,6 +116,12 @@ impl Seat {
                     hub.broker.drained(&mut guest.connection, hub.now, &mut hub.effects);
                     hub.flush();
                 }
+                Work::Load(bodies) => {
+                    moved = true;
+                    let fetched = hub.broker.fetch(&bodies);
+                    hub.broker.loaded(&mut guest.connection, fetched, hub.now, &mut hub.effects);
+                    hub.flush();
+                }
                 Work::Close(reason) => {
                     self.end(Ending::Lost, Some(reason.reason_code()), hub);
                     return true;

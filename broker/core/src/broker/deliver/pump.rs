@@ -10,11 +10,11 @@ use crate::broker::Broker;
 use crate::connection::Connection;
 use crate::effects::Effects;
 use crate::event::DropReason;
+use crate::session::delivery::Delivery;
 use crate::session::outbound::Resend;
-use crate::session::queue::{Delivery, Queue};
+use crate::session::queue::Queue;
 use crate::session::replay::Next;
 use crate::session::state::State;
-use crate::store::Change;
 
 impl Broker {
     /// The outbox ran empty while something waited for room: goes on with it.
@@ -48,15 +48,15 @@ impl Held<'_> {
             return self.resend_next();
         }
         let Some(delivery) = self.next_waiting() else { return false };
-        if delivery.message.is_expired(self.now) {
-            self.give_up(delivery.entry, delivery.message.topic(), DropReason::Expired);
+        if delivery.is_expired(self.now) {
+            self.give_up(delivery.entry, delivery.topic(), DropReason::Expired);
             return true;
         }
         if delivery.qos == QoS::AtMostOnce {
             self.send(&delivery, None, false);
             return true;
         }
-        let keep = self.state.is_persistent() || delivery.group().is_some();
+        let keep = self.state.is_persistent() || delivery.share().is_some();
         let kept = keep.then(|| delivery.clone());
         let Some(id) = self.state.window().allocate(delivery.qos, kept) else { return false };
         self.effects.counters.in_flight += 1;
@@ -66,6 +66,10 @@ impl Held<'_> {
 
     /// Sends one packet again, in the original order [MQTT-4.4.0-1]; false if the quota is used up.
     fn resend_next(&mut self) -> bool {
+        if self.state.window().to_resend().next().is_some_and(|delivery| delivery.missing().is_some()) {
+            self.want_bodies();
+            return false;
+        }
         match self.state.window().next_resend() {
             Some(Resend::Publish(id, delivery)) => self.send(&delivery, Some(id), true),
             Some(Resend::Release(id)) => self.send_release(id),
@@ -108,7 +112,9 @@ impl Held<'_> {
     }
 
     fn next_queued(&mut self, quota: bool) -> Option<Delivery> {
-        if !quota || self.state.queue.is_none() {
+        let next = self.state.queue.as_ref().filter(|_| quota)?.front()?;
+        if next.missing().is_some() && !next.is_expired(self.now) {
+            self.want_bodies();
             return None;
         }
         self.state.full = false;
@@ -117,8 +123,12 @@ impl Held<'_> {
 
     /// Encodes one waiting delivery into the outbox.
     fn send(&mut self, delivery: &Delivery, packet_id: Option<PacketId>, dup: bool) {
-        let outgoing = Outgoing::from_message(&delivery.message, self.now);
+        let Some(message) = delivery.message() else { return debug_assert!(false, "what is sent is here") };
+        let outgoing = Outgoing::from_message(message, self.now);
         let header = Header { dup, qos: delivery.qos, retain: delivery.retain, packet_id };
+        if !dup {
+            self.hold_back(delivery.qos, delivery.entry);
+        }
         let State { link: Some(link), outbox, .. } = &mut *self.state else { return };
         if append_own(&outgoing, header, delivery.subscription_ids(), link, outbox).is_err() {
             if let Some(id) = packet_id {
@@ -136,8 +146,7 @@ impl Held<'_> {
         self.effects.counters.count_sent(delivery.qos, outgoing.payload.len());
         self.effects.touch(self.session, link, outbox);
         if let Some(packet_id) = packet_id.filter(|_| !dup) {
-            let entry = delivery.entry;
-            self.note(|session| Change::Sent { session, entry, packet_id });
+            self.note_sent(delivery.entry, packet_id);
         }
     }
 

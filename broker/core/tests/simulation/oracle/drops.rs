@@ -10,12 +10,18 @@ use super::{Copy, Loss, Name, Oracle, Session, Verdict, is_over};
 /// What the broker says it dropped.
 pub(crate) struct Drop<'a> {
     pub(crate) name: &'a str,
-    /// The topic of the first of them.
+    /// The topic of the first of them; empty where only the store knew it.
     pub(crate) topic: &'a str,
     pub(crate) reason: DropReason,
     pub(crate) count: u64,
     /// The one publication that was being routed, if it was one.
     pub(crate) routed: Option<usize>,
+}
+
+impl Drop<'_> {
+    fn is_about(&self, topic: &str) -> bool {
+        self.topic.is_empty() || self.topic == topic
+    }
 }
 
 /// What happened, counted.
@@ -45,6 +51,8 @@ impl Oracle {
             DropReason::TooLarge => self.drop_too_large(drop),
             DropReason::QueueFull => self.drop_from_queue(drop),
             DropReason::OutboxFull => self.drop_from_outbox(drop),
+            // The model of a store loses nothing, and no simulated broker refuses.
+            DropReason::Unreadable | DropReason::Refused => false,
         };
         if reason_holds {
             return Ok(());
@@ -106,7 +114,7 @@ impl Oracle {
             // It was dropped as the client's session before this one ended.
             return true;
         }
-        let of_topic = |publication: usize| self.publications[publication].topic == drop.topic;
+        let of_topic = |publication: usize| drop.is_about(&self.publications[publication].topic);
         let own = session.owed.iter().any(|copy| is_over(copy.expires_at, self.now) && of_topic(copy.publication));
         let member = (*name, session.made);
         let mut shared = self.shared.iter().filter(|copy| copy.concerns(member));
@@ -124,7 +132,7 @@ impl Oracle {
             let publication = &publications[copy.publication];
             if publication.packet_bytes(&copy.form, version) > most {
                 copy.lost = Loss::Perhaps;
-                fitting |= publication.topic == drop.topic;
+                fitting |= drop.is_about(&publication.topic);
             }
         }
         fitting |= session.owed.iter().any(|copy| copy.lost == Loss::Perhaps);
@@ -135,7 +143,7 @@ impl Oracle {
             let own = copy.members.iter().chain(&copy.joined).filter(|(name, made, _)| (*name, *made) == member);
             if own.into_iter().any(|(_, _, form)| publication.packet_bytes(form, version) > most) {
                 copy.lost = Loss::Perhaps;
-                fitting |= publication.topic == drop.topic;
+                fitting |= drop.is_about(&publication.topic);
             }
         }
         fitting
@@ -170,7 +178,7 @@ impl Oracle {
             }
             // What came last has not waited longest: the queue is full of it.
             (QueuePolicy::DropOldest, ..) => session.mark(drop.count, session.queue_max, Copy::waits),
-            (QueuePolicy::DropNewest, ..) => session.mark(drop.count, 0, Copy::waits),
+            (QueuePolicy::DropNewest | QueuePolicy::Refuse, ..) => session.mark(drop.count, 0, Copy::waits),
         }
         session.queue_drops += drop.count as usize;
         full

@@ -47,6 +47,12 @@ impl Server {
                     self.effects.flush(&self.broker);
                     self.hear(None)?;
                 }
+                Work::Load(bodies) => {
+                    let fetched = self.broker.fetch(&bodies);
+                    self.broker.loaded(connection, fetched, self.now, &mut self.effects);
+                    self.effects.flush(&self.broker);
+                    self.hear(None)?;
+                }
                 Work::Close(reason) => return self.turn_away(task, reason),
             }
         }
