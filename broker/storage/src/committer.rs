@@ -1,5 +1,7 @@
 //! The one thread that writes.
 
+mod recovery;
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -7,99 +9,174 @@ use std::time::{Duration, Instant};
 use fjall::PersistMode;
 use midge_core::Durability;
 
-use crate::Shared;
-use crate::gathering::Writes;
-use crate::layout::{self, Space};
+use crate::Event;
+use crate::journal::Marker;
+use crate::shared::{Commit, Shared, Sleep};
 
 /// Commits until the store is closed and everything is written.
-pub(crate) fn run(shared: &Shared, committed: &dyn Fn()) {
-    let mut last = None;
-    let mut retry = RETRY_MIN;
-    while let Some(Next { writes, ticket, awaited }) = next(shared, last) {
-        last = Some(Instant::now());
-        match commit(shared, &writes, awaited) {
-            Ok(()) => {
-                retry = RETRY_MIN;
-                *shared.failure.lock() = None;
-                // From here on the database has them.
-                shared.waiting.lock().committing = None;
-                shared.durable.store(ticket, Ordering::Release);
-                committed();
-            }
-            Err(error) => {
-                *shared.failure.lock() = Some(error.to_string());
-                let mut waiting = shared.waiting.lock();
-                waiting.committing = None;
-                // A reader may still hold on to them.
-                let writes = Arc::try_unwrap(writes).unwrap_or_else(|shared| (*shared).clone());
-                waiting.gathering.give_back(writes);
-                waiting.awaited = waiting.awaited.max(awaited);
-                if waiting.closing {
-                    return;
-                }
-                shared.more.wait_for(&mut waiting, retry);
-                retry = (retry * 2).min(RETRY_MAX);
-            }
-        }
-    }
-}
-
-/// What one commit writes.
-struct Next {
-    writes: Arc<Writes>,
+pub(crate) struct Committer<'a> {
+    shared: &'a Shared,
+    tell: &'a dyn Fn(Event),
+    /// The latest commit, and the latest that is on stable storage.
+    marker: Marker,
+    /// Bytes of commits since then.
+    unsynced_bytes: usize,
+    /// Batches up to this one are committed.
     ticket: u64,
-    awaited: Option<Durability>,
+    /// When the last commit began.
+    last: Option<Instant>,
+    /// When the disk's space was last looked at.
+    measured: Instant,
 }
 
-/// Waits for something to write; none when the store is to close and nothing is left.
-fn next(shared: &Shared, last: Option<Instant>) -> Option<Next> {
-    let mut waiting = shared.waiting.lock();
-    loop {
-        let due = last.map(|last| last + shared.settings.commit_interval).filter(|due| Instant::now() < *due);
-        let idle = waiting.ticket == shared.durable.load(Ordering::Relaxed);
-        if idle && waiting.closing {
-            return None;
+/// What the next commit does.
+struct Next {
+    /// None if everything that was appended came to nothing.
+    commit: Option<Arc<Commit>>,
+    ticket: u64,
+    mode: PersistMode,
+}
+
+impl<'a> Committer<'a> {
+    pub(crate) fn new(shared: &'a Shared, marker: Marker, tell: &'a dyn Fn(Event)) -> Self {
+        // What the database was found to hold was written again as it was opened.
+        let marker = Marker { synced: marker.number, ..marker };
+        Self { shared, tell, marker, unsynced_bytes: 0, ticket: 0, last: None, measured: Instant::now() }
+    }
+
+    pub(crate) fn run(mut self) {
+        while self.wait() {
+            let next = self.next();
+            let began = Instant::now();
+            self.last = Some(began);
+            match self.write(&next) {
+                Ok(()) => self.committed(&next, began.elapsed()),
+                Err(error) => {
+                    if !self.get_over(&error, &next) {
+                        return;
+                    }
+                }
+            }
         }
-        if idle {
-            shared.more.wait(&mut waiting);
-        } else if let Some(due) = due.filter(|_| !waiting.closing) {
-            shared.more.wait_until(&mut waiting, due);
-        } else {
-            let writes = Arc::new(waiting.gathering.take());
-            waiting.committing = Some(Arc::clone(&writes));
-            return Some(Next { writes, ticket: waiting.ticket, awaited: waiting.awaited.take() });
+        self.finish();
+    }
+
+    /// Waits until a commit is due; false when the store is to close and nothing is left.
+    fn wait(&self) -> bool {
+        let mut incoming = self.shared.incoming.lock();
+        let mut seen = None;
+        loop {
+            incoming.sleep = Sleep::Busy;
+            let is_idle = incoming.ticket == self.ticket;
+            if incoming.closing {
+                return !is_idle;
+            }
+            if is_idle {
+                incoming.sleep = Sleep::UntilAny;
+                self.shared.more.wait(&mut incoming);
+                continue;
+            }
+            let now = Instant::now();
+            let mut due = self.last.map_or(now, |last| last + self.shared.settings.commit_interval);
+            if incoming.awaited.is_none() {
+                incoming.sleep = Sleep::UntilAwaited;
+                due = due.max(*seen.get_or_insert(now) + LAZY);
+            }
+            if due <= now {
+                incoming.sleep = Sleep::Busy;
+                return true;
+            }
+            self.shared.more.wait_until(&mut incoming, due);
         }
     }
-}
 
-fn commit(shared: &Shared, writes: &Writes, awaited: Option<Durability>) -> fjall::Result<()> {
-    let keyspaces = &shared.keyspaces;
-    let mut batch = shared.database.batch().durability(Some(persist_mode(awaited)));
-    for session in &writes.cleared {
-        let number = layout::session_key(*session);
-        for space in [Space::Subscriptions, Space::Received] {
-            for found in keyspaces.of(space).prefix(number) {
-                batch.remove(keyspaces.of(space), found.key()?);
+    fn next(&mut self) -> Next {
+        let mut reducing = self.shared.reducing.lock();
+        let mut awaited = None;
+        let ticket = self.shared.reduce(&mut reducing, Some(&mut awaited));
+        let writes = reducing.gathering.take();
+        self.unsynced_bytes += writes.bytes;
+        let mode = match awaited {
+            Some(Durability::Fsync) => PersistMode::SyncData,
+            _ if self.unsynced_bytes > UNSYNCED_BYTES_MAX => PersistMode::SyncData,
+            _ => PersistMode::Buffer,
+        };
+        if writes.is_empty() {
+            return Next { commit: None, ticket, mode };
+        }
+        self.marker.number += 1;
+        reducing.committing = writes.bytes;
+        let commit = Arc::new(Commit { number: self.marker.number, writes });
+        reducing.unsynced.push_back(Arc::clone(&commit));
+        Next { commit: Some(commit), ticket, mode }
+    }
+
+    fn write(&self, next: &Next) -> fjall::Result<()> {
+        let opened = self.shared.opened.read();
+        let opened = opened.as_ref().ok_or(fjall::Error::Poisoned)?;
+        match &next.commit {
+            Some(commit) => opened.commit(self.marker, &commit.writes, next.mode),
+            // What was committed before may only be with the operating system.
+            None if next.mode != PersistMode::Buffer && self.unsynced_bytes > 0 => opened.sync(next.mode),
+            None => Ok(()),
+        }
+    }
+
+    fn committed(&mut self, next: &Next, took: Duration) {
+        let is_synced = next.mode != PersistMode::Buffer;
+        let mut reducing = self.shared.reducing.lock();
+        if is_synced {
+            self.marker.synced = self.marker.number;
+            self.unsynced_bytes = 0;
+            reducing.unsynced.clear();
+        }
+        reducing.committing = 0;
+        self.shared.reduce(&mut reducing, None);
+        drop(reducing);
+        if let Some(commit) = &next.commit {
+            let mut statistics = self.shared.statistics.lock();
+            statistics.commits += 1;
+            statistics.syncs += u64::from(is_synced);
+            statistics.writes += commit.writes.writes.len() as u64;
+            statistics.bytes_written += commit.writes.bytes as u64;
+            statistics.commit_seconds.observe(took);
+            statistics.last_commit = took;
+        }
+        self.ticket = next.ticket;
+        self.shared.durable.store(next.ticket, Ordering::Release);
+        (self.tell)(Event::Committed);
+        self.measure();
+    }
+
+    /// Looks at the disk's space now and then.
+    fn measure(&mut self) {
+        if self.measured.elapsed() >= MEASURE {
+            self.measured = Instant::now();
+            let bytes = self.shared.opened.read().as_ref().map(crate::database::Opened::disk_bytes);
+            if let Some(bytes) = bytes {
+                self.shared.statistics.lock().disk_bytes = bytes;
             }
         }
     }
-    for ((space, key), value) in &writes.writes {
-        match value {
-            Some(value) => batch.insert(keyspaces.of(*space), &key[..], &value[..]),
-            None if space.is_written_once() => batch.remove_weak(keyspaces.of(*space), &key[..]),
-            None => batch.remove(keyspaces.of(*space), &key[..]),
+
+    /// Everything is committed: brings it to stable storage.
+    fn finish(self) {
+        let opened = self.shared.opened.read();
+        let Some(opened) = opened.as_ref() else { return };
+        if let Err(error) = opened.sync(PersistMode::SyncAll)
+            && self.unsynced_bytes > 0
+        {
+            let detail = format!("what was written last may not be on stable storage: {error}");
+            (self.tell)(Event::Failed { detail, is_full: false });
         }
     }
-    batch.commit()
 }
 
-fn persist_mode(awaited: Option<Durability>) -> PersistMode {
-    match awaited {
-        Some(Durability::Fsync) => PersistMode::SyncData,
-        Some(Durability::Os | Durability::Memory) | None => PersistMode::Buffer,
-    }
-}
+/// How long what nobody waits for may wait to be written.
+const LAZY: Duration = Duration::from_millis(100);
 
-/// How soon a commit that failed is tried again, at first and at the longest.
-const RETRY_MIN: Duration = Duration::from_millis(100);
-const RETRY_MAX: Duration = Duration::from_secs(5);
+/// How much is kept in memory because it may not be on stable storage, until it is brought there.
+const UNSYNCED_BYTES_MAX: usize = 8 << 20;
+
+/// How often the disk's space is looked at.
+const MEASURE: Duration = Duration::from_secs(1);

@@ -1,7 +1,7 @@
 //! What can go wrong with a disk.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use midge_core::Unreadable;
 
@@ -26,6 +26,12 @@ pub enum OpenError {
         /// What the operating system said.
         error: io::Error,
     },
+    /// There is no store.
+    #[error("there is no store in {}", directory.display())]
+    Missing {
+        /// The directory.
+        directory: PathBuf,
+    },
     /// The layout is of a later release.
     #[error("{} was written by a later release of Midge (layout {found}, this one knows {known})", directory.display())]
     Layout {
@@ -35,6 +41,26 @@ pub enum OpenError {
         found: u8,
         /// The newest layout known here.
         known: u8,
+    },
+    /// The layout is of an earlier release, and this is no time to change it.
+    #[error("{} was written by an earlier release of Midge (layout {found}): start the broker once to upgrade it", directory.display())]
+    Outdated {
+        /// The store's directory.
+        directory: PathBuf,
+        /// The layout found.
+        found: u8,
+    },
+    /// A journal is not what was written, with commits after it that were promised.
+    #[error(
+        "{} is damaged at byte {offset}, and what follows was acknowledged: restore the store from a copy, or give up what \
+         follows with `midge store repair`",
+        file.display()
+    )]
+    Damaged {
+        /// The journal.
+        file: PathBuf,
+        /// Where what can be read ends.
+        offset: u64,
     },
     /// What is on the disk is not what was written.
     #[error("{}: {detail}; restore it from a copy, or move it away to start empty", directory.display())]
@@ -55,31 +81,55 @@ pub(crate) enum ReadError {
     /// What is there is not what was written.
     #[error("the store holds {0}")]
     Record(#[from] BadRecord),
+    /// The database is not open.
+    #[error("the store cannot be read: its disk failed")]
+    Closed,
 }
 
 impl From<ReadError> for Unreadable {
     fn from(error: ReadError) -> Self {
         match &error {
-            ReadError::Database(_) => Self::Failed(error.to_string()),
-            ReadError::Record(_) => Self::Damaged(error.to_string()),
+            ReadError::Database(inner) if cause(inner).is_some() => Self::Failed(error.to_string()),
+            ReadError::Closed => Self::Failed(error.to_string()),
+            ReadError::Database(_) | ReadError::Record(_) => Self::Damaged(error.to_string()),
         }
     }
 }
 
 impl OpenError {
-    pub(crate) fn database(directory: &std::path::Path, error: &fjall::Error) -> Self {
+    pub(crate) fn database(directory: &Path, error: &fjall::Error) -> Self {
         let directory = directory.to_owned();
         match error {
             fjall::Error::Locked => Self::InUse { directory, pid: String::new() },
             fjall::Error::Io(error) => {
                 Self::Directory { path: directory, error: io::Error::new(error.kind(), error.to_string()) }
             }
+            fjall::Error::Storage(fjall::LsmError::Io(error)) => {
+                Self::Directory { path: directory, error: io::Error::new(error.kind(), error.to_string()) }
+            }
             other => Self::Corrupt { directory, detail: other.to_string() },
         }
     }
 
-    pub(crate) fn record(directory: &std::path::Path, space: &str, key: &[u8], error: BadRecord) -> Self {
-        let key = String::from_utf8_lossy(key);
-        Self::Corrupt { directory: directory.to_owned(), detail: format!("{space} {key:?}: {error}") }
+    pub(crate) fn record(directory: &Path, space: &str, key: &[u8], error: BadRecord) -> Self {
+        let detail = format!("{space} {}: {error}", key.escape_ascii());
+        Self::Corrupt { directory: directory.to_owned(), detail }
     }
+}
+
+pub(crate) fn directory_error(path: &Path, error: io::Error) -> OpenError {
+    OpenError::Directory { path: path.to_owned(), error }
+}
+
+/// What the operating system said, where it did.
+pub(crate) fn cause(error: &fjall::Error) -> Option<io::ErrorKind> {
+    match error {
+        fjall::Error::Io(error) | fjall::Error::Storage(fjall::LsmError::Io(error)) => Some(error.kind()),
+        _ => None,
+    }
+}
+
+/// Whether it means that there is no room, rather than that the disk fails.
+pub(crate) fn is_full(kind: io::ErrorKind) -> bool {
+    matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge)
 }

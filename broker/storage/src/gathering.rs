@@ -3,11 +3,10 @@
 //! A message that is queued and acknowledged between two commits costs nothing. Whatever order the batches of several threads
 //! come in, the outcome is the same (see `Store` in `midge-core`).
 
+mod held;
 mod recent;
 
-use std::collections::BTreeMap;
-
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use midge_core::{
     BodyId, Change, ConnectionNumber, DeliveryRecord, EntryNumber, Inheritance, Message, SessionNumber, SessionRecord,
 };
@@ -15,38 +14,37 @@ use midge_protocol::PacketId;
 
 use crate::layout::{self, Space, Step};
 use crate::record;
+use held::{Bodies, Deliveries, Held};
 use recent::Recent;
 
 type Hasher = foldhash::fast::FixedState;
-type WriteMap = HashMap<(Space, Box<[u8]>), Option<Vec<u8>>, Hasher>;
 
 /// Knows what the store holds, and what it is to hold after the next commit.
 #[derive(Default)]
 pub(crate) struct Gathering {
-    /// The writes so far, none to remove the key; the last one to a key counts.
-    writes: WriteMap,
-    /// Bytes of keys and values written so far.
-    bytes: usize,
+    next: Writes,
     /// Sessions that the store has, and the latest connection that spoke of them.
     sessions: HashMap<SessionNumber, ConnectionNumber, Hasher>,
-    /// Sessions whose subscriptions and received Packet Identifiers are to be removed, whichever there are.
-    cleared: Vec<SessionNumber>,
     /// Deliveries that are kept, and how far they have come.
-    deliveries: BTreeMap<(SessionNumber, EntryNumber), Held>,
+    deliveries: Deliveries,
     /// How many deliveries need a body.
-    bodies: HashMap<BodyId, u32, Hasher>,
+    bodies: Bodies,
+    /// Bodies that were removed not long ago.
+    removed: Recent<BodyId, ()>,
+    /// Bodies that were removed and then written again, so that removing them once is not enough.
+    rewritten: HashSet<BodyId, Hasher>,
     /// What was said of deliveries before they were queued, or after they were over.
     strays: Recent<(SessionNumber, EntryNumber), Stray>,
     /// Sessions that ended, whose last changes may still come.
     ended: Recent<SessionNumber, ()>,
 }
 
-/// A delivery the store has.
-#[derive(Clone, Copy)]
-struct Held {
-    /// None once PUBREC came.
-    body: Option<BodyId>,
-    sent: bool,
+/// How much is kept.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) sessions: usize,
+    pub(crate) deliveries: usize,
+    pub(crate) bodies: usize,
 }
 
 #[derive(Default)]
@@ -57,22 +55,47 @@ struct Stray {
 }
 
 /// What one commit writes.
-#[derive(Clone)]
+#[derive(Default)]
 pub(crate) struct Writes {
-    /// Subscriptions and received Packet Identifiers of these sessions go first.
+    /// Subscriptions and received Packet Identifiers of these sessions are removed first, whichever there are.
     pub(crate) cleared: Vec<SessionNumber>,
-    /// A value, or none to remove the key.
-    pub(crate) writes: WriteMap,
+    /// The last write to a key counts.
+    pub(crate) writes: HashMap<(Space, Box<[u8]>), Write, Hasher>,
+    /// Bytes of keys and values.
+    pub(crate) bytes: usize,
+}
+
+/// What is done to a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Write {
+    Put(Vec<u8>),
+    /// It was written once.
+    RemoveOnce,
+    Remove,
 }
 
 impl Writes {
-    /// The message record of a body that is among the writes.
-    pub(crate) fn body(&self, body: BodyId) -> Option<&[u8]> {
-        Self::find(&self.writes, body)
+    pub(crate) fn is_empty(&self) -> bool {
+        self.cleared.is_empty() && self.writes.is_empty()
     }
 
-    fn find(writes: &WriteMap, body: BodyId) -> Option<&[u8]> {
-        writes.get(&(Space::Bodies, layout::body_key(body).into()))?.as_deref()
+    /// What is done to a body.
+    pub(crate) fn body(&self, body: BodyId) -> Option<&Write> {
+        self.writes.get(&(Space::Bodies, layout::body_key(body).into()))
+    }
+
+    fn insert(&mut self, space: Space, key: &[u8], write: Write) {
+        self.bytes += weight(key, &write);
+        let replaced = self.writes.insert((space, key.into()), write);
+        if let Some(write) = replaced {
+            self.bytes -= weight(key, &write);
+        }
+    }
+
+    fn remove(&mut self, space: Space, key: &[u8]) -> Option<Write> {
+        let write = self.writes.remove(&(space, key.into()))?;
+        self.bytes -= weight(key, &write);
+        Some(write)
     }
 }
 
@@ -90,40 +113,26 @@ impl Gathering {
         body: Option<BodyId>,
         sent: bool,
     ) {
-        self.deliveries.insert((session, entry), Held { body, sent });
+        let held = body.map_or(Held::Released, |body| Held::Message { body, sent });
+        self.deliveries.insert(session, entry, held);
         if let Some(body) = body {
-            *self.bodies.entry(body).or_default() += 1;
+            self.bodies.need(body);
         }
     }
 
-    /// The message record of a body that is yet to be written.
-    pub(crate) fn body(&self, body: BodyId) -> Option<&[u8]> {
-        Writes::find(&self.writes, body)
-    }
-
-    /// Bytes that the next commit writes.
-    pub(crate) fn bytes(&self) -> usize {
-        self.bytes
+    /// What the next commit writes, so far.
+    pub(crate) fn next(&self) -> &Writes {
+        &self.next
     }
 
     /// Hands out what there is to write.
     pub(crate) fn take(&mut self) -> Writes {
-        self.bytes = 0;
-        Writes { cleared: std::mem::take(&mut self.cleared), writes: std::mem::take(&mut self.writes) }
+        std::mem::take(&mut self.next)
     }
 
-    /// Takes writes back that could not be made; what was gathered since goes over them.
-    pub(crate) fn give_back(&mut self, failed: Writes) {
-        let newer = std::mem::replace(&mut self.writes, failed.writes);
-        for ((space, key), value) in newer {
-            // What was to be written once and is to be removed, or the other way round, comes to nothing.
-            let older = self.writes.remove(&(space, key.clone()));
-            if older.is_none() || !space.is_written_once() {
-                self.writes.insert((space, key), value);
-            }
-        }
-        self.cleared.extend(failed.cleared);
-        self.bytes = self.writes.iter().map(|((_, key), value)| weight(key, value.as_deref())).sum();
+    pub(crate) fn counts(&self) -> Counts {
+        let (sessions, deliveries) = (self.sessions.len(), self.deliveries.len());
+        Counts { sessions, deliveries, bodies: self.bodies.len() }
     }
 
     /// Takes one change in.
@@ -149,7 +158,7 @@ impl Gathering {
             Change::Finished { session, entry } => self.finish(session, entry),
             Change::Received { session, by, packet_id } => {
                 let key = layout::received_key(session, packet_id);
-                self.said_by(session, by, Space::Received, &key, Some(Vec::new()));
+                self.said_by(session, by, Space::Received, &key, Some(record::presence()));
             }
             Change::Completed { session, by, packet_id } => {
                 let key = layout::received_key(session, packet_id);
@@ -182,7 +191,7 @@ impl Gathering {
                 self.write(Space::Subscriptions, &key, Some(record::subscription(subscription)));
             }
             for packet_id in &inherited.received {
-                self.write(Space::Received, &layout::received_key(session, *packet_id), Some(Vec::new()));
+                self.write(Space::Received, &layout::received_key(session, *packet_id), Some(record::presence()));
             }
         }
     }
@@ -192,9 +201,7 @@ impl Gathering {
             self.write(Space::Sessions, &layout::session_key(session), None);
         }
         self.clear(session);
-        let of_session = (session, EntryNumber(0))..=(session, EntryNumber(u64::MAX));
-        let deliveries: Vec<EntryNumber> = self.deliveries.range(of_session).map(|((_, entry), _)| *entry).collect();
-        for entry in deliveries {
+        for entry in self.deliveries.of(session) {
             self.finish(session, entry);
         }
         self.ended.insert(session, ());
@@ -203,10 +210,14 @@ impl Gathering {
     /// What a session subscribed to and received is unknown from here on.
     fn clear(&mut self, session: SessionNumber) {
         let number = layout::session_key(session);
-        self.writes.retain(|(space, key), _| {
-            !matches!(space, Space::Subscriptions | Space::Received) || !key.starts_with(&number)
-        });
-        self.cleared.push(session);
+        let is_of_session = |space: Space, key: &[u8]| {
+            matches!(space, Space::Subscriptions | Space::Received) && key.starts_with(&number)
+        };
+        let next = &mut self.next;
+        for ((_, key), write) in next.writes.extract_if(|(space, key), _| is_of_session(*space, key)) {
+            next.bytes -= weight(&key, &write);
+        }
+        next.cleared.push(session);
     }
 
     fn queue(
@@ -221,14 +232,12 @@ impl Gathering {
         if stray.finished || self.ended.contains(&session) {
             return;
         }
-        let needed = self.bodies.entry(body).or_default();
-        *needed += 1;
-        if *needed == 1 {
-            self.put_once(Space::Bodies, &layout::body_key(body), || record::message(message));
+        if self.bodies.need(body) {
+            self.put_body(body, message);
         }
         let value = record::delivery(body, message, delivery);
-        self.put_once(Space::Deliveries, &layout::delivery_key(session, entry, Step::Queued), || value);
-        self.deliveries.insert((session, entry), Held { body: Some(body), sent: false });
+        self.write(Space::Deliveries, &layout::delivery_key(session, entry, Step::Queued), Some(value));
+        self.deliveries.insert(session, entry, Held::Message { body, sent: false });
         if let Some(packet_id) = stray.sent {
             self.sent(session, entry, packet_id);
         }
@@ -238,52 +247,52 @@ impl Gathering {
     }
 
     fn sent(&mut self, session: SessionNumber, entry: EntryNumber, packet_id: PacketId) {
-        let Some(kept) = self.deliveries.get_mut(&(session, entry)) else {
-            self.strays.entry((session, entry)).sent = Some(packet_id);
-            return;
-        };
-        // PUBREC is the later word.
-        if kept.body.is_some() {
-            kept.sent = true;
-            let key = layout::delivery_key(session, entry, Step::Sent);
-            self.write(Space::Deliveries, &key, Some(record::packet_id(packet_id).to_vec()));
+        match self.deliveries.held(session, entry) {
+            Some(Held::Message { body, .. }) => {
+                self.deliveries.insert(session, entry, Held::Message { body, sent: true });
+                let key = layout::delivery_key(session, entry, Step::Sent);
+                self.write(Space::Deliveries, &key, Some(record::packet_id(packet_id)));
+            }
+            // PUBREC is the later word.
+            Some(Held::Released) => {}
+            None => self.strays.entry((session, entry)).sent = Some(packet_id),
         }
     }
 
     fn release(&mut self, session: SessionNumber, entry: EntryNumber, packet_id: PacketId) {
-        let Some(kept) = self.deliveries.get_mut(&(session, entry)) else {
-            self.strays.entry((session, entry)).released = Some(packet_id);
-            return;
-        };
-        let before = std::mem::replace(kept, Held { body: None, sent: false });
-        self.forget_message(session, entry, before);
-        let key = layout::delivery_key(session, entry, Step::Released);
-        self.write(Space::Deliveries, &key, Some(record::packet_id(packet_id).to_vec()));
+        match self.deliveries.held(session, entry) {
+            Some(held @ Held::Message { .. }) => {
+                self.deliveries.insert(session, entry, Held::Released);
+                self.forget(session, entry, held);
+                let key = layout::delivery_key(session, entry, Step::Released);
+                self.write(Space::Deliveries, &key, Some(record::packet_id(packet_id)));
+            }
+            Some(Held::Released) => {}
+            None => self.strays.entry((session, entry)).released = Some(packet_id),
+        }
     }
 
     fn finish(&mut self, session: SessionNumber, entry: EntryNumber) {
-        let Some(kept) = self.deliveries.remove(&(session, entry)) else {
-            self.strays.entry((session, entry)).finished = true;
-            return;
-        };
-        if kept.body.is_none() {
-            self.remove_once(Space::Deliveries, &layout::delivery_key(session, entry, Step::Released));
+        match self.deliveries.remove(session, entry) {
+            Some(held) => self.forget(session, entry, held),
+            None => self.strays.entry((session, entry)).finished = true,
         }
-        self.forget_message(session, entry, kept);
     }
 
-    /// The delivery needs its message no longer.
-    fn forget_message(&mut self, session: SessionNumber, entry: EntryNumber, held: Held) {
-        let Some(body) = held.body else { return };
-        self.remove_once(Space::Deliveries, &layout::delivery_key(session, entry, Step::Queued));
-        if held.sent {
-            self.remove_once(Space::Deliveries, &layout::delivery_key(session, entry, Step::Sent));
-        }
-        let Some(needed) = self.bodies.get_mut(&body) else { return };
-        *needed -= 1;
-        if *needed == 0 {
-            self.bodies.remove(&body);
-            self.remove_once(Space::Bodies, &layout::body_key(body));
+    /// What was written of a delivery is needed no longer.
+    fn forget(&mut self, session: SessionNumber, entry: EntryNumber, held: Held) {
+        let mut remove = |step| self.remove_once(Space::Deliveries, &layout::delivery_key(session, entry, step));
+        match held {
+            Held::Released => remove(Step::Released),
+            Held::Message { body, sent } => {
+                remove(Step::Queued);
+                if sent {
+                    remove(Step::Sent);
+                }
+                if self.bodies.release(body) {
+                    self.remove_body(body);
+                }
+            }
         }
     }
 
@@ -303,32 +312,47 @@ impl Gathering {
     }
 
     fn write(&mut self, space: Space, key: &[u8], value: Option<Vec<u8>>) {
-        self.bytes += weight(key, value.as_deref());
-        let replaced = self.writes.insert((space, key.into()), value);
-        if let Some(value) = replaced {
-            self.bytes -= weight(key, value.as_deref());
-        }
+        self.next.insert(space, key, value.map_or(Write::Remove, Write::Put));
     }
 
-    /// Writes a key that only ever has this value: if it waits to be removed, it stays instead.
-    fn put_once(&mut self, space: Space, key: &[u8], value: impl FnOnce() -> Vec<u8>) {
-        match self.writes.remove(&(space, key.into())) {
-            Some(None) => self.bytes -= key.len(),
-            Some(Some(_)) | None => self.write(space, key, Some(value())),
+    /// Writes a body: if it waits to be removed, it stays instead.
+    fn put_body(&mut self, body: BodyId, message: &Message) {
+        let key = layout::body_key(body);
+        match self.next.remove(Space::Bodies, &key) {
+            Some(Write::RemoveOnce) => return,
+            Some(Write::Remove) => {
+                self.rewritten.insert(body);
+                return;
+            }
+            Some(Write::Put(_)) | None => {}
         }
+        if self.removed.contains(&body) {
+            self.rewritten.insert(body);
+        }
+        self.write(Space::Bodies, &key, Some(record::message(message)));
+    }
+
+    fn remove_body(&mut self, body: BodyId) {
+        let key = layout::body_key(body);
+        if self.rewritten.remove(&body) {
+            self.write(Space::Bodies, &key, None);
+        } else {
+            self.remove_once(Space::Bodies, &key);
+        }
+        self.removed.insert(body, ());
     }
 
     /// Removes a key that only ever has one value: if its value still waits to be written, it never is.
     fn remove_once(&mut self, space: Space, key: &[u8]) {
-        match self.writes.remove(&(space, key.into())) {
-            Some(value @ Some(_)) => self.bytes -= weight(key, value.as_deref()),
-            Some(None) | None => self.write(space, key, None),
+        if self.next.remove(space, key).is_none() {
+            self.next.insert(space, key, Write::RemoveOnce);
         }
     }
 }
 
-fn weight(key: &[u8], value: Option<&[u8]>) -> usize {
-    key.len() + value.map_or(0, <[u8]>::len)
+fn weight(key: &[u8], write: &Write) -> usize {
+    let value = if let Write::Put(value) = write { value.len() } else { 0 };
+    key.len() + value
 }
 
 #[cfg(test)]

@@ -2,20 +2,31 @@
 //!
 //! | keyspace | key | value |
 //! |---|---|---|
-//! | `meta` | `format` | the version of this layout, one byte |
+//! | `meta` | `layout` | the version of this layout, one byte |
+//! | `meta` | `commit` | the latest commit, a [marker](crate::journal::Marker) |
 //! | `sessions` | session | a [session record](crate::record) |
-//! | `subscriptions` | session, filter | a subscription record |
+//! | `subscriptions` | session, filter or its digest | a subscription record |
 //! | `deliveries` | session, entry, step | what the step needs, see [`Step`] |
-//! | `received` | session, Packet Identifier | nothing |
+//! | `received` | session, Packet Identifier | a version and nothing more |
 //! | `bodies` | body | a message record |
 //! | `retained` | topic | a message record |
 //!
 //! Numbers in keys are big-endian, so that they sort. Sessions, entries and bodies are numbered by the broker and no number is
-//! used twice, so almost every key is written once and removed once: that is what the store's single deletes are for.
+//! used twice, so almost every key is written once and removed once: that is what the database's weak removals are for. They
+//! vanish together with what they remove, but only if that was written once.
+//!
+//! A layout is changed by adding a step to [`upgrade`](crate::upgrade).
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions};
 use midge_core::{BodyId, EntryNumber, SessionNumber};
 use midge_protocol::PacketId;
+use xxhash_rust::xxh3::xxh3_128;
+
+/// The version of the layout that is written.
+pub(crate) const LAYOUT: u8 = 2;
+
+/// Its key in `meta`.
+pub(crate) const LAYOUT_KEY: &[u8] = b"layout";
 
 /// The keyspaces of one store.
 #[derive(Clone)]
@@ -31,16 +42,16 @@ pub(crate) struct Keyspaces {
 
 impl Keyspaces {
     pub(crate) fn open(database: &Database) -> fjall::Result<Self> {
-        let small = || KeyspaceCreateOptions::default();
-        let large = || KeyspaceCreateOptions::default().with_kv_separation(Some(KvSeparationOptions::default()));
+        let small = |memory| move || KeyspaceCreateOptions::default().max_memtable_size(memory);
+        let large = |memory| move || small(memory)().with_kv_separation(Some(KvSeparationOptions::default()));
         Ok(Self {
-            meta: database.keyspace("meta", small)?,
-            sessions: database.keyspace("sessions", small)?,
-            subscriptions: database.keyspace("subscriptions", small)?,
-            deliveries: database.keyspace("deliveries", small)?,
-            received: database.keyspace("received", small)?,
-            bodies: database.keyspace("bodies", large)?,
-            retained: database.keyspace("retained", large)?,
+            meta: database.keyspace("meta", small(1 << 20))?,
+            sessions: database.keyspace("sessions", small(4 << 20))?,
+            subscriptions: database.keyspace("subscriptions", small(4 << 20))?,
+            deliveries: database.keyspace("deliveries", small(16 << 20))?,
+            received: database.keyspace("received", small(4 << 20))?,
+            bodies: database.keyspace("bodies", large(32 << 20))?,
+            retained: database.keyspace("retained", large(16 << 20))?,
         })
     }
 
@@ -53,6 +64,10 @@ impl Keyspaces {
             Space::Bodies => &self.bodies,
             Space::Retained => &self.retained,
         }
+    }
+
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Keyspace> {
+        [&self.meta].into_iter().chain(Space::ALL.iter().map(|space| self.of(*space)))
     }
 }
 
@@ -68,9 +83,18 @@ pub(crate) enum Space {
 }
 
 impl Space {
-    /// Whether each of its keys is written once and removed once.
-    pub(crate) fn is_written_once(self) -> bool {
-        matches!(self, Self::Deliveries | Self::Bodies)
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Sessions, Self::Subscriptions, Self::Deliveries, Self::Received, Self::Bodies, Self::Retained];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Sessions => "sessions",
+            Self::Subscriptions => "subscriptions",
+            Self::Deliveries => "deliveries",
+            Self::Received => "received",
+            Self::Bodies => "bodies",
+            Self::Retained => "retained",
+        }
     }
 }
 
@@ -96,8 +120,14 @@ pub(crate) fn session_key(session: SessionNumber) -> [u8; 8] {
     session.0.to_be_bytes()
 }
 
+/// A filter can be longer than the database's keys can. A long one is named by its digest, behind a byte that no text has.
 pub(crate) fn subscription_key(session: SessionNumber, filter: &str) -> Vec<u8> {
-    [&session_key(session)[..], filter.as_bytes()].concat()
+    let session = session_key(session);
+    if filter.len() <= FILTER_MAX {
+        [&session[..], filter.as_bytes()].concat()
+    } else {
+        [&session[..], &[0xff], &xxh3_128(filter.as_bytes()).to_be_bytes()].concat()
+    }
 }
 
 pub(crate) fn delivery_key(session: SessionNumber, entry: EntryNumber, step: Step) -> [u8; 17] {
@@ -134,4 +164,20 @@ pub(crate) fn delivery_in(key: &[u8]) -> Option<(EntryNumber, Step)> {
 pub(crate) fn packet_id_in(key: &[u8]) -> Option<PacketId> {
     let bytes = key.get(8..)?.first_chunk()?;
     PacketId::new(u16::from_be_bytes(*bytes))
+}
+
+/// The longest filter that stands in a key.
+const FILTER_MAX: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_key_is_longer_than_the_database_takes() {
+        let filter = "f".repeat(usize::from(u16::MAX));
+        let (a, b) = (subscription_key(SessionNumber(1), &filter), subscription_key(SessionNumber(1), &filter[1..]));
+        assert!(a.len() < FILTER_MAX && a != b);
+        assert!(a.starts_with(&session_key(SessionNumber(1))));
+    }
 }

@@ -5,7 +5,7 @@ use std::io::{Read, Seek, Write};
 use std::path::Path;
 
 use crate::OpenError;
-use crate::directory_error;
+use crate::error::directory_error;
 
 /// The lock file of a store, held until dropped. It names the process, for whoever finds the store in use.
 pub(crate) struct Lock {

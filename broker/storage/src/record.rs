@@ -15,15 +15,18 @@ use midge_protocol::{Decoded, Decoder, Packet, PacketId, ProtocolVersion, Publis
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadRecord {
     /// The record's version is not known here.
-    #[error("a record of version {0}, which this release of Midge does not know")]
+    #[error("a record of version {0}, which this release of Midge does not know here")]
     Version(u8),
     /// The record ends early, or holds what it cannot hold.
     #[error("a damaged record")]
     Damaged,
 }
 
-/// The version that is written.
-const VERSION: u8 = 1;
+/// The version that is written, of all but subscriptions.
+pub(crate) const VERSION: u8 = 1;
+
+/// The version of subscriptions that is written. In version 1 the Topic Filter was only in the key.
+const SUBSCRIPTION: u8 = 2;
 
 /// The record of a message.
 pub(crate) fn message(message: &Message) -> Vec<u8> {
@@ -64,18 +67,32 @@ pub(crate) fn read_session(bytes: &[u8]) -> Result<SessionRecord, BadRecord> {
 }
 
 pub(crate) fn subscription(record: &SubscriptionRecord) -> Vec<u8> {
-    let mut bytes = vec![VERSION, record.qos as u8];
+    let mut bytes = vec![SUBSCRIPTION, record.qos as u8];
     bytes.put_u8(u8::from(record.no_local) | u8::from(record.retain_as_published) << 1);
     bytes.put_u32(record.subscription_id.map_or(0, SubscriptionId::get));
+    bytes.put_slice(record.filter.as_bytes());
     bytes
 }
 
-/// The filter comes from the key.
-pub(crate) fn read_subscription(filter: &str, bytes: &[u8]) -> Result<SubscriptionRecord, BadRecord> {
-    let mut bytes = versioned(bytes)?;
-    let qos = take_qos(&mut bytes)?;
+pub(crate) fn read_subscription(bytes: &[u8]) -> Result<SubscriptionRecord, BadRecord> {
+    let mut bytes = of_version(SUBSCRIPTION, bytes)?;
+    take_subscription(&mut bytes, None)
+}
+
+/// A record of version 1, whose filter comes from the key.
+pub(crate) fn read_subscription_1(filter: &str, bytes: &[u8]) -> Result<SubscriptionRecord, BadRecord> {
+    let mut bytes = of_version(1, bytes)?;
+    take_subscription(&mut bytes, Some(filter))
+}
+
+fn take_subscription(bytes: &mut &[u8], filter: Option<&str>) -> Result<SubscriptionRecord, BadRecord> {
+    let qos = take_qos(bytes)?;
     let flags = bytes.try_get_u8().map_err(damaged)?;
     let id = bytes.try_get_u32().map_err(damaged)?;
+    let filter = match filter {
+        Some(filter) => filter,
+        None => std::str::from_utf8(bytes).map_err(damaged)?,
+    };
     Ok(SubscriptionRecord {
         filter: filter.into(),
         qos,
@@ -115,13 +132,29 @@ pub(crate) fn read_delivery(bytes: &[u8]) -> Result<KeptMessage, BadRecord> {
     Ok(KeptMessage { body, expires_at, weight, delivery: DeliveryRecord { qos, retain, subscription_ids, shared } })
 }
 
-pub(crate) fn packet_id(id: PacketId) -> [u8; 2] {
-    id.get().to_be_bytes()
+pub(crate) fn packet_id(id: PacketId) -> Vec<u8> {
+    let mut bytes = vec![VERSION];
+    bytes.put_u16(id.get());
+    bytes
 }
 
 pub(crate) fn read_packet_id(bytes: &[u8]) -> Result<PacketId, BadRecord> {
+    read_packet_id_1(versioned(bytes)?)
+}
+
+/// Records of layout 1 had no version.
+pub(crate) fn read_packet_id_1(bytes: &[u8]) -> Result<PacketId, BadRecord> {
     let bytes = bytes.try_into().map_err(damaged)?;
     PacketId::new(u16::from_be_bytes(bytes)).ok_or(BadRecord::Damaged)
+}
+
+/// What stands under a key that says everything itself.
+pub(crate) fn presence() -> Vec<u8> {
+    vec![VERSION]
+}
+
+pub(crate) fn read_presence(bytes: &[u8]) -> Result<(), BadRecord> {
+    if versioned(bytes)?.is_empty() { Ok(()) } else { Err(BadRecord::Damaged) }
 }
 
 fn put_message(bytes: &mut Vec<u8>, message: &Message) {
@@ -173,10 +206,14 @@ fn take_will(bytes: &mut &[u8]) -> Result<Will, BadRecord> {
 }
 
 /// What follows the version.
-fn versioned(bytes: &[u8]) -> Result<&[u8], BadRecord> {
+pub(crate) fn versioned(bytes: &[u8]) -> Result<&[u8], BadRecord> {
+    of_version(VERSION, bytes)
+}
+
+fn of_version(wanted: u8, bytes: &[u8]) -> Result<&[u8], BadRecord> {
     match bytes.split_first() {
-        Some((&VERSION, rest)) => Ok(rest),
-        Some((&version, _)) => Err(BadRecord::Version(version)),
+        Some((version, rest)) if *version == wanted => Ok(rest),
+        Some((version, _)) => Err(BadRecord::Version(*version)),
         None => Err(BadRecord::Damaged),
     }
 }

@@ -50,7 +50,7 @@ fn a_subscription_is_read_as_it_was_written() {
         retain_as_published: true,
         subscription_id: SubscriptionId::new(268_435_455),
     };
-    assert_eq!(read_subscription(&record.filter, &subscription(&record)), Ok(record.clone()));
+    assert_eq!(read_subscription(&subscription(&record)), Ok(record.clone()));
 }
 
 #[test]

@@ -13,14 +13,14 @@ use crate::support::{AWAITED, PATIENCE, check_story, copy_directory, message, op
 fn everything_a_session_has_is_found_again() {
     let directory = tempfile::tempdir().unwrap();
     let (mut storage, ..) = open(directory.path());
-    storage.start(|| {}).unwrap();
+    storage.start(|_| {}).unwrap();
     storage.handle().append(&mut story(&Arc::new(message("t"))), AWAITED);
     drop(storage);
     // And once more, for what was read is what is kept.
     for _ in 0..2 {
         let (mut storage, sessions, retained) = open(directory.path());
         check_story(&sessions, &retained);
-        storage.start(|| {}).unwrap();
+        storage.start(|_| {}).unwrap();
     }
 }
 
@@ -33,7 +33,7 @@ fn a_ticket_is_durable_once_its_changes_would_survive() {
     let ticket = handle.append(&mut vec![session(1, "one")], AWAITED);
     assert!(!handle.is_durable(ticket), "nothing was written yet");
     assert!(handle.is_durable(Ticket::default()));
-    storage.start(move || told.send(()).unwrap()).unwrap();
+    storage.start(move |_| told.send(()).unwrap()).unwrap();
     let deadline = Instant::now() + PATIENCE;
     while !handle.is_durable(ticket) {
         committed.recv_timeout(deadline - Instant::now()).unwrap();
@@ -51,7 +51,7 @@ fn a_message_is_found_by_its_body_until_nobody_waits_for_it() {
     let body = Arc::new(message("t"));
     for (finished, left) in [(1, 1), (2, 0)] {
         let (mut storage, sessions, _) = open(directory.path());
-        storage.start(|| {}).unwrap();
+        storage.start(|_| {}).unwrap();
         if sessions.is_empty() {
             let mut changes =
                 vec![session(1, "one"), session(2, "two"), queued(1, 1, 5, &body), queued(2, 1, 5, &body)];
@@ -85,7 +85,7 @@ fn a_body_can_be_read_before_while_and_after_it_is_written() {
     handle.append(&mut vec![session(1, "one"), queued(1, 1, 5, &body)], AWAITED);
     let read = || handle.read(BodyId(5)).unwrap();
     assert_eq!(read().as_ref(), Some(&*body));
-    storage.start(|| {}).unwrap();
+    storage.start(|_| {}).unwrap();
     let last = handle.append(&mut vec![queued(1, 2, 6, &body)], AWAITED);
     let deadline = Instant::now() + PATIENCE;
     while !handle.is_durable(last) {

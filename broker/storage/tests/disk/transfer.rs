@@ -24,7 +24,7 @@ fn export(directory: &std::path::Path) -> (String, Carried) {
 fn what_is_exported_can_be_imported_and_is_the_same() {
     let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (mut storage, ..) = open(from.path());
-    storage.start(|| {}).unwrap();
+    storage.start(|_| {}).unwrap();
     storage.handle().append(&mut story(&Arc::new(message("t"))), AWAITED);
     drop(storage);
     let (text, carried) = export(from.path());
@@ -33,7 +33,7 @@ fn what_is_exported_can_be_imported_and_is_the_same() {
     assert_eq!(text.matches("\"message\":{\"topic\":\"t\"").count(), 1, "a shared message stands there once:\n{text}");
 
     let (mut storage, ..) = open(to.path());
-    storage.start(|| {}).unwrap();
+    storage.start(|_| {}).unwrap();
     assert_eq!(import(&storage.handle(), text.as_bytes()).unwrap(), carried);
     drop(storage);
     let (_storage, sessions, retained) = open(to.path());

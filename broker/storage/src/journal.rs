@@ -1,0 +1,151 @@
+//! The database's journal, looked at before the database does.
+//!
+//! What was committed last stands only in the journal. A crash may leave its end half written: that is cut, for nobody was
+//! promised it. Damage before commits that were promised is another matter: the database would cut those as well, silently, so
+//! here it is an error. To tell one from the other, every commit carries a [`Marker`].
+
+mod batch;
+
+use std::fs::File;
+use std::io::{self, Seek, SeekFrom};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+pub(crate) use batch::{MARKER_KEY, Marker};
+
+use crate::OpenError;
+use crate::error::directory_error;
+
+/// What a start cut off the journal's end: a commit that a crash left half written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// The journal.
+    pub file: PathBuf,
+    /// Where it ends now.
+    pub offset: u64,
+    /// How much there was after that.
+    pub bytes: u64,
+}
+
+/// A place in a journal that is not what was written, with commits after it that are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Damage {
+    pub(crate) file: PathBuf,
+    pub(crate) offset: u64,
+}
+
+/// What the journals of a database were found to be.
+#[derive(Debug, Default)]
+pub(crate) struct Examined {
+    /// The first damage, if there is any.
+    pub(crate) damage: Option<Damage>,
+    /// A half-written end of the last journal.
+    pub(crate) torn: Option<Cut>,
+    /// The last journal, and where it ends.
+    last: Option<(PathBuf, u64)>,
+}
+
+/// Reads all journals, and changes nothing.
+pub(crate) fn examine(directory: &Path) -> Result<Examined, OpenError> {
+    let mut examined = Examined::default();
+    let files = journals(directory).map_err(|error| directory_error(directory, error))?;
+    let mut latest = None;
+    for (index, file) in files.iter().enumerate() {
+        let bytes = std::fs::read(file).map_err(|error| directory_error(file, error))?;
+        let is_last = index + 1 == files.len();
+        let mut end = 0;
+        while let Some(batch) = batch::read(&bytes[end..]) {
+            end += batch.length;
+            latest = batch.marker.map(|marker| marker.number).or(latest);
+        }
+        let rest = &bytes[end..];
+        let offset = end as u64;
+        // Journals are made longer than they are, with zeros.
+        if rest.iter().any(|byte| *byte != 0) {
+            // The next journal is only begun once this one is on stable storage.
+            if !is_last || was_promised(rest, latest) {
+                examined.damage = Some(Damage { file: file.clone(), offset });
+                return Ok(examined);
+            }
+            examined.torn = Some(Cut { file: file.clone(), offset, bytes: rest.len() as u64 });
+        }
+        if is_last {
+            examined.last = Some((file.clone(), offset));
+        }
+    }
+    Ok(examined)
+}
+
+/// Makes the journals fit to be opened: cuts a half-written end, and brings the rest to stable storage.
+///
+/// After a sync that failed, the operating system may hold what it calls written and is not: what is read back is written once
+/// more, so that nothing later stands on it.
+pub(crate) fn mend(directory: &Path) -> Result<Option<Cut>, OpenError> {
+    let examined = examine(directory)?;
+    if let Some(Damage { file, offset }) = examined.damage {
+        return Err(OpenError::Damaged { file, offset });
+    }
+    if let Some((file, end)) = examined.last {
+        cut(&file, end).map_err(|error| directory_error(&file, error))?;
+    }
+    Ok(examined.torn)
+}
+
+/// Ends a journal here. Everything before it is written again.
+pub(crate) fn cut(file: &Path, end: u64) -> io::Result<()> {
+    let mut journal = File::options().read(true).write(true).open(file)?;
+    journal.set_len(end)?;
+    let mut chunk = vec![0; 1 << 20];
+    let mut at = 0;
+    loop {
+        journal.seek(SeekFrom::Start(at))?;
+        let length = journal.read(&mut chunk)?;
+        if length == 0 {
+            return journal.sync_all();
+        }
+        journal.seek(SeekFrom::Start(at))?;
+        journal.write_all(&chunk[..length])?;
+        at += length as u64;
+    }
+}
+
+/// Whether what cannot be read was promised: a commit after it says that everything up to some number was on stable storage,
+/// and that is not.
+fn was_promised(rest: &[u8], latest: Option<u64>) -> bool {
+    let mut missing = latest.map(|latest| latest + 1);
+    let mut at = 1;
+    while let Some(next) = rest.get(at..).and_then(|rest| rest.iter().position(|byte| *byte == batch::START)) {
+        at += next;
+        let Some(batch) = batch::read(&rest[at..]) else {
+            at += 1;
+            continue;
+        };
+        if let Some(marker) = batch.marker {
+            let missing = *missing.get_or_insert(marker.number.saturating_sub(1));
+            if marker.number > missing && marker.synced >= missing {
+                return true;
+            }
+        }
+        at += batch.length;
+    }
+    false
+}
+
+/// Journals, oldest first.
+fn journals(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match std::fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        let number = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".jnl")?.parse::<u64>().ok());
+        found.extend(number.map(|number| (number, path)));
+    }
+    found.sort_unstable();
+    Ok(found.into_iter().map(|(_, path)| path).collect())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,100 @@
+//! A batch as the database's journal (its format 3) has it.
+//!
+//! ```text
+//! 1, items: u32, sequence number: u64
+//!   2, kind: u8, compression: u8, keyspace: u64, key length: u16, value length: u32, stored length: u32, key, stored value
+//!   4, keyspace: u64
+//! 3, xxh3 of the items: u64, "FJL" 3
+//! ```
+//! Numbers are little-endian.
+
+use bytes::Buf;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::record::{BadRecord, versioned};
+
+/// What a batch begins with.
+pub(super) const START: u8 = 1;
+
+const ITEM: u8 = 2;
+const END: u8 = 3;
+const CLEAR: u8 = 4;
+const TRAILER: &[u8] = b"FJL\x03";
+
+/// The key of a [`Marker`], in `meta`. Every commit begins with it.
+pub(crate) const MARKER_KEY: &[u8] = b"commit";
+
+/// What every commit says of itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Marker {
+    /// Commits are numbered one after the other, over restarts.
+    pub(crate) number: u64,
+    /// Every commit up to this one was on stable storage before this one was written.
+    pub(crate) synced: u64,
+}
+
+impl Marker {
+    pub(crate) fn encode(self) -> [u8; 17] {
+        let mut bytes = [crate::record::VERSION; 17];
+        bytes[1..9].copy_from_slice(&self.number.to_be_bytes());
+        bytes[9..].copy_from_slice(&self.synced.to_be_bytes());
+        bytes
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, BadRecord> {
+        let mut bytes = versioned(bytes)?;
+        let number = bytes.try_get_u64().map_err(|_| BadRecord::Damaged)?;
+        let synced = bytes.try_get_u64().map_err(|_| BadRecord::Damaged)?;
+        if bytes.is_empty() { Ok(Self { number, synced }) } else { Err(BadRecord::Damaged) }
+    }
+}
+
+/// A batch that is whole.
+pub(super) struct Batch {
+    pub(super) length: usize,
+    /// None in the few that are no commits.
+    pub(super) marker: Option<Marker>,
+}
+
+/// The batch at the beginning of these bytes; none if there is none, or it is damaged.
+pub(super) fn read(bytes: &[u8]) -> Option<Batch> {
+    let mut input = bytes;
+    if input.try_get_u8().ok()? != START {
+        return None;
+    }
+    let items = input.try_get_u32_le().ok()?;
+    input.try_get_u64_le().ok()?;
+    let body = input;
+    let mut marker = None;
+    for index in 0..items {
+        match input.try_get_u8().ok()? {
+            ITEM => {
+                let (key, value) = item(&mut input)?;
+                if index == 0 && key == MARKER_KEY {
+                    marker = Marker::decode(value).ok();
+                }
+            }
+            CLEAR => drop(input.try_get_u64_le().ok()?),
+            _ => return None,
+        }
+    }
+    let body = &body[..body.len() - input.len()];
+    if input.try_get_u8().ok()? != END || input.try_get_u64_le().ok()? != xxh3_64(body) {
+        return None;
+    }
+    let rest = input.strip_prefix(TRAILER)?;
+    Some(Batch { length: bytes.len() - rest.len(), marker })
+}
+
+/// The key and the value, as it is stored.
+fn item<'a>(input: &mut &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
+    let _kind_and_compression = input.try_get_u16_le().ok()?;
+    let _keyspace = input.try_get_u64_le().ok()?;
+    let key_length = usize::from(input.try_get_u16_le().ok()?);
+    let _value_length = input.try_get_u32_le().ok()?;
+    let stored_length = input.try_get_u32_le().ok()? as usize;
+    let (key, rest) = input.split_at_checked(key_length)?;
+    let (value, rest) = rest.split_at_checked(stored_length)?;
+    *input = rest;
+    Some((key, value))
+}
