@@ -4,10 +4,10 @@ mod recovery;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use fjall::PersistMode;
-use midge_core::Durability;
+use midge_core::{Durability, Time};
 
 use crate::Event;
 use crate::journal::Marker;
@@ -23,6 +23,9 @@ pub(crate) struct Committer<'a> {
     unsynced_bytes: usize,
     /// Batches up to this one are committed.
     ticket: u64,
+    /// The time where `started` is.
+    start: Time,
+    started: Instant,
     /// When the last commit began.
     last: Option<Instant>,
     /// When the disk's space was last looked at.
@@ -41,7 +44,10 @@ impl<'a> Committer<'a> {
     pub(crate) fn new(shared: &'a Shared, marker: Marker, tell: &'a dyn Fn(Event)) -> Self {
         // What the database was found to hold was written again as it was opened.
         let marker = Marker { synced: marker.number, ..marker };
-        Self { shared, tell, marker, unsynced_bytes: 0, ticket: 0, last: None, measured: Instant::now() }
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        let start = Time(u64::try_from(wall).unwrap_or(u64::MAX)).max(marker.time);
+        let started = Instant::now();
+        Self { shared, tell, marker, unsynced_bytes: 0, ticket: 0, start, started, last: None, measured: started }
     }
 
     pub(crate) fn run(mut self) {
@@ -67,7 +73,7 @@ impl<'a> Committer<'a> {
         let mut seen = None;
         loop {
             incoming.sleep = Sleep::Busy;
-            let is_idle = incoming.ticket == self.ticket;
+            let is_idle = incoming.held || incoming.ticket == self.ticket;
             if incoming.closing {
                 return !is_idle;
             }
@@ -93,7 +99,8 @@ impl<'a> Committer<'a> {
     fn next(&mut self) -> Next {
         let mut reducing = self.shared.reducing.lock();
         let mut awaited = None;
-        let ticket = self.shared.reduce(&mut reducing, Some(&mut awaited));
+        self.shared.reduce(&mut reducing, Some(&mut awaited));
+        let ticket = reducing.ticket;
         let writes = reducing.gathering.take();
         self.unsynced_bytes += writes.bytes;
         let mode = match awaited {
@@ -105,6 +112,7 @@ impl<'a> Committer<'a> {
             return Next { commit: None, ticket, mode };
         }
         self.marker.number += 1;
+        self.marker.time = self.start + self.started.elapsed();
         reducing.committing = writes.bytes;
         let commit = Arc::new(Commit { number: self.marker.number, writes });
         reducing.unsynced.push_back(Arc::clone(&commit));

@@ -35,19 +35,19 @@ use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use midge_core::{BodyId, Change, Durability, Health, Kept, Message, Store, Ticket, Unreadable};
+use midge_core::{BodyId, Change, Durability, Health, Kept, Message, Store, Ticket, Time, Unreadable};
 
 pub use error::OpenError;
 use error::directory_error;
 pub use event::Event;
 pub use journal::Cut;
 pub use record::BadRecord;
+pub use recovery::Progress;
 pub use statistics::{Histogram, Statistics};
 pub use transfer::{Carried, Export, TransferError, import};
 
 use committer::Committer;
 use database::Opened;
-use gathering::Gathering;
 use journal::Marker;
 use lock::Lock;
 use shared::Shared;
@@ -69,6 +69,7 @@ pub struct Settings {
 /// A store on disk. Dropping it, once started, commits what was appended and brings it to stable storage.
 pub struct Storage {
     shared: Arc<Shared>,
+    /// The latest commit that was found.
     marker: Marker,
     cut: Option<Cut>,
     committer: Option<JoinHandle<()>>,
@@ -80,23 +81,36 @@ pub struct Storage {
 pub struct Handle(Arc<Shared>);
 
 impl Storage {
-    /// Opens the store in a directory, and hands everything in it to `found`, which is called for retained messages, then for
-    /// sessions. A store that an earlier release wrote is upgraded first.
+    /// Opens the store in a directory, or makes one there. A store that an earlier release wrote is upgraded first.
     ///
     /// # Errors
     /// [`OpenError`], with the file or record that cannot be used.
-    pub fn open(settings: Settings, found: &mut dyn FnMut(Kept)) -> Result<Self, OpenError> {
+    pub fn open(settings: Settings) -> Result<Self, OpenError> {
         let directory = settings.directory.as_path();
         std::fs::create_dir_all(directory).map_err(|error| directory_error(directory, error))?;
         let lock = Lock::take(directory)?;
         let mut opened = Opened::open(directory, settings.cache_bytes)?;
         upgrade::upgrade(directory, &mut opened)?;
         let marker = opened.marker(directory)?;
-        let mut gathering = Gathering::default();
-        recovery::recover(directory, &opened, &mut gathering, found)?;
         let cut = opened.cut.take();
-        let shared = Arc::new(Shared::new(settings, opened, gathering));
+        let shared = Arc::new(Shared::new(settings, opened));
         Ok(Self { shared, marker, cut, committer: None, lock: Some(lock) })
+    }
+
+    /// Hands everything that was kept to `found`: retained messages, then sessions. To be called once, before anything but what
+    /// follows from that is appended. What is appended meanwhile is committed afterwards.
+    ///
+    /// # Errors
+    /// [`OpenError`], with the file or record that cannot be used.
+    pub fn recover(&self, progress: &Progress, found: &mut dyn FnMut(Kept)) -> Result<(), OpenError> {
+        recovery::recover(&self.shared, progress, found)
+    }
+
+    /// The latest moment that a broker with this store is known to have seen. Times of what was kept are not to be compared
+    /// with an earlier one, to which the system's clock may have been set back since.
+    #[must_use]
+    pub fn latest(&self) -> Time {
+        self.marker.time
     }
 
     /// What was cut off the journal when it was opened: a commit that a crash left half written, and that nobody was promised.

@@ -3,26 +3,62 @@
 //! Every keyspace is sorted by session, so one session after the other is put together and handed on; nothing but what all of
 //! them make up in the end is held in memory, and no body is read.
 
+use std::io;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use fjall::{Iter, Keyspace, UserKey, UserValue};
 use midge_core::{BodyId, EntryNumber, Kept, KeptDelivery, KeptSession, SessionNumber, SessionRecord};
 
 use crate::OpenError;
 use crate::database::Opened;
+use crate::error::directory_error;
 use crate::gathering::Gathering;
 use crate::layout::{self, Step};
 use crate::record::{self, BadRecord};
+use crate::shared::Shared;
 
-/// Hands everything to `found` and tells `gathering` of it.
-pub(crate) fn recover(
-    directory: &Path,
-    opened: &Opened,
-    gathering: &mut Gathering,
-    found: &mut dyn FnMut(Kept),
-) -> Result<(), OpenError> {
-    let rows = |name, space: &Keyspace| Rows { name, directory, opened, rows: space.iter(), next: None };
+/// How far a recovery has come, to be looked at from another thread.
+#[derive(Debug, Default)]
+pub struct Progress {
+    done: AtomicU64,
+    total: AtomicU64,
+}
+
+impl Progress {
+    /// Records that were read.
+    #[must_use]
+    pub fn done(&self) -> u64 {
+        self.done.load(Ordering::Relaxed)
+    }
+
+    /// About how many records there are; 0 until that is known.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.total.load(Ordering::Relaxed)
+    }
+}
+
+/// Hands everything to `found`. Nothing that is appended is reduced before all of it is known: a body may be needed by sessions
+/// that are yet to come.
+pub(crate) fn recover(shared: &Shared, progress: &Progress, found: &mut dyn FnMut(Kept)) -> Result<(), OpenError> {
+    shared.hold(true);
+    let recovered = read_all(shared, progress, found);
+    shared.hold(false);
+    recovered
+}
+
+fn read_all(shared: &Shared, progress: &Progress, found: &mut dyn FnMut(Kept)) -> Result<(), OpenError> {
+    let directory = shared.settings.directory.as_path();
+    let opened = shared.opened.read();
+    let Some(opened) = opened.as_ref() else {
+        return Err(directory_error(directory, io::Error::other("the disk has failed")));
+    };
     let spaces = &opened.keyspaces;
+    let read = [&spaces.retained, &spaces.subscriptions, &spaces.received, &spaces.deliveries, &spaces.sessions];
+    let total = read.iter().map(|space| space.approximate_len() as u64).sum();
+    progress.total.store(total, Ordering::Relaxed);
+    let rows = |name, space: &Keyspace| Rows { name, directory, opened, progress, rows: space.iter(), next: None };
     rows("retained", &spaces.retained).each(|_, value| {
         found(Kept::Retained(record::read_message(value)?));
         Ok(())
@@ -48,9 +84,11 @@ pub(crate) fn recover(
             let (entry, step) = layout::delivery_in(key).ok_or(BadRecord::Damaged)?;
             take_step(&mut session.deliveries, entry, step, value)
         })?;
-        tell(&session, gathering);
+        tell(&session, &mut shared.reducing.lock().gathering);
         found(Kept::Session(session));
     }
+    let counts = shared.reducing.lock().gathering.counts();
+    shared.statistics.lock().count(counts);
     Ok(())
 }
 
@@ -59,6 +97,7 @@ struct Rows<'a> {
     name: &'static str,
     directory: &'a Path,
     opened: &'a Opened,
+    progress: &'a Progress,
     rows: Iter,
     /// Was looked at and belongs to a later session.
     next: Option<(UserKey, UserValue)>,
@@ -71,6 +110,7 @@ impl Rows<'_> {
         if let Some(next) = self.next.take() {
             return Ok(Some(next));
         }
+        self.progress.done.fetch_add(1, Ordering::Relaxed);
         let pair = self.rows.next().map(fjall::Guard::into_inner).transpose();
         pair.map_err(|error| self.opened.explain(self.directory, &error))
     }

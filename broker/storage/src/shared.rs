@@ -47,6 +47,8 @@ pub(crate) struct Incoming {
     pub(crate) awaited: Option<Durability>,
     /// What the committer waits for.
     pub(crate) sleep: Sleep,
+    /// Nothing is reduced for the time being: what is kept is not all known yet.
+    pub(crate) held: bool,
     pub(crate) closing: bool,
     /// Why nothing more can be promised, while the disk fails.
     failing: Option<ReasonCode>,
@@ -69,6 +71,8 @@ pub(crate) struct Reducing {
     pub(crate) gathering: Gathering,
     /// Commits that are not known to be on stable storage, oldest first: what the disk may still lose.
     pub(crate) unsynced: VecDeque<Arc<Commit>>,
+    /// The latest batch that is reduced.
+    pub(crate) ticket: u64,
     /// Bytes of the commit that is being written.
     pub(crate) committing: usize,
     /// Kept for its memory.
@@ -81,14 +85,14 @@ pub(crate) struct Commit {
 }
 
 impl Shared {
-    pub(crate) fn new(settings: Settings, opened: Opened, gathering: Gathering) -> Self {
+    pub(crate) fn new(settings: Settings, opened: Opened) -> Self {
         let disk_bytes = opened.disk_bytes();
         Self {
             settings,
             opened: RwLock::new(Some(opened)),
             incoming: Mutex::default(),
             more: Condvar::new(),
-            reducing: Mutex::new(Reducing { gathering, ..Reducing::default() }),
+            reducing: Mutex::default(),
             durable: AtomicU64::new(0),
             health: AtomicU8::new(GOOD),
             failure: Mutex::default(),
@@ -121,11 +125,15 @@ impl Shared {
         ticket
     }
 
-    /// Reduces what was appended. The ticket is that of the latest batch in it; what waits for it is told to `awaited`.
-    pub(crate) fn reduce(&self, reducing: &mut Reducing, awaited: Option<&mut Option<Durability>>) -> u64 {
+    /// Reduces what was appended; what waits for it is told to `awaited`.
+    pub(crate) fn reduce(&self, reducing: &mut Reducing, awaited: Option<&mut Option<Durability>>) {
         let mut incoming = self.incoming.lock();
+        if incoming.held {
+            return;
+        }
+        reducing.ticket = incoming.ticket;
         std::mem::swap(&mut incoming.changes, &mut reducing.spare);
-        let (ticket, bytes) = (incoming.ticket, incoming.bytes);
+        let bytes = incoming.bytes;
         if let Some(awaited) = awaited {
             *awaited = incoming.awaited.take();
         }
@@ -146,14 +154,13 @@ impl Shared {
             statistics.changes += changes;
             statistics.count(counts);
         }
-        ticket
     }
 
     /// A message by its body; none if the store has no such body.
     pub(crate) fn find(&self, body: BodyId) -> Result<Option<Message>, ReadError> {
         let mut reducing = self.reducing.lock();
-        if !self.incoming.lock().changes.is_empty() {
-            self.reduce(&mut reducing, None);
+        if let Some(message) = self.unreduced(&mut reducing, body) {
+            return Ok(Some((*message).clone()));
         }
         let unsynced = || reducing.unsynced.iter().rev().find_map(|commit| commit.writes.body(body));
         match reducing.gathering.next().body(body).or_else(unsynced) {
@@ -163,12 +170,39 @@ impl Shared {
         }
         // In this order: a body that was not there was in the database before the lock was taken, or is nowhere.
         drop(reducing);
-        let opened = self.opened.read();
+        // Whoever is given what was kept may want to look at it.
+        let opened = self.opened.read_recursive();
         let opened = opened.as_ref().ok_or(ReadError::Closed)?;
         match opened.keyspaces.bodies.get(layout::body_key(body))? {
             Some(bytes) => Ok(Some(record::read_message(&bytes)?)),
             None => Ok(None),
         }
+    }
+
+    /// Makes sure that what was appended is reduced; where that must wait, looks for a body in it.
+    fn unreduced(&self, reducing: &mut Reducing, wanted: BodyId) -> Option<Arc<Message>> {
+        let incoming = self.incoming.lock();
+        if incoming.held {
+            return incoming.changes.iter().find_map(|change| match change {
+                Change::Queued { body, message, .. } if *body == wanted => Some(Arc::clone(message)),
+                _ => None,
+            });
+        }
+        let is_reduced = incoming.changes.is_empty();
+        drop(incoming);
+        if !is_reduced {
+            self.reduce(reducing, None);
+        }
+        None
+    }
+
+    /// Stops reducing until what is kept is known, or goes on.
+    pub(crate) fn hold(&self, held: bool) {
+        let mut incoming = self.incoming.lock();
+        incoming.held = held;
+        incoming.sleep = Sleep::Busy;
+        drop(incoming);
+        self.more.notify_one();
     }
 
     pub(crate) fn statistics(&self) -> Statistics {

@@ -101,7 +101,7 @@ impl Committer<'_> {
             reducing.unsynced.iter().cloned().collect()
         };
         for commit in missing {
-            let marker = Marker { number: commit.number, synced: found.number };
+            let marker = Marker { number: commit.number, synced: found.number, time: self.marker.time };
             reopened.commit(marker, &commit.writes, PersistMode::Buffer).map_err(Failure::from)?;
         }
         reopened.sync(PersistMode::SyncData).map_err(Failure::from)

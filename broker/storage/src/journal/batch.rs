@@ -8,10 +8,11 @@
 //! ```
 //! Numbers are little-endian.
 
-use bytes::Buf;
+use bytes::{Buf, BufMut};
+use midge_core::Time;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::record::{BadRecord, versioned};
+use crate::record::{BadRecord, VERSION, versioned};
 
 /// What a batch begins with.
 pub(super) const START: u8 = 1;
@@ -31,21 +32,24 @@ pub(crate) struct Marker {
     pub(crate) number: u64,
     /// Every commit up to this one was on stable storage before this one was written.
     pub(crate) synced: u64,
+    /// When it was made, by a clock that never runs backwards.
+    pub(crate) time: Time,
 }
 
 impl Marker {
-    pub(crate) fn encode(self) -> [u8; 17] {
-        let mut bytes = [crate::record::VERSION; 17];
-        bytes[1..9].copy_from_slice(&self.number.to_be_bytes());
-        bytes[9..].copy_from_slice(&self.synced.to_be_bytes());
+    pub(crate) fn encode(self) -> Vec<u8> {
+        let mut bytes = vec![VERSION];
+        for number in [self.number, self.synced, self.time.0] {
+            bytes.put_u64(number);
+        }
         bytes
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, BadRecord> {
         let mut bytes = versioned(bytes)?;
-        let number = bytes.try_get_u64().map_err(|_| BadRecord::Damaged)?;
-        let synced = bytes.try_get_u64().map_err(|_| BadRecord::Damaged)?;
-        if bytes.is_empty() { Ok(Self { number, synced }) } else { Err(BadRecord::Damaged) }
+        let mut number = || bytes.try_get_u64().map_err(|_| BadRecord::Damaged);
+        let marker = Self { number: number()?, synced: number()?, time: Time(number()?) };
+        if bytes.is_empty() { Ok(marker) } else { Err(BadRecord::Damaged) }
     }
 }
 

@@ -69,7 +69,7 @@ fn a_message_is_found_by_its_body_until_nobody_waits_for_it() {
 fn a_store_in_use_is_refused_with_the_process_that_has_it() {
     let directory = tempfile::tempdir().unwrap();
     let (_storage, ..) = open(directory.path());
-    match Storage::open(settings(directory.path()), &mut |_| {}) {
+    match Storage::open(settings(directory.path())) {
         Err(OpenError::InUse { pid, .. }) => assert_eq!(pid, std::process::id().to_string()),
         Err(other) => panic!("{other}"),
         Ok(_) => panic!("opened twice"),

@@ -9,7 +9,7 @@ use midge_core::{
     SessionNumber, SessionRecord, SubscriptionRecord,
 };
 use midge_protocol::{PacketId, QoS, TopicName};
-use midge_storage::{Settings, Storage};
+use midge_storage::{Progress, Settings, Storage};
 
 /// What an acknowledgement asks for.
 pub(crate) const AWAITED: Option<Durability> = Some(Durability::Fsync);
@@ -28,12 +28,13 @@ pub(crate) fn settings(directory: &Path) -> Settings {
 /// What a store has, and the store.
 pub(crate) fn open(directory: &Path) -> (Storage, Vec<KeptSession>, Vec<Message>) {
     let (mut sessions, mut retained) = (Vec::new(), Vec::new());
-    let storage = Storage::open(settings(directory), &mut |found| match found {
+    let storage = Storage::open(settings(directory)).unwrap();
+    let recovered = storage.recover(&Progress::default(), &mut |found| match found {
         Kept::Session(session) => sessions.push(session),
         Kept::Retained(message) => retained.push(message),
     });
-    sessions.sort_by_key(|session| session.session);
-    (storage.unwrap(), sessions, retained)
+    recovered.unwrap();
+    (storage, sessions, retained)
 }
 
 pub(crate) fn message(topic: &str) -> Message {

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use midge_core::Store;
-use midge_storage::{Carried, Export, Storage, TransferError, import};
+use midge_storage::{Carried, Export, Progress, Storage, TransferError, import};
 
 use crate::support::{AWAITED, check_story, message, open, settings, story};
 
 /// A store's export, from its directory.
 fn export(directory: &std::path::Path) -> (String, Carried) {
     let mut found = Vec::new();
-    let storage = Storage::open(settings(directory), &mut |one| found.push(one)).unwrap();
+    let storage = Storage::open(settings(directory)).unwrap();
+    storage.recover(&Progress::default(), &mut |one| found.push(one)).unwrap();
     let (handle, mut text) = (storage.handle(), Vec::new());
     let mut export = Export::new(&handle, &mut text).unwrap();
     for one in &found {
