@@ -64,6 +64,8 @@ pub struct Broker {
     wheel: Mutex<Wheel<Arc<Session>>>,
     /// Connections whose acknowledgements wait for the store.
     gate: Mutex<Vec<Gated>>,
+    /// Members of shared subscriptions whose messages wait to be given to others.
+    unrelieved: Mutex<Vec<Arc<Session>>>,
     pub(crate) totals: Totals,
     connections: AtomicU32,
     next_number: AtomicU64,
@@ -102,6 +104,7 @@ impl Broker {
             retained: Retained::new(seed, limits.retained_messages_max, limits.retained_bytes_max),
             wheel: Mutex::new(Wheel::new()),
             gate: Mutex::new(Vec::new()),
+            unrelieved: Mutex::new(Vec::new()),
             totals: Totals::default(),
             connections: AtomicU32::new(0),
             next_number: AtomicU64::new(1),

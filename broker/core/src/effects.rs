@@ -34,6 +34,8 @@ pub struct Effects {
     held: HashMap<(u64, PartNumber), Arc<Session>, foldhash::fast::FixedState>,
     /// What the batch's changes so far became in the store.
     ticket: Ticket,
+    /// Deliveries whose messages need not stay in memory once the store has them.
+    away: Vec<(Arc<Session>, EntryNumber)>,
     /// Tasks to wake when the batch ends.
     wakers: Vec<Waker>,
     pub(crate) counters: Counters,
@@ -145,6 +147,11 @@ impl Effects {
         }
     }
 
+    /// The message of a delivery in the session's queue leaves memory when the store has it.
+    pub(crate) fn put_away(&mut self, session: &Arc<Session>, entry: EntryNumber) {
+        self.away.push((Arc::clone(session), entry));
+    }
+
     /// A displaced connection has said its last word: what waits for that waits for this batch.
     pub(crate) fn say_last_word(&mut self, session: Arc<Session>, part: PartNumber, broker: &Broker) {
         self.held.insert((session.id(), part), session);
@@ -157,7 +164,6 @@ impl Effects {
             session: number,
             by: state.last,
             record: state.record(session.shared_client_id()),
-            inherited: None,
         });
     }
 
@@ -237,6 +243,11 @@ impl Effects {
         let ticket = self.commit(broker, self.reply_to.is_some() || !self.held.is_empty());
         let durable = broker.store.is_durable(ticket);
         self.settle(broker, ticket);
+        for (session, entry) in self.away.drain(..) {
+            if let Some(queue) = &mut session.lock().queue {
+                queue.put_away(entry);
+            }
+        }
         let Some((session, number)) = self.reply_to.take() else { return };
         let mut state = session.lock();
         if !state.belongs_to(number) {

@@ -50,8 +50,8 @@ pub use session::{Chunk, CloseReason, ConnectionNumber, Peer, Session, Work};
 pub use sharing::{SharedStrategy, Sharing};
 pub use statistics::Statistics;
 pub use store::{
-    BodyId, Change, DeliveryRecord, Durability, EntryNumber, Health, Inheritance, Kept, KeptDelivery, KeptMessage,
-    KeptSession, MemoryStore, SessionNumber, SessionRecord, Store, SubscriptionRecord, Ticket, Unreadable,
+    BodyId, Change, DeliveryRecord, Durability, EntryNumber, Health, Kept, KeptDelivery, KeptMessage, KeptSession,
+    MemoryStore, SessionNumber, SessionRecord, Store, SubscriptionRecord, Ticket, Unreadable,
 };
 pub use time::Time;
 pub use will::Will;

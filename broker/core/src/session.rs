@@ -197,6 +197,20 @@ impl Session {
         self.lock().is_cut_off(number)
     }
 
+    /// For an owner before it reads from its client: pending while another connection, from which the session was taken, may
+    /// still tell the store something. What the two tell of it must not get mixed up.
+    pub fn poll_succession(&self, number: ConnectionNumber, context: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.lock();
+        let waits = state.awaits_any();
+        match state.link_of(number) {
+            Some((link, _)) if waits => {
+                register(&mut link.waker, context);
+                Poll::Pending
+            }
+            _ => Poll::Ready(()),
+        }
+    }
+
     /// For an owner that found a reason to close: nobody else begins to write any more, and it is ready when nobody writes, so
     /// that a DISCONNECT can come last.
     pub fn poll_silence(&self, number: ConnectionNumber, context: &mut Context<'_>) -> Poll<()> {

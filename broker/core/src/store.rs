@@ -13,7 +13,7 @@ mod kept;
 use midge_protocol::ReasonCode;
 
 use crate::Message;
-pub use change::{Change, DeliveryRecord, Inheritance, SessionRecord, SubscriptionRecord};
+pub use change::{Change, DeliveryRecord, SessionRecord, SubscriptionRecord};
 pub use kept::{Kept, KeptDelivery, KeptMessage, KeptSession};
 
 /// Keeps sessions and retained messages beyond the life of the process.

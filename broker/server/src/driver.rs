@@ -50,6 +50,8 @@ pub(crate) struct Driver {
     pub(crate) decoder: Decoder,
     /// None where no rate is limited.
     pub(crate) pace: Option<Box<Pace>>,
+    /// Whether packets are carried out yet.
+    pub(crate) begun: bool,
     /// What was read and not carried out: the start of a packet, or packets behind one that waits. It holds no memory
     /// while it is empty.
     pub(crate) unread: Vec<u8>,
@@ -91,11 +93,7 @@ enum Answer {
 impl Driver {
     /// Drives the connection to its end.
     pub(crate) async fn run(mut self) {
-        // What came behind CONNECT in the same read is carried out first.
-        let end = match self.carry_out(&[], None) {
-            Ok(()) => poll_fn(|context| self.poll(context)).await,
-            Err(end) => end,
-        };
+        let end = poll_fn(|context| self.poll(context)).await;
         // In a box, so that what a connection needs once, at its end, does not make every idle one larger.
         Box::pin(self.finish(end)).await;
     }
@@ -112,6 +110,11 @@ impl Driver {
                 ready!(self.poll_wait(context))
             } else if self.is_overfull() {
                 return Poll::Pending;
+            } else if !self.begun {
+                ready!(self.connection.session().poll_succession(self.connection.number(), context));
+                self.begun = true;
+                // What came behind CONNECT in the same read.
+                self.carry_out(&[], None)
             } else {
                 ready!(self.poll_receive(context))
             };

@@ -104,6 +104,7 @@ async fn open(node: Arc<Node>, accepted: Accepted) -> Option<Driver> {
         client,
         decoder,
         pace,
+        begun: false,
         unread,
         unsent: None,
         load: None,

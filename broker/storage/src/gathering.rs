@@ -8,7 +8,7 @@ mod recent;
 
 use hashbrown::{HashMap, HashSet};
 use midge_core::{
-    BodyId, Change, ConnectionNumber, DeliveryRecord, EntryNumber, Inheritance, Message, SessionNumber, SessionRecord,
+    BodyId, Change, ConnectionNumber, DeliveryRecord, EntryNumber, Message, SessionNumber, SessionRecord,
 };
 use midge_protocol::PacketId;
 
@@ -138,17 +138,15 @@ impl Gathering {
     /// Takes one change in.
     pub(crate) fn change(&mut self, change: Change) {
         match change {
-            Change::Session { session, by, record, inherited } => {
-                self.session(session, by, &record, inherited.as_deref());
-            }
+            Change::Session { session, by, record } => self.session(session, by, &record),
             Change::SessionEnded { session } => self.end(session),
-            Change::Subscribed { session, by, subscription } => {
+            Change::Subscribed { session, subscription } => {
                 let key = layout::subscription_key(session, &subscription.filter);
-                self.said_by(session, by, Space::Subscriptions, &key, Some(record::subscription(&subscription)));
+                self.write_of(session, Space::Subscriptions, &key, Some(record::subscription(&subscription)));
             }
-            Change::Unsubscribed { session, by, filter } => {
+            Change::Unsubscribed { session, filter } => {
                 let key = layout::subscription_key(session, &filter);
-                self.said_by(session, by, Space::Subscriptions, &key, None);
+                self.write_of(session, Space::Subscriptions, &key, None);
             }
             Change::Queued { session, entry, body, message, delivery } => {
                 self.queue(session, entry, body, &message, &delivery);
@@ -156,13 +154,13 @@ impl Gathering {
             Change::Sent { session, entry, packet_id } => self.sent(session, entry, packet_id),
             Change::Released { session, entry, packet_id } => self.release(session, entry, packet_id),
             Change::Finished { session, entry } => self.finish(session, entry),
-            Change::Received { session, by, packet_id } => {
+            Change::Received { session, packet_id } => {
                 let key = layout::received_key(session, packet_id);
-                self.said_by(session, by, Space::Received, &key, Some(record::presence()));
+                self.write_of(session, Space::Received, &key, Some(record::presence()));
             }
-            Change::Completed { session, by, packet_id } => {
+            Change::Completed { session, packet_id } => {
                 let key = layout::received_key(session, packet_id);
-                self.said_by(session, by, Space::Received, &key, None);
+                self.write_of(session, Space::Received, &key, None);
             }
             Change::Retained(message) => {
                 self.write(Space::Retained, message.topic().as_bytes(), Some(record::message(&message)));
@@ -171,29 +169,13 @@ impl Gathering {
         }
     }
 
-    fn session(
-        &mut self,
-        session: SessionNumber,
-        by: ConnectionNumber,
-        record: &SessionRecord,
-        inherited: Option<&Inheritance>,
-    ) {
+    fn session(&mut self, session: SessionNumber, by: ConnectionNumber, record: &SessionRecord) {
         let latest = self.sessions.get(&session).copied().unwrap_or(ConnectionNumber(0));
         if self.ended.contains(&session) || by < latest {
             return;
         }
         self.sessions.insert(session, by);
         self.write(Space::Sessions, &layout::session_key(session), Some(record::session(record)));
-        if let Some(inherited) = inherited {
-            self.clear(session);
-            for subscription in &inherited.subscriptions {
-                let key = layout::subscription_key(session, &subscription.filter);
-                self.write(Space::Subscriptions, &key, Some(record::subscription(subscription)));
-            }
-            for packet_id in &inherited.received {
-                self.write(Space::Received, &layout::received_key(session, *packet_id), Some(record::presence()));
-            }
-        }
     }
 
     fn end(&mut self, session: SessionNumber) {
@@ -296,17 +278,9 @@ impl Gathering {
         }
     }
 
-    /// Writes what a connection says of its session, unless the session has another by now.
-    fn said_by(
-        &mut self,
-        session: SessionNumber,
-        by: ConnectionNumber,
-        space: Space,
-        key: &[u8],
-        value: Option<Vec<u8>>,
-    ) {
-        let is_outdated = self.sessions.get(&session).is_some_and(|latest| by < *latest);
-        if !is_outdated && !self.ended.contains(&session) {
+    /// Writes what belongs to a session, unless that has ended.
+    fn write_of(&mut self, session: SessionNumber, space: Space, key: &[u8], value: Option<Vec<u8>>) {
+        if !self.ended.contains(&session) {
             self.write(space, key, value);
         }
     }

@@ -75,8 +75,7 @@ impl Broker {
             }
             let known = state.received.remove(packet_id);
             if known {
-                let by = connection.number;
-                effects.note(&session, &state, |session| Change::Completed { session, by, packet_id });
+                effects.note(&session, &state, |session| Change::Completed { session, packet_id });
             }
             known
         };

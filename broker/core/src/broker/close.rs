@@ -39,10 +39,13 @@ impl Broker {
         let Connection { session, number, session_expiry_max, .. } = connection;
         let mut state = session.lock();
         if state.link.as_ref().is_none_or(|link| link.number != number) {
-            if let Some(part) = state.forget_departed(number) {
-                drop(state);
-                effects.say_last_word(session, part, self);
+            // Before its successor can say anything.
+            if let Some(part) = state.awaits(number) {
+                effects.say_last_word(Arc::clone(&session), part, self);
             }
+            let waker = state.forget_departed(number);
+            drop(state);
+            wake(waker);
             return;
         }
         if state.ended {

@@ -145,8 +145,7 @@ impl Broker {
             let expired = state.expires_at.is_some_and(|deadline| deadline <= now);
             if !request.clean_start && state.is_persistent() && !state.ended && !expired {
                 let claimed = self.resume(&session, &mut state, settled, link, now);
-                let taken_over = claimed.taken_over;
-                let welcome = Welcome { request, settled, session_present: true, taken_over };
+                let welcome = Welcome { request, settled, session_present: true };
                 self.welcome(&session, &mut state, welcome, will, effects);
                 Held { broker: self, session: &session, state: &mut state, effects, now }.pump();
                 return Ok(claimed);
@@ -164,7 +163,7 @@ impl Broker {
         let mut state = State::new(settled.session_expiry, settled.queued_messages_max);
         state.attach(link);
         let session = Arc::new(Session::new(self.next_number(), client_id, state));
-        let welcome = Welcome { request, settled, session_present: false, taken_over: false };
+        let welcome = Welcome { request, settled, session_present: false };
         self.welcome(&session, &mut session.lock(), welcome, will, effects);
         place.put(Arc::clone(&session));
         let displaced = remains.as_mut().and_then(|remains| remains.displaced.take());
@@ -196,7 +195,7 @@ impl Broker {
         will: Option<Will>,
         effects: &mut Effects,
     ) {
-        let Welcome { request, settled, session_present, taken_over } = welcome;
+        let Welcome { request, settled, session_present } = welcome;
         let client_id = session.shared_client_id();
         state.will = will.map(|will| {
             let message = will.message.with_publisher(Some(Arc::clone(client_id)));
@@ -207,7 +206,6 @@ impl Broker {
             session: number,
             by: state.last,
             record: state.record(client_id),
-            inherited: taken_over.then(|| Box::new(state.inheritance())),
         });
         let ticket = effects.commit(self, true);
         let State { link: Some(link), outbox, .. } = state else { return };
@@ -254,6 +252,4 @@ struct Welcome<'a> {
     request: &'a ConnectRequest,
     settled: &'a Settled,
     session_present: bool,
-    /// The session is resumed from a connection that is still there.
-    taken_over: bool,
 }

@@ -131,7 +131,6 @@ impl Held<'_> {
         let kept = keep.then(|| self.delivery(outgoing, terms));
         let entry = kept.as_ref().map_or(EntryNumber::default(), |kept| kept.entry);
         let Some(id) = self.state.window().allocate(terms.qos, kept) else { return Delivered::Refused };
-        self.hold_back(terms.qos, entry);
         let header = Header { dup: false, qos: terms.qos, retain: terms.retain, packet_id: Some(id) };
         let State { link: Some(link), outbox, window: Some(window), .. } = &mut *self.state else {
             return Delivered::Ended;
@@ -184,12 +183,12 @@ impl Held<'_> {
         }
     }
 
-    fn enqueue(&mut self, mut delivery: Delivery) {
+    fn enqueue(&mut self, delivery: Delivery) {
         let bounds = self.bounds();
         let here = self.state.queue.as_ref().map_or(0, |queue| queue.bytes_here());
         // What comes by a shared subscription may go to somebody else any moment.
-        if (self.state.link.is_none() || here > BYTES_HERE_MAX) && delivery.share().is_none() {
-            delivery.put_away();
+        if (self.state.link.is_none() || here > BYTES_HERE_MAX) && delivery.is_stored() && delivery.share().is_none() {
+            self.effects.put_away(self.session, delivery.entry);
         }
         let mut dropped = Vec::new();
         self.with_queue(|queue| queue.push(delivery, bounds, |delivery| dropped.push(delivery)));
@@ -258,6 +257,7 @@ impl Held<'_> {
         }
         let entry = self.state.next_entry();
         delivery.entry = entry;
+        self.hold_back(delivery.qos, entry);
         let (body, delivery) = (message.body(|| broker.next_number()), delivery.record());
         self.note(|session| Change::Queued { session, entry, body, message, delivery });
     }

@@ -228,8 +228,7 @@ impl Broker {
             return false;
         }
         state.received.insert(packet_id);
-        let by = connection.number;
-        effects.note(session, &state, |session| Change::Received { session, by, packet_id });
+        effects.note(session, &state, |session| Change::Received { session, packet_id });
         true
     }
 
@@ -239,8 +238,7 @@ impl Broker {
         let session = &connection.session;
         let mut state = session.lock();
         if state.belongs_to(connection.number) && state.received.remove(packet_id) {
-            let by = connection.number;
-            effects.note(session, &state, |session| Change::Completed { session, by, packet_id });
+            effects.note(session, &state, |session| Change::Completed { session, packet_id });
         }
     }
 

@@ -14,7 +14,7 @@ use crate::session::Session;
 use crate::session::delivery::Delivery;
 use crate::session::outbound::Window;
 use crate::session::state::{OwnSubscription, State};
-use crate::store::{Kept, KeptDelivery, KeptSession, SessionRecord, SubscriptionRecord};
+use crate::store::{Change, Kept, KeptDelivery, KeptSession, SessionRecord, SubscriptionRecord};
 use crate::subscriptions::Options;
 
 impl Broker {
@@ -57,7 +57,7 @@ impl Broker {
             for subscription in subscriptions {
                 self.restore_subscription(&session, &mut state, subscription);
             }
-            self.restore_deliveries(&mut state, deliveries, effects);
+            self.restore_deliveries(&session, &mut state, deliveries, effects);
             self.schedule(&session, &mut state);
             if begins_to_count {
                 effects.note_session(&session, &state);
@@ -81,13 +81,27 @@ impl Broker {
 
     /// What was sent goes to where it waits for its acknowledgement, the rest into the queue, however long it is: it was
     /// acknowledged.
-    fn restore_deliveries(&self, state: &mut State, deliveries: Vec<KeptDelivery>, effects: &mut Effects) {
+    fn restore_deliveries(
+        &self,
+        session: &Session,
+        state: &mut State,
+        deliveries: Vec<KeptDelivery>,
+        effects: &mut Effects,
+    ) {
+        // All go out in the order of their entries, retained ones aside, so what is older than something that was sent was
+        // sent too, though it was not yet safe to say so. Its identifier does not matter: it was not QoS 2.
+        let was_sent = |delivery: &&KeptDelivery| {
+            delivery.packet_id.is_some() && delivery.message.as_ref().is_some_and(|message| !message.delivery.retain)
+        };
+        let latest_sent = deliveries.iter().filter(was_sent).map(|delivery| delivery.entry).max().unwrap_or_default();
         let (mut published, mut released) = (Vec::new(), Vec::new());
         for KeptDelivery { entry, packet_id, message } in deliveries {
             match (packet_id, message.map(|message| Delivery::kept(entry, message))) {
-                (Some(packet_id), Some(delivery)) => published.push((packet_id, delivery)),
                 (Some(packet_id), None) => released.push((packet_id, entry)),
-                (None, Some(delivery)) => {
+                (packet_id, Some(delivery)) if packet_id.is_some() || entry < latest_sent => {
+                    published.push((packet_id, delivery));
+                }
+                (_, Some(delivery)) => {
                     if let Some(group) = delivery.share().and_then(|share| self.group(share)) {
                         group.note_backlog();
                     }
@@ -97,7 +111,10 @@ impl Broker {
             }
         }
         if !(published.is_empty() && released.is_empty()) {
-            let window = Window::restore(published, released);
+            let (window, named) = Window::restore(published, released);
+            for (entry, packet_id) in named {
+                effects.note(session, state, |session| Change::Sent { session, entry, packet_id });
+            }
             effects.counters.in_flight += i64::from(window.in_flight());
             state.window = Some(Box::new(window));
         }

@@ -112,6 +112,12 @@ impl Broker {
         }
     }
 
+    /// What could not be given to others at the time, because some batch was not over.
+    pub(super) fn relieve_later(&self, now: Time, effects: &mut Effects) {
+        let unrelieved = std::mem::take(&mut *self.unrelieved.lock());
+        unrelieved.iter().for_each(|session| self.relieve(session, now, effects));
+    }
+
     /// A member is here: what waits for those of its groups that are not is given to those that are.
     pub(super) fn relieve_others(&self, session: &Arc<Session>, now: Time, effects: &mut Effects) {
         let shares: Vec<Members> = {
@@ -142,6 +148,10 @@ impl Broker {
             // It has come back meanwhile.
             if state.ended || (takers == Takers::Ready && state.link.is_some()) || state.queue.is_none() {
                 return;
+            }
+            // Somebody else would have, and speak of, what the store has not even heard of.
+            if state.outbox.awaits_batch() {
+                return self.unrelieved.lock().push(Arc::clone(session));
             }
             state.full = false;
             Held { broker: self, session, state: &mut state, effects, now }.with_queue(|queue| queue.take_shared(name))

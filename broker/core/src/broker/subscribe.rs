@@ -103,7 +103,6 @@ impl Broker {
             let (at, existed) = self.list(&mut state, OwnSubscription { filter: asked.filter.into(), options })?;
             effects.note(session, &state, |session| Change::Subscribed {
                 session,
-                by: connection.number,
                 subscription: state.subscriptions[at].record(),
             });
             existed
@@ -166,8 +165,7 @@ impl Broker {
             state.subscriptions.remove(at);
             // What was begun to be sent is completed [MQTT-3.10.4-3]; the rest is not wanted any more.
             state.forget_owed(filter);
-            let by = connection.number;
-            effects.note(session, &state, |session| Change::Unsubscribed { session, by, filter: filter.into() });
+            effects.note(session, &state, |session| Change::Unsubscribed { session, filter: filter.into() });
         }
         self.end_subscription(session, filter);
         if filter.starts_with("$share/") {

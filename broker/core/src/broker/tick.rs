@@ -15,6 +15,7 @@ impl Broker {
         if self.withholds_wills() {
             return;
         }
+        self.relieve_later(now, effects);
         let mut due = Vec::new();
         self.wheel.lock().expired(now, self.limits.tick_work_max, &mut due);
         for session in due {

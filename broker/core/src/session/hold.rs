@@ -69,6 +69,11 @@ impl Hold {
         self.bytes.drain(..free)
     }
 
+    /// Whether some batch has not said what it waits for.
+    pub(crate) fn is_open(&self) -> bool {
+        self.parts.iter().any(|part| part.batches > 0)
+    }
+
     /// Whether nothing is waited for.
     pub(crate) fn is_over(&self) -> bool {
         self.parts.is_empty()

@@ -13,10 +13,6 @@ impl ReceivedIds {
         self.0.binary_search(&id).is_ok()
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = PacketId> {
-        self.0.iter().copied()
-    }
-
     /// Whether it was new.
     pub(crate) fn insert(&mut self, id: PacketId) -> bool {
         match self.0.binary_search(&id) {

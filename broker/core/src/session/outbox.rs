@@ -76,6 +76,11 @@ impl Outbox {
         self.hold.get_or_insert_default().join(joined)
     }
 
+    /// Whether a batch that is not over has brought something that must not be spoken of before it is safe.
+    pub(crate) fn awaits_batch(&self) -> bool {
+        self.hold.as_ref().is_some_and(|hold| hold.is_open())
+    }
+
     /// A batch says which ticket its part waits for.
     pub(crate) fn settle(&mut self, part: PartNumber, ticket: Ticket, is_durable: impl Fn(Ticket) -> bool) {
         if let Some(hold) = &mut self.hold {

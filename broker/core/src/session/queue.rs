@@ -7,6 +7,7 @@ use super::delivery::{Delivery, Loaded};
 use super::state::LOADED_AT_ONCE;
 use crate::Time;
 use crate::limits::{Limits, QueuePolicy};
+use crate::store::EntryNumber;
 
 /// A bounded queue of deliveries.
 #[derive(Debug, Default)]
@@ -55,6 +56,16 @@ impl Queue {
     /// Bytes of the messages that are here, not only in the store.
     pub(crate) fn bytes_here(&self) -> u64 {
         self.bytes_here
+    }
+
+    /// Lets go of the message of this delivery, if it still waits: the store has it.
+    pub(crate) fn put_away(&mut self, entry: EntryNumber) {
+        if let Ok(at) = self.waiting.binary_search_by_key(&entry, |delivery| delivery.entry)
+            && let Some(delivery) = self.waiting.get_mut(at)
+        {
+            self.bytes_here -= delivery.weight_here();
+            delivery.put_away();
+        }
     }
 
     /// Puts messages in that came from the store, and takes out what it does not have.

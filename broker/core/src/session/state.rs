@@ -15,7 +15,7 @@ use super::queue::Queue;
 use super::replay::Replay;
 use super::{CloseReason, ConnectionNumber, Peer, Work, register};
 use crate::connection::aliases::AliasesSent;
-use crate::store::{BodyId, EntryNumber, Inheritance, SessionRecord, SubscriptionRecord, Ticket};
+use crate::store::{BodyId, EntryNumber, SessionRecord, SubscriptionRecord, Ticket};
 use crate::subscriptions::Options;
 use crate::wheel::Timer;
 use crate::{Time, Will};
@@ -187,13 +187,23 @@ impl State {
         self.gated = None;
     }
 
-    /// Forgets a displaced connection; it has closed. Returns what waits for its last word to the store.
-    pub(crate) fn forget_departed(&mut self, number: ConnectionNumber) -> Option<PartNumber> {
+    /// What waits for the last word of a displaced connection to the store.
+    pub(crate) fn awaits(&self, number: ConnectionNumber) -> Option<PartNumber> {
+        self.departed.iter().find(|departed| departed.number == number)?.part
+    }
+
+    /// Whether a connection that had the session has not said its last word to the store.
+    pub(crate) fn awaits_any(&self) -> bool {
+        self.departed.iter().any(|departed| departed.part.is_some())
+    }
+
+    /// Forgets a displaced connection; it has closed. The waker is for after the lock.
+    pub(crate) fn forget_departed(&mut self, number: ConnectionNumber) -> Option<Waker> {
         let at = self.departed.iter().position(|departed| departed.number == number)?;
         let mut departed = std::mem::take(&mut self.departed).into_vec();
-        let gone = departed.swap_remove(at);
+        departed.swap_remove(at);
         self.departed = departed.into();
-        gone.part
+        self.link.as_mut()?.waker.take()
     }
 
     /// The owner of a displaced connection asks what to do: close, once nobody writes on it any more.
@@ -314,12 +324,6 @@ impl State {
             will: self.will.clone(),
             will_due: self.will_due,
         }
-    }
-
-    /// Everything a connection knows of its session that the one it takes it from may not have told the store yet.
-    pub(crate) fn inheritance(&self) -> Inheritance {
-        let subscriptions = self.subscriptions.iter().map(OwnSubscription::record).collect();
-        Inheritance { subscriptions, received: self.received.iter().collect() }
     }
 
     /// The filters of the session, kept sorted: where this one is or belongs.

@@ -19,8 +19,6 @@ pub enum Change {
         by: ConnectionNumber,
         /// What is known of it.
         record: SessionRecord,
-        /// Where it was taken from a connection that may not have said its last word: everything that connection knew.
-        inherited: Option<Box<Inheritance>>,
     },
     /// The session and everything that belongs to it is gone.
     SessionEnded {
@@ -31,8 +29,6 @@ pub enum Change {
     Subscribed {
         /// The session.
         session: SessionNumber,
-        /// Its connection.
-        by: ConnectionNumber,
         /// What it is.
         subscription: SubscriptionRecord,
     },
@@ -40,8 +36,6 @@ pub enum Change {
     Unsubscribed {
         /// The session.
         session: SessionNumber,
-        /// Its connection.
-        by: ConnectionNumber,
         /// The Topic Filter as the client wrote it.
         filter: Box<str>,
     },
@@ -87,8 +81,6 @@ pub enum Change {
     Received {
         /// The session.
         session: SessionNumber,
-        /// Its connection.
-        by: ConnectionNumber,
         /// The Packet Identifier.
         packet_id: PacketId,
     },
@@ -96,8 +88,6 @@ pub enum Change {
     Completed {
         /// The session.
         session: SessionNumber,
-        /// Its connection.
-        by: ConnectionNumber,
         /// The Packet Identifier.
         packet_id: PacketId,
     },
@@ -123,15 +113,6 @@ pub struct SessionRecord {
     pub will: Option<Box<Will>>,
     /// When the Will is due; none while it is connected.
     pub will_due: Option<Time>,
-}
-
-/// What a session has when it is taken from one connection by another.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Inheritance {
-    /// All its subscriptions.
-    pub subscriptions: Vec<SubscriptionRecord>,
-    /// The Packet Identifiers of QoS 2 messages from the client that wait for PUBREL.
-    pub received: Vec<PacketId>,
 }
 
 /// A subscription of a session.

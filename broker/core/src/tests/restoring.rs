@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use midge_protocol::Packet;
+use midge_protocol::{Packet, PacketId};
 
 use super::client::{Client, World};
 use super::late::{Handle, LateStore};
-use crate::{Durabilities, Durability, Effects};
+use crate::{Change, Durabilities, Durability, Effects, EntryNumber, Store};
 
 /// A broker with a store that writes when it is told to.
 struct Run {
@@ -287,4 +287,26 @@ fn what_a_client_waits_for_is_fetched_from_the_store_and_not_kept_in_memory() {
     assert!(here < 64 * 6_000, "{here} bytes: what is to be sent next, and no more");
     client.send(Packet::Pingreq).unwrap();
     assert_eq!(client.output(), ["PINGRESP"]);
+}
+
+/// What was said of the first was not yet safe, and nobody waits for that.
+#[test]
+fn what_is_older_than_something_that_was_sent_goes_before_it() {
+    let run = Run::new();
+    run.away("s", "t", 1);
+    for payload in ["one", "two", "three"] {
+        run.publish("t", payload, 1);
+    }
+    let session = run.world.durable("s").session.number();
+    let sent = Change::Sent { session, entry: EntryNumber(2), packet_id: PacketId::new(5).unwrap() };
+    Handle(Arc::clone(&run.store)).append(&mut vec![sent], None);
+    run.store.commit();
+    let run = run.crash(0);
+    let mut client = run.durable("s");
+    let expected = ["CONNACK 00 present", "t one q1 #6 dup", "t two q1 #5 dup", "t three q1 #7"];
+    assert_eq!(client.output(), expected);
+    drop(client);
+    run.sync();
+    let run = run.crash(0);
+    assert_eq!(run.durable("s").output()[1..3], ["t one q1 #6 dup", "t two q1 #5 dup"], "its identifier stays");
 }

@@ -28,6 +28,8 @@ struct Model {
     sessions: BTreeMap<SessionNumber, KeptSession>,
     bodies: BTreeMap<BodyId, Arc<Message>>,
     retained: BTreeMap<String, Arc<Message>>,
+    /// What was said of deliveries before they were queued, by batches that ended sooner.
+    early: Vec<Change>,
 }
 
 impl LateStore {
@@ -53,6 +55,7 @@ impl LateStore {
         let Inner { kept, late, safe } = &mut *self.inner();
         *safe += late.len() as u64;
         late.clear();
+        kept.early.clear();
         let retained = kept.retained.values().map(|message| Kept::Retained(Message::clone(message)));
         let copy = |session: &KeptSession| KeptSession {
             session: session.session,
@@ -68,7 +71,7 @@ impl LateStore {
 impl Model {
     fn apply(&mut self, change: Change) {
         match change {
-            Change::Session { session, record, inherited, .. } => {
+            Change::Session { session, record, .. } => {
                 let kept = self.sessions.entry(session).or_insert_with(|| KeptSession {
                     session,
                     record: record.clone(),
@@ -77,38 +80,46 @@ impl Model {
                     deliveries: Vec::new(),
                 });
                 kept.record = record;
-                if let Some(inherited) = inherited {
-                    kept.subscriptions = inherited.subscriptions;
-                    kept.received = inherited.received;
-                }
             }
             Change::SessionEnded { session } => {
                 self.sessions.remove(&session);
             }
-            Change::Subscribed { session, subscription, .. } => self.with(session, |kept| {
+            Change::Subscribed { session, subscription } => self.with(session, |kept| {
                 kept.subscriptions.retain(|other| other.filter != subscription.filter);
                 kept.subscriptions.push(subscription);
             }),
-            Change::Unsubscribed { session, filter, .. } => {
+            Change::Unsubscribed { session, filter } => {
                 self.with(session, |kept| kept.subscriptions.retain(|other| other.filter != filter));
             }
             Change::Queued { session, entry, body, message, delivery } => {
                 let (expires_at, weight) = (message.expires_at(), u32::try_from(message.weight()).unwrap_or(u32::MAX));
                 self.bodies.insert(body, message);
                 let message = Some(KeptMessage { body, expires_at, weight, delivery });
-                self.with(session, |kept| kept.deliveries.push(KeptDelivery { entry, packet_id: None, message }));
+                self.with(session, |kept| {
+                    kept.deliveries.push(KeptDelivery { entry, packet_id: None, message });
+                    kept.deliveries.sort_by_key(|delivery| delivery.entry);
+                });
+                let early = self.early.extract_if(.., |early| of_delivery(early) == Some((session, entry)));
+                early.collect::<Vec<_>>().into_iter().for_each(|early| self.apply(early));
             }
-            Change::Sent { session, entry, packet_id } => {
-                self.delivery(session, entry, |delivery| delivery.packet_id = Some(packet_id));
-            }
-            Change::Released { session, entry, packet_id } => self.delivery(session, entry, |delivery| {
+            Change::Sent { packet_id, .. } => self.delivery(change, |delivery| {
+                // PUBREC is the later word.
+                delivery.packet_id.get_or_insert(packet_id);
+            }),
+            Change::Released { packet_id, .. } => self.delivery(change, |delivery| {
                 (delivery.packet_id, delivery.message) = (Some(packet_id), None);
             }),
             Change::Finished { session, entry } => {
-                self.with(session, |kept| kept.deliveries.retain(|delivery| delivery.entry != entry));
+                let kept = self.sessions.get_mut(&session);
+                let at = kept.as_ref().and_then(|kept| kept.deliveries.iter().position(|kept| kept.entry == entry));
+                match (kept, at) {
+                    (Some(kept), Some(at)) => drop(kept.deliveries.remove(at)),
+                    (Some(_), None) => self.early.push(change),
+                    (None, _) => {}
+                }
             }
-            Change::Received { session, packet_id, .. } => self.with(session, |kept| kept.received.push(packet_id)),
-            Change::Completed { session, packet_id, .. } => {
+            Change::Received { session, packet_id } => self.with(session, |kept| kept.received.push(packet_id)),
+            Change::Completed { session, packet_id } => {
                 self.with(session, |kept| kept.received.retain(|other| *other != packet_id));
             }
             Change::Retained(message) => {
@@ -126,12 +137,23 @@ impl Model {
         }
     }
 
-    fn delivery(&mut self, session: SessionNumber, entry: EntryNumber, change: impl FnOnce(&mut KeptDelivery)) {
-        self.with(session, |kept| {
-            if let Some(delivery) = kept.deliveries.iter_mut().find(|delivery| delivery.entry == entry) {
-                change(delivery);
-            }
-        });
+    fn delivery(&mut self, said: Change, change: impl FnOnce(&mut KeptDelivery)) {
+        let Some((session, entry)) = of_delivery(&said) else { return };
+        let Some(kept) = self.sessions.get_mut(&session) else { return };
+        match kept.deliveries.iter_mut().find(|delivery| delivery.entry == entry) {
+            Some(delivery) => change(delivery),
+            None => self.early.push(said),
+        }
+    }
+}
+
+/// The delivery that a change takes further, if it does.
+fn of_delivery(change: &Change) -> Option<(SessionNumber, EntryNumber)> {
+    match *change {
+        Change::Sent { session, entry, .. }
+        | Change::Released { session, entry, .. }
+        | Change::Finished { session, entry } => Some((session, entry)),
+        _ => None,
     }
 }
 

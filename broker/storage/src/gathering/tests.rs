@@ -37,10 +37,10 @@ fn session(session: SessionNumber, by: u64) -> Change {
         will: None,
         will_due: None,
     };
-    Change::Session { session, by: ConnectionNumber(by), record, inherited: None }
+    Change::Session { session, by: ConnectionNumber(by), record }
 }
 
-fn subscribed(by: u64, filter: &str) -> Change {
+fn subscribed(filter: &str) -> Change {
     let subscription = SubscriptionRecord {
         filter: filter.into(),
         qos: QoS::AtMostOnce,
@@ -48,7 +48,7 @@ fn subscribed(by: u64, filter: &str) -> Change {
         retain_as_published: false,
         subscription_id: None,
     };
-    Change::Subscribed { session: SESSION, by: ConnectionNumber(by), subscription }
+    Change::Subscribed { session: SESSION, subscription }
 }
 
 /// The keys a database would hold, given what is committed each time.
@@ -197,34 +197,21 @@ fn permutations(count: usize) -> Vec<Vec<usize>> {
 #[test]
 fn what_an_earlier_connection_says_of_a_session_is_out_of_date() {
     let mut disk = Disk::default();
-    disk.change([session(SESSION, 2), subscribed(2, "new"), subscribed(1, "old"), session(SESSION, 1)]);
-    assert_eq!(disk.gathering.next().writes.len(), 2);
-    let key = layout::subscription_key(SESSION, "new");
-    assert!(disk.gathering.next().writes.contains_key(&(Space::Subscriptions, key.into())));
-}
-
-#[test]
-fn a_session_taken_from_another_connection_has_what_it_inherits_and_nothing_else() {
-    let mut disk = Disk::default();
-    disk.change([session(SESSION, 1), subscribed(1, "a"), subscribed(1, "b")]);
-    disk.commit();
-    let Change::Session { record, .. } = session(SESSION, 2) else { unreachable!() };
-    let Change::Subscribed { subscription, .. } = subscribed(1, "b") else { unreachable!() };
-    let inherited = Some(Box::new(Inheritance { subscriptions: vec![subscription], received: Vec::new() }));
-    disk.change([Change::Session { session: SESSION, by: ConnectionNumber(2), record, inherited }]);
-    disk.commit();
-    assert_eq!(disk.count(Space::Subscriptions), 1);
+    disk.change([session(SESSION, 2)]);
+    let newer = disk.gathering.next().writes.clone();
+    disk.change([session(SESSION, 1)]);
+    assert_eq!(disk.gathering.next().writes, newer);
 }
 
 #[test]
 fn of_a_session_that_ended_nothing_is_left_and_nothing_comes_back() {
     let mut disk = Disk::default();
-    let received = Change::Received { session: SESSION, by: ConnectionNumber(1), packet_id: PacketId::new(3).unwrap() };
-    disk.change([session(SESSION, 1), subscribed(1, "a"), received.clone(), queued(SESSION, 1, 1)]);
+    let received = Change::Received { session: SESSION, packet_id: PacketId::new(3).unwrap() };
+    disk.change([session(SESSION, 1), subscribed("a"), received.clone(), queued(SESSION, 1, 1)]);
     disk.commit();
     assert_eq!(disk.keys.len(), 5);
-    disk.change([subscribed(1, "b"), queued(SESSION, 2, 2), Change::SessionEnded { session: SESSION }]);
-    disk.change([session(SESSION, 1), subscribed(1, "c"), received, queued(SESSION, 3, 3), sent(3)]);
+    disk.change([subscribed("b"), queued(SESSION, 2, 2), Change::SessionEnded { session: SESSION }]);
+    disk.change([session(SESSION, 1), subscribed("c"), received, queued(SESSION, 3, 3), sent(3)]);
     disk.commit();
     assert_eq!(disk.keys.len(), 0);
 }

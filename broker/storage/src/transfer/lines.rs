@@ -187,12 +187,12 @@ impl SessionLine {
             will: will.transpose()?,
             will_due: self.will_due.map(Time),
         };
-        changes.push(Change::Session { session, by, record, inherited: None });
+        changes.push(Change::Session { session, by, record });
         for line in self.subscriptions {
-            changes.push(Change::Subscribed { session, by, subscription: line.try_into()? });
+            changes.push(Change::Subscribed { session, subscription: line.try_into()? });
         }
         for id in self.received {
-            changes.push(Change::Received { session, by, packet_id: packet_id(id)? });
+            changes.push(Change::Received { session, packet_id: packet_id(id)? });
         }
         Ok(())
     }

@@ -61,7 +61,7 @@ pub(crate) fn record(client_id: &str) -> SessionRecord {
 
 pub(crate) fn session(session: u64, client_id: &str) -> Change {
     let by = ConnectionNumber(1);
-    Change::Session { session: SessionNumber(session), by, record: record(client_id), inherited: None }
+    Change::Session { session: SessionNumber(session), by, record: record(client_id) }
 }
 
 pub(crate) fn subscription(filter: &str) -> SubscriptionRecord {
@@ -76,12 +76,12 @@ pub(crate) fn subscription(filter: &str) -> SubscriptionRecord {
 
 /// Everything a session can have.
 pub(crate) fn story(body: &Arc<Message>) -> Vec<Change> {
-    let (session_number, by) = (SessionNumber(1), ConnectionNumber(1));
+    let session_number = SessionNumber(1);
     let id = |id| PacketId::new(id).unwrap();
     vec![
         session(1, "one"),
-        Change::Subscribed { session: session_number, by, subscription: subscription("a/#") },
-        Change::Received { session: session_number, by, packet_id: id(77) },
+        Change::Subscribed { session: session_number, subscription: subscription("a/#") },
+        Change::Received { session: session_number, packet_id: id(77) },
         queued(1, 1, 10, body),
         queued(1, 2, 10, body),
         queued(1, 3, 10, body),
