@@ -6,7 +6,7 @@
 mod held;
 mod recent;
 
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 use midge_core::{
     BodyId, Change, ConnectionNumber, DeliveryRecord, EntryNumber, Message, SessionNumber, SessionRecord,
 };
@@ -29,10 +29,6 @@ pub(crate) struct Gathering {
     deliveries: Deliveries,
     /// How many deliveries need a body.
     bodies: Bodies,
-    /// Bodies that were removed not long ago.
-    removed: Recent<BodyId, ()>,
-    /// Bodies that were removed and then written again, so that removing them once is not enough.
-    rewritten: HashSet<BodyId, Hasher>,
     /// What was said of deliveries before they were queued, or after they were over.
     strays: Recent<(SessionNumber, EntryNumber), Stray>,
     /// Sessions that ended, whose last changes may still come.
@@ -59,43 +55,40 @@ struct Stray {
 pub(crate) struct Writes {
     /// Subscriptions and received Packet Identifiers of these sessions are removed first, whichever there are.
     pub(crate) cleared: Vec<SessionNumber>,
-    /// The last write to a key counts.
-    pub(crate) writes: HashMap<(Space, Box<[u8]>), Write, Hasher>,
+    /// A value for a key, or none to remove it. The last write to a key counts.
+    pub(crate) writes: HashMap<(Space, Box<[u8]>), Value, Hasher>,
     /// Bytes of keys and values.
     pub(crate) bytes: usize,
 }
 
-/// What is done to a key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Write {
-    Put(Vec<u8>),
-    /// It was written once.
-    RemoveOnce,
-    Remove,
-}
+/// None where there is none any more.
+pub(crate) type Value = Option<Vec<u8>>;
 
 impl Writes {
     pub(crate) fn is_empty(&self) -> bool {
         self.cleared.is_empty() && self.writes.is_empty()
     }
 
-    /// What is done to a body.
-    pub(crate) fn body(&self, body: BodyId) -> Option<&Write> {
+    /// What becomes of a body, if anything does.
+    pub(crate) fn body(&self, body: BodyId) -> Option<&Value> {
         self.writes.get(&(Space::Bodies, layout::body_key(body).into()))
     }
 
-    fn insert(&mut self, space: Space, key: &[u8], write: Write) {
-        self.bytes += weight(key, &write);
-        let replaced = self.writes.insert((space, key.into()), write);
-        if let Some(write) = replaced {
-            self.bytes -= weight(key, &write);
+    fn write(&mut self, space: Space, key: &[u8], value: Value) {
+        self.bytes += weight(key, &value);
+        let replaced = self.writes.insert((space, key.into()), value);
+        if let Some(value) = replaced {
+            self.bytes -= weight(key, &value);
         }
     }
 
-    fn remove(&mut self, space: Space, key: &[u8]) -> Option<Write> {
-        let write = self.writes.remove(&(space, key.into()))?;
-        self.bytes -= weight(key, &write);
-        Some(write)
+    /// Forgets a write; whether there was one.
+    fn unwrite(&mut self, space: Space, key: &[u8]) -> bool {
+        let value = self.writes.remove(&(space, key.into()));
+        if let Some(value) = &value {
+            self.bytes -= weight(key, value);
+        }
+        value.is_some()
     }
 }
 
@@ -196,8 +189,8 @@ impl Gathering {
             matches!(space, Space::Subscriptions | Space::Received) && key.starts_with(&number)
         };
         let next = &mut self.next;
-        for ((_, key), write) in next.writes.extract_if(|(space, key), _| is_of_session(*space, key)) {
-            next.bytes -= weight(&key, &write);
+        for ((_, key), value) in next.writes.extract_if(|(space, key), _| is_of_session(*space, key)) {
+            next.bytes -= weight(&key, &value);
         }
         next.cleared.push(session);
     }
@@ -263,7 +256,7 @@ impl Gathering {
 
     /// What was written of a delivery is needed no longer.
     fn forget(&mut self, session: SessionNumber, entry: EntryNumber, held: Held) {
-        let mut remove = |step| self.remove_once(Space::Deliveries, &layout::delivery_key(session, entry, step));
+        let mut remove = |step| self.remove(Space::Deliveries, &layout::delivery_key(session, entry, step));
         match held {
             Held::Released => remove(Step::Released),
             Held::Message { body, sent } => {
@@ -272,61 +265,41 @@ impl Gathering {
                     remove(Step::Sent);
                 }
                 if self.bodies.release(body) {
-                    self.remove_body(body);
+                    self.remove(Space::Bodies, &layout::body_key(body));
                 }
             }
         }
     }
 
     /// Writes what belongs to a session, unless that has ended.
-    fn write_of(&mut self, session: SessionNumber, space: Space, key: &[u8], value: Option<Vec<u8>>) {
+    fn write_of(&mut self, session: SessionNumber, space: Space, key: &[u8], value: Value) {
         if !self.ended.contains(&session) {
             self.write(space, key, value);
         }
     }
 
-    fn write(&mut self, space: Space, key: &[u8], value: Option<Vec<u8>>) {
-        self.next.insert(space, key, value.map_or(Write::Remove, Write::Put));
+    fn write(&mut self, space: Space, key: &[u8], value: Value) {
+        self.next.write(space, key, value);
     }
 
-    /// Writes a body: if it waits to be removed, it stays instead.
+    /// Writes a body, which is not there: if it waits to be removed, it stays instead.
     fn put_body(&mut self, body: BodyId, message: &Message) {
         let key = layout::body_key(body);
-        match self.next.remove(Space::Bodies, &key) {
-            Some(Write::RemoveOnce) => return,
-            Some(Write::Remove) => {
-                self.rewritten.insert(body);
-                return;
-            }
-            Some(Write::Put(_)) | None => {}
+        if !self.next.unwrite(Space::Bodies, &key) {
+            self.write(Space::Bodies, &key, Some(record::message(message)));
         }
-        if self.removed.contains(&body) {
-            self.rewritten.insert(body);
-        }
-        self.write(Space::Bodies, &key, Some(record::message(message)));
     }
 
-    fn remove_body(&mut self, body: BodyId) {
-        let key = layout::body_key(body);
-        if self.rewritten.remove(&body) {
-            self.write(Space::Bodies, &key, None);
-        } else {
-            self.remove_once(Space::Bodies, &key);
-        }
-        self.removed.insert(body, ());
-    }
-
-    /// Removes a key that only ever has one value: if its value still waits to be written, it never is.
-    fn remove_once(&mut self, space: Space, key: &[u8]) {
-        if self.next.remove(space, key).is_none() {
-            self.next.insert(space, key, Write::RemoveOnce);
+    /// Removes what is there and has one value only: if that still waits to be written, it never is.
+    fn remove(&mut self, space: Space, key: &[u8]) {
+        if !self.next.unwrite(space, key) {
+            self.write(space, key, None);
         }
     }
 }
 
-fn weight(key: &[u8], write: &Write) -> usize {
-    let value = if let Write::Put(value) = write { value.len() } else { 0 };
-    key.len() + value
+fn weight(key: &[u8], value: &Value) -> usize {
+    key.len() + value.as_ref().map_or(0, Vec::len)
 }
 
 #[cfg(test)]

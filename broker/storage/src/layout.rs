@@ -11,9 +11,7 @@
 //! | `bodies` | body | a message record |
 //! | `retained` | topic | a message record |
 //!
-//! Numbers in keys are big-endian, so that they sort. Sessions, entries and bodies are numbered by the broker and no number is
-//! used twice, so almost every key is written once and removed once: that is what the database's weak removals are for. They
-//! vanish together with what they remove, but only if that was written once.
+//! Numbers in keys are big-endian, so that they sort. Sessions, entries and bodies are numbered by the broker.
 //!
 //! A layout is changed by adding a step to [`upgrade`](crate::upgrade).
 

@@ -11,7 +11,7 @@ use parking_lot::{Condvar, Mutex, MutexGuard, RwLock};
 use crate::Settings;
 use crate::database::Opened;
 use crate::error::ReadError;
-use crate::gathering::{Gathering, Write, Writes};
+use crate::gathering::{Gathering, Writes};
 use crate::statistics::Statistics;
 use crate::{layout, record};
 
@@ -164,8 +164,8 @@ impl Shared {
         }
         let unsynced = || reducing.unsynced.iter().rev().find_map(|commit| commit.writes.body(body));
         match reducing.gathering.next().body(body).or_else(unsynced) {
-            Some(Write::Put(bytes)) => return Ok(Some(record::read_message(bytes)?)),
-            Some(Write::Remove | Write::RemoveOnce) => return Ok(None),
+            Some(Some(bytes)) => return Ok(Some(record::read_message(bytes)?)),
+            Some(None) => return Ok(None),
             None => {}
         }
         // In this order: a body that was not there was in the database before the lock was taken, or is nowhere.

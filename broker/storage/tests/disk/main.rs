@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed expectation is the test's result")]
 
+mod churn;
 mod reopening;
 mod support;
 mod transfer;

@@ -14,6 +14,9 @@ use midge_storage::{Progress, Settings, Storage};
 /// What an acknowledgement asks for.
 pub(crate) const AWAITED: Option<Durability> = Some(Durability::Fsync);
 
+/// What an acknowledgement asks for that need not survive the loss of power.
+pub(crate) const SURVIVES_KILL: Option<Durability> = Some(Durability::Os);
+
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) fn settings(directory: &Path) -> Settings {
