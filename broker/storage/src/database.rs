@@ -130,6 +130,13 @@ impl Opened {
         Ok(())
     }
 
+    /// Whether the journal has nothing that the tables have not.
+    pub(crate) fn is_all_in_tables(&self) -> bool {
+        let is_in_tables =
+            |space: &Keyspace| space.sealed_memtable_count() == 0 && space.tree.active_memtable().is_empty();
+        self.keyspaces.all().all(is_in_tables)
+    }
+
     /// Bytes of what waits in memory to be written to tables.
     pub(crate) fn memory_bytes(&self) -> u64 {
         self.database.write_buffer_size()

@@ -109,6 +109,12 @@ pub(crate) fn cut(file: &Path, end: u64) -> io::Result<()> {
     }
 }
 
+/// Empties all journals, where the tables have everything.
+pub(crate) fn empty(directory: &Path) -> io::Result<()> {
+    // The newest last: damage before it would be noticed.
+    journals(directory)?.iter().try_for_each(|file| cut(file, 0))
+}
+
 /// Whether what cannot be read was promised: a commit after it says that everything up to some number was on stable storage,
 /// and that is not.
 fn was_promised(rest: &[u8], latest: Option<u64>) -> bool {

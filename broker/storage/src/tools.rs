@@ -17,7 +17,7 @@ use crate::database::Opened;
 use crate::layout::{self, LAYOUT, Step};
 use crate::lock::Lock;
 use crate::record;
-use crate::{OpenError, upgrade};
+use crate::{OpenError, directory_error, journal, upgrade};
 
 pub use check::{Checked, check, repair};
 
@@ -141,10 +141,17 @@ pub fn compact(directory: &Path) -> Result<Compacted, OpenError> {
     let mut store = Stopped::open(directory)?;
     let bytes_before = store.opened.disk_bytes();
     upgrade::upgrade(directory, &mut store.opened)?;
-    let compacted = store.opened.compact(store.opened.keyspaces.all());
-    compacted.map_err(|error| store.opened.explain(directory, &error))?;
-    // Journals of what is in tables now are given up when it is opened again.
-    drop(store);
+    let compact = || store.opened.compact(store.opened.keyspaces.all());
+    // What the first finds removed, the second takes out of the files.
+    compact().and_then(|()| compact()).map_err(|error| store.opened.explain(directory, &error))?;
+    let is_all_in_tables = store.opened.is_all_in_tables();
+    let Stopped { opened, _lock, .. } = store;
+    drop(opened);
+    if is_all_in_tables {
+        let data = directory.join("data");
+        journal::empty(&data).map_err(|error| directory_error(&data, error))?;
+    }
+    drop(_lock);
     let store = Stopped::open(directory)?;
     Ok(Compacted { bytes_before, bytes_after: store.opened.disk_bytes() })
 }

@@ -141,10 +141,13 @@ impl Check<'_> {
             }
             Ok(orphan)
         })?;
+        // The bodies once more: they are not counted twice.
+        let records = self.checked.records;
         self.each(store, Space::Bodies, |key, _| {
             let is_needed = bodies.get(&BodyId(number(key)?)).is_none_or(|is_needed| *is_needed);
             Ok((!is_needed).then(|| "no delivery needs it".to_owned()))
         })?;
+        self.checked.records = records;
         self.each(store, Space::Retained, |key, value| {
             let message = record::read_message(value)?;
             Ok((message.topic().as_bytes() != key).then(|| format!("holds a message of topic {:?}", message.topic())))

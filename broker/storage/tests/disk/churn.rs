@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use midge_core::{Change, EntryNumber, Health, Message, SessionNumber, Store};
 use midge_protocol::TopicName;
 
-use crate::support::{PATIENCE, SURVIVES_KILL, open, queued, session};
+use crate::support::{PATIENCE, SURVIVES_KILL, noise, open, queued, session};
 
 /// What the database takes on the disk however little there is in it: journals, and tables that wait to be merged.
 const BASE: u64 = 320 << 20;
@@ -33,7 +33,7 @@ fn churn(directory: &Path, messages: u64, payload: usize) -> Churned {
     let store = storage.handle();
     let mut changes: Vec<Change> = (1..=SESSIONS).map(|number| session(number, &format!("client {number}"))).collect();
     store.append(&mut changes, None);
-    let message = message(payload);
+    let message = Arc::new(Message::new(TopicName::new("a/b").unwrap(), noise(payload)));
     let (mut waiting, mut most) = (VecDeque::new(), 0);
     let (began, mut measured) = (Instant::now(), Instant::now());
     for number in 1..=messages {
@@ -62,16 +62,6 @@ fn churn(directory: &Path, messages: u64, payload: usize) -> Churned {
     Churned { most: most.max(last), last, took }
 }
 
-/// One that cannot be made smaller.
-fn message(payload: usize) -> Arc<Message> {
-    let mut state = 1u64;
-    let noise = (0..payload).map(|_| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 56) as u8
-    });
-    Arc::new(Message::new(TopicName::new("a/b").unwrap(), noise.collect::<Vec<u8>>()))
-}
-
 fn disk_bytes(directory: &Path) -> u64 {
     let Ok(entries) = std::fs::read_dir(directory) else { return 0 };
     let size = |entry: std::io::Result<std::fs::DirEntry>| {
@@ -87,7 +77,7 @@ fn check(messages: u64, payload: usize) {
     let Churned { most, last, took } = churn(directory.path(), messages, payload);
     let queued = (QUEUED * payload) as u64;
     let seconds = took.as_secs_f64();
-    println!(
+    eprintln!(
         "{messages} messages of {payload} B in {seconds:.1} s: at most {} MiB on disk, {} MiB in the end, {} MiB queued",
         most >> 20,
         last >> 20,

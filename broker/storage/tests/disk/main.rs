@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a failed expectation is the test's result")]
 
 mod churn;
+mod faults;
 mod reopening;
 mod support;
+mod tools;
 mod transfer;
+mod upgrade;

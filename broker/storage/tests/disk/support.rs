@@ -125,3 +125,13 @@ pub(crate) fn copy_directory(from: &Path, to: &Path) {
         }
     }
 }
+
+/// Bytes that cannot be packed.
+pub(crate) fn noise(length: usize) -> Vec<u8> {
+    let mut state = 1u64;
+    let next = |_| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 56) as u8
+    };
+    (0..length).map(next).collect()
+}
