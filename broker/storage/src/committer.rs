@@ -125,13 +125,13 @@ impl<'a> Committer<'a> {
         match &next.commit {
             Some(commit) => opened.commit(self.marker, &commit.writes, next.mode),
             // What was committed before may only be with the operating system.
-            None if next.mode != PersistMode::Buffer && self.unsynced_bytes > 0 => opened.sync(next.mode),
+            None if next.mode != PersistMode::Buffer && self.is_unsynced() => opened.sync(next.mode),
             None => Ok(()),
         }
     }
 
     fn committed(&mut self, next: &Next, took: Duration) {
-        let is_synced = next.mode != PersistMode::Buffer;
+        let is_synced = next.mode != PersistMode::Buffer && self.is_unsynced();
         let mut reducing = self.shared.reducing.lock();
         if is_synced {
             self.marker.synced = self.marker.number;
@@ -141,19 +141,28 @@ impl<'a> Committer<'a> {
         reducing.committing = 0;
         self.shared.reduce(&mut reducing, None);
         drop(reducing);
+        self.count(next, is_synced, took);
+        self.ticket = next.ticket;
+        self.shared.durable.store(next.ticket, Ordering::Release);
+        (self.tell)(Event::Committed);
+        self.measure();
+    }
+
+    fn count(&self, next: &Next, is_synced: bool, took: Duration) {
+        let mut statistics = self.shared.statistics.lock();
+        statistics.syncs += u64::from(is_synced);
         if let Some(commit) = &next.commit {
-            let mut statistics = self.shared.statistics.lock();
             statistics.commits += 1;
-            statistics.syncs += u64::from(is_synced);
             statistics.writes += commit.writes.writes.len() as u64;
             statistics.bytes_written += commit.writes.bytes as u64;
             statistics.commit_seconds.observe(took);
             statistics.last_commit = took;
         }
-        self.ticket = next.ticket;
-        self.shared.durable.store(next.ticket, Ordering::Release);
-        (self.tell)(Event::Committed);
-        self.measure();
+    }
+
+    /// Whether there are commits that may only be with the operating system.
+    fn is_unsynced(&self) -> bool {
+        self.marker.synced < self.marker.number
     }
 
     /// Looks at the disk's space now and then.
@@ -172,7 +181,7 @@ impl<'a> Committer<'a> {
         let opened = self.shared.opened.read();
         let Some(opened) = opened.as_ref() else { return };
         if let Err(error) = opened.sync(PersistMode::SyncAll)
-            && self.unsynced_bytes > 0
+            && self.is_unsynced()
         {
             let detail = format!("what was written last may not be on stable storage: {error}");
             (self.tell)(Event::Failed { detail, is_full: false });

@@ -154,7 +154,7 @@ pub(crate) fn number_in(key: &[u8]) -> Option<u64> {
 
 /// The entry and step of a delivery's key.
 pub(crate) fn delivery_in(key: &[u8]) -> Option<(EntryNumber, Step)> {
-    let entry = number_in(key.get(8..)?)?;
+    let entry = number_in(key.get(8..)?).filter(|entry| *entry <= ENTRY_MAX)?;
     Some((EntryNumber(entry), Step::from_byte(*key.get(16)?)?))
 }
 
@@ -163,6 +163,9 @@ pub(crate) fn packet_id_in(key: &[u8]) -> Option<PacketId> {
     let bytes = key.get(8..)?.first_chunk()?;
     PacketId::new(u16::from_be_bytes(*bytes))
 }
+
+/// Entries are counted from 1, one a message: no session sees more.
+pub(crate) const ENTRY_MAX: u64 = (1 << 62) - 1;
 
 /// The longest filter that stands in a key.
 const FILTER_MAX: usize = 1024;

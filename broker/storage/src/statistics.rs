@@ -11,7 +11,7 @@ pub struct Statistics {
     pub commits: u64,
     /// Commits that failed; each is tried again.
     pub commits_failed: u64,
-    /// Commits that waited for stable storage.
+    /// How often stable storage was waited for.
     pub syncs: u64,
     /// Changes that were taken over, see [`Store::append`](midge_core::Store::append).
     pub changes: u64,
@@ -27,7 +27,8 @@ pub struct Statistics {
     pub bytes_waiting: u64,
     /// Batches that wait to be written.
     pub batches_waiting: u64,
-    /// Bytes on the disk, as of a second ago or less while the store is written to.
+    /// Bytes on the disk, as of a second ago or less while the store is written to. A new journal counts for the 64 MiB that it
+    /// is made long.
     pub disk_bytes: u64,
     /// Sessions that are kept.
     pub sessions: u64,

@@ -2,7 +2,7 @@
 //!
 //! Each of these takes the store for itself, and fails with [`OpenError::InUse`] where a broker has it. As every start does,
 //! they cut what a crash left half written at the end of the journal. None but [`compact`] upgrades the store of an earlier
-//! release: [`info`] reads it, [`check`] and [`repair`] fail with [`OpenError::Outdated`].
+//! release: [`info`] reads it, [`check()`] and [`repair`] fail with [`OpenError::Outdated`].
 //!
 //! A store is written as text and read from text by [`Export`](crate::Export) and [`import`](crate::import()).
 

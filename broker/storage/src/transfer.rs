@@ -8,8 +8,12 @@ mod lines;
 use std::collections::HashSet;
 use std::io::{self, BufRead, Write};
 use std::sync::Arc;
+use std::time::Duration;
 
-use midge_core::{BodyId, Change, ConnectionNumber, Kept, KeptDelivery, KeptSession, SessionNumber, Store, Unreadable};
+use midge_core::{
+    BodyId, Change, ConnectionNumber, Durability, Health, Kept, KeptDelivery, KeptSession, SessionNumber, Store,
+    Unreadable,
+};
 
 use crate::Handle;
 use lines::Line;
@@ -111,10 +115,11 @@ impl<'a, W: Write> Export<'a, W> {
     }
 }
 
-/// Reads an export into a store, which should be empty.
+/// Reads an export into a store, which should be empty, and must be started: where it does not keep up, it is waited for. All
+/// of it is on stable storage once the store is dropped.
 ///
 /// # Errors
-/// [`TransferError`], with the line that is at fault. What came before it is in the store.
+/// [`TransferError`], with the line that is at fault. What came before it is in the store. Or the disk fails.
 pub fn import(store: &Handle, text: impl BufRead) -> Result<Carried, TransferError> {
     let mut import = Import { store, carried: Carried::default(), session: None };
     for (index, line) in text.lines().enumerate() {
@@ -127,6 +132,7 @@ pub fn import(store: &Handle, text: impl BufRead) -> Result<Carried, TransferErr
             _ => {}
         }
         import.line(line).map_err(at)?;
+        import.wait()?;
     }
     Ok(import.carried)
 }
@@ -159,7 +165,18 @@ impl Import<'_> {
                 delivery.into_changes(session, self.store, &mut changes)?;
             }
         }
-        self.store.append(&mut changes, None);
+        self.store.append(&mut changes, Some(Durability::Os));
+        Ok(())
+    }
+
+    /// Until the store keeps up.
+    fn wait(&self) -> Result<(), Unreadable> {
+        while self.store.health() != Health::Good {
+            if let Some(failure) = self.store.failure() {
+                return Err(Unreadable::Failed(failure));
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
         Ok(())
     }
 }

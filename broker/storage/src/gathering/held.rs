@@ -157,7 +157,7 @@ fn shrink_map<K: std::hash::Hash + Eq, V>(map: &mut HashMap<K, V, Hasher>) {
     }
 }
 
-/// Entries are counted from 1, one a message: no session has seen 2⁶².
+/// What [`ENTRY_MAX`](crate::layout::ENTRY_MAX) leaves of a number.
 const TAG_BITS: u32 = 2;
 
 /// What is not worth making smaller.

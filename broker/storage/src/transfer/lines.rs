@@ -12,6 +12,7 @@ use midge_protocol::{PacketId, QoS, SubscriptionId, TopicName};
 use serde::{Deserialize, Serialize};
 
 use crate::Handle;
+use crate::layout::ENTRY_MAX;
 
 /// The format that is written.
 pub(super) const FORMAT: u32 = 1;
@@ -250,6 +251,9 @@ impl Delivery {
         changes: &mut Vec<Change>,
     ) -> Result<(), String> {
         let entry = EntryNumber(self.entry);
+        if self.entry > ENTRY_MAX {
+            return Err(format!("entry {} is more than any session has seen", self.entry));
+        }
         let packet_id = self.packet_id.map(packet_id).transpose()?;
         let Some(body) = self.body.map(BodyId) else {
             let packet_id = packet_id.ok_or("a delivery has a body, a packet_id, or both")?;

@@ -290,6 +290,12 @@ fn a_damaged_table_stops_the_start_with_its_name() {
     storage.handle().append(&mut retained.collect(), AWAITED);
     drop(storage);
     midge_storage::tools::compact(directory.path()).unwrap();
+    let problems = || {
+        let mut problems = Vec::new();
+        midge_storage::tools::check(directory.path(), &mut |problem| problems.push(problem.clone())).unwrap();
+        problems
+    };
+    assert_eq!(problems(), []);
     let tables = files(&directory.path().join("data/keyspaces"), "");
     let largest = tables.into_iter().filter(|path| path.to_string_lossy().contains("/tables/"));
     let largest = largest.max_by_key(|path| fs::metadata(path).unwrap().len()).unwrap();
@@ -297,6 +303,8 @@ fn a_damaged_table_stops_the_start_with_its_name() {
     let middle = bytes.len() / 3;
     bytes[middle] ^= 1;
     fs::write(&largest, bytes).unwrap();
+    let [problem] = &problems()[..] else { panic!("{:?}", problems()) };
+    assert!(problem.to_string().starts_with(&largest.display().to_string()) && !problem.is_repairable, "{problem}");
     let opened = Storage::open(settings(directory.path()));
     let error = match opened.and_then(|storage| storage.recover(&midge_storage::Progress::default(), &mut |_| {})) {
         Err(error) => error.to_string(),
@@ -327,7 +335,6 @@ fn a_filter_or_topic_of_any_length_is_kept() {
     storage.start(|_| {}).unwrap();
     let subscribed = midge_core::Change::Subscribed {
         session: midge_core::SessionNumber(1),
-        by: midge_core::ConnectionNumber(1),
         subscription: crate::support::subscription(&filter),
     };
     let retained = midge_core::Change::Retained(Arc::new(Message::new(TopicName::new(&topic).unwrap(), "")));

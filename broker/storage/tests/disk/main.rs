@@ -4,7 +4,9 @@
 
 mod churn;
 mod faults;
+mod levels;
 mod reopening;
+mod size;
 mod support;
 mod tools;
 mod transfer;
