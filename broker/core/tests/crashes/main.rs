@@ -23,7 +23,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use world::World;
 
 /// How many histories the ordinary run tells.
-const HISTORIES: u64 = 3_000;
+const HISTORIES: u64 = 10_000;
 
 #[test]
 fn no_crash_loses_what_was_acknowledged_or_repeats_a_qos_2_message() {
