@@ -175,11 +175,16 @@ impl Gathering {
         if self.sessions.remove(&session).is_some() {
             self.write(Space::Sessions, &layout::session_key(session), None);
         }
+        self.discard(session);
+        self.ended.insert(session, ());
+    }
+
+    /// Removes everything that belongs to a session.
+    pub(crate) fn discard(&mut self, session: SessionNumber) {
         self.clear(session);
         for entry in self.deliveries.of(session) {
             self.finish(session, entry);
         }
-        self.ended.insert(session, ());
     }
 
     /// What a session subscribed to and received is unknown from here on.

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use fjall::{Iter, Keyspace, UserKey, UserValue};
-use midge_core::{BodyId, EntryNumber, Kept, KeptDelivery, KeptSession, SessionNumber, SessionRecord};
+use midge_core::{BodyId, EntryNumber, Kept, KeptDelivery, KeptSession, SessionNumber};
 
 use crate::OpenError;
 use crate::database::Opened;
@@ -67,27 +67,52 @@ fn read_all(shared: &Shared, progress: &Progress, found: &mut dyn FnMut(Kept)) -
     let mut received = rows("received", &spaces.received);
     let mut deliveries = rows("deliveries", &spaces.deliveries);
     let mut sessions = rows("sessions", &spaces.sessions);
-    while let Some((key, value)) = sessions.next()? {
-        let bad = |error| OpenError::record(directory, "sessions", &key, error);
-        let number = SessionNumber(layout::number_in(&key).ok_or(BadRecord::Damaged).map_err(bad)?);
-        let mut session = kept(number, record::read_session(&value).map_err(bad)?);
-        subscriptions.each_of(number, |_, value| {
-            session.subscriptions.push(record::read_subscription(value)?);
+    let mut homeless = Vec::new();
+    loop {
+        let owners = [sessions.owner()?, subscriptions.owner()?, received.owner()?, deliveries.owner()?];
+        let Some(number) = owners.into_iter().flatten().min() else { break };
+        let mut record = None;
+        sessions.each_of(number, |_, value| {
+            record = Some(record::read_session(value)?);
             Ok(())
         })?;
+        let mut found_subscriptions = Vec::new();
+        subscriptions.each_of(number, |_, value| {
+            found_subscriptions.push(record::read_subscription(value)?);
+            Ok(())
+        })?;
+        let mut found_received = Vec::new();
         received.each_of(number, |key, value| {
             record::read_presence(value)?;
-            session.received.push(layout::packet_id_in(key).ok_or(BadRecord::Damaged)?);
+            found_received.push(layout::packet_id_in(key).ok_or(BadRecord::Damaged)?);
             Ok(())
         })?;
+        let mut found_deliveries = Vec::new();
         deliveries.each_of(number, |key, value| {
             let (entry, step) = layout::delivery_in(key).ok_or(BadRecord::Damaged)?;
-            take_step(&mut session.deliveries, entry, step, value)
+            take_step(&mut found_deliveries, entry, step, value)
         })?;
-        tell(&session, &mut shared.reducing.lock().gathering);
-        found(Kept::Session(session));
+        tell(number, record.is_some(), &found_deliveries, &mut shared.reducing.lock().gathering);
+        let Some(record) = record else {
+            homeless.push(number);
+            continue;
+        };
+        found(Kept::Session(KeptSession {
+            session: number,
+            record,
+            subscriptions: found_subscriptions,
+            received: found_received,
+            deliveries: found_deliveries,
+        }));
     }
-    let counts = shared.reducing.lock().gathering.counts();
+    // What belongs to no session came to the disk before its session did: nobody was promised it. It must not become part of a
+    // later session of that number. Its messages may be needed by sessions, all of which are known by now.
+    let mut reducing = shared.reducing.lock();
+    for number in homeless {
+        reducing.gathering.discard(number);
+    }
+    let counts = reducing.gathering.counts();
+    drop(reducing);
     shared.statistics.lock().count(counts);
     Ok(())
 }
@@ -99,7 +124,7 @@ struct Rows<'a> {
     opened: &'a Opened,
     progress: &'a Progress,
     rows: Iter,
-    /// Was looked at and belongs to a later session.
+    /// Was looked at only.
     next: Option<(UserKey, UserValue)>,
 }
 
@@ -110,8 +135,8 @@ impl Rows<'_> {
         if let Some(next) = self.next.take() {
             return Ok(Some(next));
         }
-        self.progress.done.fetch_add(1, Ordering::Relaxed);
         let pair = self.rows.next().map(fjall::Guard::into_inner).transpose();
+        self.progress.done.fetch_add(u64::from(matches!(pair, Ok(Some(_)))), Ordering::Relaxed);
         pair.map_err(|error| self.opened.explain(self.directory, &error))
     }
 
@@ -122,22 +147,24 @@ impl Rows<'_> {
         Ok(())
     }
 
-    /// Those of a session, which comes after the one before. What belongs to no session came to the disk before its session
-    /// did, or was left behind by one: nobody was promised it.
+    /// The session that the next row belongs to.
+    fn owner(&mut self) -> Result<Option<SessionNumber>, OpenError> {
+        let Some((key, value)) = self.next()? else { return Ok(None) };
+        let owner = layout::number_in(&key).map(SessionNumber);
+        let owner = owner.ok_or_else(|| OpenError::record(self.directory, self.name, &key, BadRecord::Damaged))?;
+        self.next = Some((key, value));
+        Ok(Some(owner))
+    }
+
+    /// The next rows, as long as they belong to a session.
     fn each_of(
         &mut self,
         session: SessionNumber,
         mut visit: impl FnMut(&[u8], &[u8]) -> Result<(), BadRecord>,
     ) -> Result<(), OpenError> {
-        while let Some((key, value)) = self.next()? {
-            match layout::number_in(&key).map(SessionNumber) {
-                Some(owner) if owner > session => {
-                    self.next = Some((key, value));
-                    break;
-                }
-                Some(owner) if owner < session => {}
-                Some(_) => self.visit(&key, &value, &mut visit)?,
-                None => return Err(OpenError::record(self.directory, self.name, &key, BadRecord::Damaged)),
+        while self.owner()? == Some(session) {
+            if let Some((key, value)) = self.next.take() {
+                self.visit(&key, &value, &mut visit)?;
             }
         }
         Ok(())
@@ -146,10 +173,6 @@ impl Rows<'_> {
     fn visit(&self, key: &[u8], value: &[u8], visit: Visit<'_>) -> Result<(), OpenError> {
         visit(key, value).map_err(|error| OpenError::record(self.directory, self.name, key, error))
     }
-}
-
-fn kept(session: SessionNumber, record: SessionRecord) -> KeptSession {
-    KeptSession { session, record, subscriptions: Vec::new(), received: Vec::new(), deliveries: Vec::new() }
 }
 
 /// One step of a delivery. Its steps follow each other.
@@ -176,10 +199,12 @@ pub(crate) fn take_step(
     Ok(())
 }
 
-fn tell(session: &KeptSession, gathering: &mut Gathering) {
-    gathering.found_session(session.session);
-    for KeptDelivery { entry, packet_id, message } in &session.deliveries {
+fn tell(session: SessionNumber, is_kept: bool, deliveries: &[KeptDelivery], gathering: &mut Gathering) {
+    if is_kept {
+        gathering.found_session(session);
+    }
+    for KeptDelivery { entry, packet_id, message } in deliveries {
         let body: Option<BodyId> = message.as_ref().map(|message| message.body);
-        gathering.found_delivery(session.session, *entry, body, packet_id.is_some());
+        gathering.found_delivery(session, *entry, body, packet_id.is_some());
     }
 }

@@ -7,7 +7,9 @@ use std::time::Instant;
 use midge_core::{BodyId, Change, EntryNumber, SessionNumber, Store, Ticket};
 use midge_storage::{OpenError, Storage};
 
-use crate::support::{AWAITED, PATIENCE, check_story, copy_directory, message, open, queued, session, settings, story};
+use crate::support::{
+    AWAITED, PATIENCE, check_story, copy_directory, message, open, queued, session, settings, story, subscription,
+};
 
 #[test]
 fn everything_a_session_has_is_found_again() {
@@ -94,4 +96,28 @@ fn a_body_can_be_read_before_while_and_after_it_is_written() {
     }
     assert_eq!(read().as_ref(), Some(&*body));
     assert_eq!(handle.read(BodyId(7)).unwrap(), None);
+}
+
+#[test]
+fn what_came_before_its_session_and_was_left_without_it_is_removed() {
+    let directory = tempfile::tempdir().unwrap();
+    let body = Arc::new(message("t"));
+    let subscribed = Change::Subscribed { session: SessionNumber(5), subscription: subscription("a/#") };
+    let commit = |changes: Vec<Change>| {
+        let (mut storage, ..) = open(directory.path());
+        storage.start(|_| {}).unwrap();
+        storage.handle().append(&mut { changes }, AWAITED);
+    };
+    // The batch with session 5 never came. Session 6 needs one of its messages.
+    commit(vec![subscribed, queued(5, 1, 1, &body), queued(5, 2, 2, &body), session(6, "six"), queued(6, 1, 1, &body)]);
+    // Its number is used again.
+    commit(vec![session(5, "five"), queued(5, 1, 3, &body)]);
+    let checked = midge_storage::tools::check(directory.path(), &mut |problem| panic!("{problem}")).unwrap();
+    assert_eq!(checked.problems, 0);
+    let (storage, sessions, _) = open(directory.path());
+    let found: Vec<_> =
+        sessions.iter().map(|session| (session.subscriptions.len(), session.deliveries.len())).collect();
+    assert_eq!(found, [(0, 1), (0, 1)]);
+    let read = |body| storage.handle().read(BodyId(body)).unwrap().is_some();
+    assert_eq!([1, 2, 3].map(read), [true, false, true]);
 }
