@@ -27,9 +27,18 @@ pub(crate) struct Opened {
 impl Opened {
     /// Opens the database of a store, or makes one.
     pub(crate) fn open(directory: &Path, cache_bytes: u64) -> Result<Self, OpenError> {
+        Self::open_mended(directory, cache_bytes, false)
+    }
+
+    /// Opens the database of a store after the disk failed.
+    pub(crate) fn reopen(directory: &Path, cache_bytes: u64) -> Result<Self, OpenError> {
+        Self::open_mended(directory, cache_bytes, true)
+    }
+
+    fn open_mended(directory: &Path, cache_bytes: u64, has_failed: bool) -> Result<Self, OpenError> {
         let data = directory.join("data");
         forget_unfinished(&data).map_err(|error| directory_error(&data, error))?;
-        let cut = journal::mend(&data)?;
+        let cut = journal::mend(&data, has_failed)?;
         let failed = |error| OpenError::database(directory, &error);
         let database = Database::builder(&data)
             .cache_size(cache_bytes)

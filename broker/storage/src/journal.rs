@@ -7,14 +7,14 @@
 mod batch;
 
 use std::fs::File;
-use std::io::{self, Seek, SeekFrom};
-use std::io::{Read, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 pub(crate) use batch::{MARKER_KEY, Marker};
 
 use crate::OpenError;
-use crate::error::directory_error;
+use crate::database::sync_directory;
+use crate::error::{directory_error, is_full};
 
 /// What a start cut off the journal's end: a commit that a crash left half written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,35 +78,49 @@ pub(crate) fn examine(directory: &Path) -> Result<Examined, OpenError> {
 
 /// Makes the journals fit to be opened: cuts a half-written end, and brings the rest to stable storage.
 ///
-/// After a sync that failed, the operating system may hold what it calls written and is not: what is read back is written once
-/// more, so that nothing later stands on it.
-pub(crate) fn mend(directory: &Path) -> Result<Option<Cut>, OpenError> {
+/// After a sync that failed, the operating system may hold what it calls written and is not, and does not write it when it is
+/// written to the same file once more (ext4 was seen to lose it then). So what is read back is written to a new file. That is
+/// done at every start, for who was told of a failure may have started again. Where there is no room for it, `is_needed` says
+/// whether that is an error.
+pub(crate) fn mend(directory: &Path, is_needed: bool) -> Result<Option<Cut>, OpenError> {
     let examined = examine(directory)?;
     if let Some(Damage { file, offset }) = examined.damage {
         return Err(OpenError::Damaged { file, offset });
     }
     if let Some((file, end)) = examined.last {
-        cut(&file, end).map_err(|error| directory_error(&file, error))?;
+        let mended = match rewrite(&file, end) {
+            Err(error) if !is_needed && is_full(error.kind()) => cut(&file, end),
+            mended => mended,
+        };
+        mended.map_err(|error| directory_error(&file, error))?;
     }
     Ok(examined.torn)
 }
 
-/// Ends a journal here. Everything before it is written again.
+/// Ends a journal here.
 pub(crate) fn cut(file: &Path, end: u64) -> io::Result<()> {
-    let mut journal = File::options().read(true).write(true).open(file)?;
+    let journal = File::options().write(true).open(file)?;
     journal.set_len(end)?;
-    let mut chunk = vec![0; 1 << 20];
-    let mut at = 0;
-    loop {
-        journal.seek(SeekFrom::Start(at))?;
-        let length = journal.read(&mut chunk)?;
-        if length == 0 {
-            return journal.sync_all();
-        }
-        journal.seek(SeekFrom::Start(at))?;
-        journal.write_all(&chunk[..length])?;
-        at += length as u64;
+    journal.sync_all()
+}
+
+/// Replaces a journal by a copy that ends here.
+fn rewrite(file: &Path, end: u64) -> io::Result<()> {
+    let copy = file.with_extension("jnl.copy");
+    let copied = copy_to(file, &copy, end);
+    if copied.is_err() {
+        // What is left of it takes room for nothing.
+        let _ = std::fs::remove_file(&copy);
     }
+    copied
+}
+
+fn copy_to(file: &Path, copy: &Path, end: u64) -> io::Result<()> {
+    let mut to = File::create(copy)?;
+    io::copy(&mut File::open(file)?.take(end), &mut to)?;
+    to.sync_all()?;
+    std::fs::rename(copy, file)?;
+    file.parent().map_or(Ok(()), sync_directory)
 }
 
 /// Empties all journals, where the tables have everything.

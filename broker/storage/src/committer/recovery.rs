@@ -2,7 +2,7 @@
 //!
 //! After a write or a sync that failed, nobody knows what the disk has: the operating system may have dropped what it could not
 //! write, and says so once. The database refuses everything from then on. So it is closed; what its journal is read to hold is
-//! written there once more; it is opened again, asked for its latest commit, and given those that it lacks, which are in
+//! written to a new file; it is opened again, asked for its latest commit, and given those that it lacks, which are in
 //! memory. Only then do tickets become durable. Until then the closed one, where it still can, answers reads.
 
 use std::fs::File;
@@ -84,7 +84,7 @@ impl Committer<'_> {
         // All of it must be closed before it is opened again.
         *opened = None;
         let settings = &self.shared.settings;
-        let reopened = Opened::open(&settings.directory, settings.cache_bytes)?;
+        let reopened = Opened::reopen(&settings.directory, settings.cache_bytes)?;
         let found = reopened.marker(&settings.directory)?;
         let reopened = opened.insert(reopened);
         if found.number < self.marker.synced {

@@ -48,7 +48,7 @@ fn a_journal_is_read_as_the_database_wrote_it() {
     let markers: Vec<_> = ends.windows(2).map(|at| batch::read(&bytes[at[0]..]).unwrap().marker).collect();
     assert_eq!(markers[0], None);
     assert_eq!(markers[5], Some(Marker { number: 5, synced: 4, time: Time(7) }));
-    assert_eq!(mend(directory.path()).unwrap(), None);
+    assert_eq!(mend(directory.path(), true).unwrap(), None);
     assert_eq!(std::fs::metadata(&file).unwrap().len(), *ends.last().unwrap() as u64);
     assert_eq!(found(directory.path()), 5);
 }
@@ -60,7 +60,7 @@ fn an_end_cut_anywhere_is_torn_and_what_is_before_it_stays() {
     let (begin, end) = (ends[5], ends[6]);
     for length in (begin + 1..end).step_by(97).chain([end - 1]) {
         std::fs::write(&file, &bytes[..length]).unwrap();
-        let cut = mend(directory.path()).unwrap().unwrap();
+        let cut = mend(directory.path(), true).unwrap().unwrap();
         assert_eq!((cut.offset, cut.bytes), (begin as u64, (length - begin) as u64));
         assert_eq!(std::fs::read(&file).unwrap(), &bytes[..begin]);
     }
@@ -74,7 +74,7 @@ fn an_end_with_a_hole_is_torn() {
     // A power cut may leave any part of what was not synced unwritten.
     bytes[ends[5] + 10..ends[5] + 500].fill(0);
     std::fs::write(&file, &bytes).unwrap();
-    assert_eq!(mend(directory.path()).unwrap().unwrap().offset, ends[5] as u64);
+    assert_eq!(mend(directory.path(), true).unwrap().unwrap().offset, ends[5] as u64);
     assert_eq!(found(directory.path()), 4);
 }
 
@@ -90,7 +90,7 @@ fn damage_before_commits_that_were_promised_is_an_error_with_its_place() {
         let mut damaged = bytes.clone();
         damaged[at] ^= 0x20;
         std::fs::write(&file, &damaged).unwrap();
-        match mend(directory.path()) {
+        match mend(directory.path(), true) {
             Err(OpenError::Damaged { file: named, offset }) => {
                 assert_eq!((named, offset), (file.clone(), ends[3] as u64))
             }
@@ -107,7 +107,7 @@ fn damage_before_commits_that_nobody_was_promised_is_torn() {
     let ends = ends(&bytes);
     bytes[ends[3] + 30] ^= 0x20;
     std::fs::write(&file, &bytes).unwrap();
-    assert_eq!(mend(directory.path()).unwrap().unwrap().offset, ends[3] as u64);
+    assert_eq!(mend(directory.path(), true).unwrap().unwrap().offset, ends[3] as u64);
     assert_eq!(found(directory.path()), 2);
 }
 
@@ -117,5 +117,5 @@ fn a_journal_that_others_follow_must_be_whole() {
     let ends = ends(&bytes);
     std::fs::write(&file, &bytes[..ends[6] - 1]).unwrap();
     std::fs::write(directory.path().join("1.jnl"), []).unwrap();
-    assert!(matches!(mend(directory.path()), Err(OpenError::Damaged { offset, .. }) if offset == ends[5] as u64));
+    assert!(matches!(mend(directory.path(), true), Err(OpenError::Damaged { offset, .. }) if offset == ends[5] as u64));
 }

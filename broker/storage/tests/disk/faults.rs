@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
@@ -11,54 +10,8 @@ use midge_core::{BodyId, Health, Message, Store, Ticket};
 use midge_protocol::{ReasonCode, TopicName};
 use midge_storage::{Event, Handle, OpenError, Storage};
 
+use crate::disks::{BrokenDisk, SmallDisk};
 use crate::support::{AWAITED, PATIENCE, SURVIVES_KILL, message, noise, open, queued, session, settings};
-
-/// A small disk, until dropped.
-struct SmallDisk {
-    directory: tempfile::TempDir,
-}
-
-impl SmallDisk {
-    /// None where this process may not mount.
-    fn mount(mebibytes: u32) -> Option<Self> {
-        let directory = tempfile::tempdir().unwrap();
-        let size = format!("size={mebibytes}m");
-        let is_mounted = mount(&["-t", "tmpfs", "-o", &size, "tmpfs"], directory.path());
-        is_mounted.then_some(Self { directory })
-    }
-
-    fn path(&self) -> &Path {
-        self.directory.path()
-    }
-
-    /// Takes all the room there is, or gives it back.
-    fn fill(&self, filled: bool) {
-        let file = self.path().join("filler");
-        if !filled {
-            return fs::remove_file(file).unwrap();
-        }
-        let mut file = fs::File::create(file).unwrap();
-        for size in [1 << 16, 1] {
-            while std::io::Write::write_all(&mut file, &vec![1; size]).is_ok() {}
-        }
-    }
-
-    fn remount(&self, option: &str) {
-        let options = format!("remount,{option}");
-        assert!(mount(&["-o", &options], self.path()), "{option}");
-    }
-}
-
-fn mount(arguments: &[&str], directory: &Path) -> bool {
-    let mut mount = Command::new("mount");
-    mount.args(arguments).arg(directory).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").args(["-l"]).arg(self.path()).status();
-    }
-}
 
 fn wait(what: &str, mut done: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
@@ -157,6 +110,35 @@ fn what_the_operating_system_lost_after_a_failure_is_written_again() {
     let last = tickets.len() as u64 + 4;
     assert_eq!(store.read(BodyId(3)).unwrap().as_ref(), Some(&*large(3)));
     drop(storage);
+    let (_storage, sessions, _) = open(&directory);
+    let entries: Vec<u64> = sessions[0].deliveries.iter().map(|delivery| delivery.entry.0).collect();
+    assert_eq!(entries, (1..=last).collect::<Vec<_>>(), "each once");
+}
+
+#[test]
+fn a_disk_whose_syncs_fail_loses_nothing_that_was_promised() {
+    let Some(disk) = BrokenDisk::mount() else {
+        return eprintln!("skipped: this process may not mount, or has no mkfs.ext4");
+    };
+    let directory = disk.path().join("store");
+    let (mut storage, ..) = open(&directory);
+    let (store, told) = start(&mut storage);
+    let ticket = store.append(&mut vec![session(1, "one"), queued(1, 1, 1, &large(1))], AWAITED);
+    wait("it is durable", || store.is_durable(ticket));
+    for number in 2..5 {
+        let ticket = store.append(&mut vec![queued(1, number, number, &large(number))], SURVIVES_KILL);
+        wait("the operating system has it", || store.is_durable(ticket));
+    }
+    disk.fail(true);
+    let tickets = append_until_refused(&store, 5);
+    assert!(!tickets.iter().all(|ticket| store.is_durable(*ticket)));
+    assert!(matches!(&news(&told)[..], [Event::Failed { .. }]));
+    disk.fail(false);
+    wait("all is durable", || tickets.iter().all(|ticket| store.is_durable(*ticket)));
+    let last = tickets.len() as u64 + 4;
+    drop(storage);
+    // What was in memory only is gone.
+    disk.attach_again();
     let (_storage, sessions, _) = open(&directory);
     let entries: Vec<u64> = sessions[0].deliveries.iter().map(|delivery| delivery.entry.0).collect();
     assert_eq!(entries, (1..=last).collect::<Vec<_>>(), "each once");

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed expectation is the test's result")]
 
 mod churn;
+mod disks;
 mod faults;
 mod levels;
 mod reopening;
