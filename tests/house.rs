@@ -15,6 +15,7 @@ const CRATES: &[(&str, &str, &[&str])] = &[
     ("midge-plugin-sdk", "plugin-sdk", &[]),
     ("midge-bench", "tests/bench", &["midge-protocol"]),
     ("midge-crash", "tests/crash", &["midge-protocol"]),
+    ("midge-powerloss", "tests/powerloss", &[]),
     ("xtask", "xtask", &[]),
 ];
 

@@ -5,6 +5,7 @@
 mod bench;
 mod build;
 mod check;
+mod crash;
 mod demo;
 mod guest_toolchain;
 mod packages;
@@ -33,6 +34,8 @@ enum Task {
         #[arg(last = true)]
         only: Vec<String>,
     },
+    /// Kill the broker at random moments, under load, and check that nothing it acknowledged is lost
+    Crash(crash::Options),
     /// Measure Midge beside mosquitto on this machine, and print ratios
     Bench(bench::Options),
     /// Build the broker with its bundled plugins embedded, and print its path
@@ -66,6 +69,7 @@ fn perform(task: Task) -> Result<(), Failure> {
     match task {
         Task::Run(options) => run::run(root, &options),
         Task::Test { only } => check::run(root, &only),
+        Task::Crash(options) => crash::run(root, &options),
         Task::Bench(options) => bench::run(root, &options),
         Task::Build { release } => build::broker(root, release).map(|path| println!("{}", path.display())),
         Task::Plugins { only } => plugins::build(root, &plugins::Selection::from(only)),

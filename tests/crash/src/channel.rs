@@ -1,12 +1,13 @@
 //! One connection of a client, with packets instead of bytes.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::num::NonZeroU16;
 use std::time::{Duration, Instant};
 
 use midge_protocol::{
-    Connect, ConnectProperties, Decoded, Decoder, Packet, PacketId, ProtocolVersion, QoS, ReasonCode, Subscribe,
-    SubscribeFilter, SubscribeOptions, UserProperties,
+    Connect, ConnectProperties, Decoded, Decoder, Disconnect, Packet, PacketId, ProtocolVersion, QoS, ReasonCode,
+    Subscribe, SubscribeFilter, SubscribeOptions, UserProperties, Will,
 };
 
 /// The connection is gone, as it is whenever the broker is killed.
@@ -20,11 +21,27 @@ pub(crate) struct Channel {
     unread: Vec<u8>,
 }
 
-/// How long a session lives without its connection.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stay {
-    Briefly,
-    Forever,
+/// What a CONNECT says.
+#[derive(Clone, Copy)]
+pub(crate) struct Login<'a> {
+    pub(crate) client_id: &'a str,
+    pub(crate) clean_start: bool,
+    /// Session Expiry Interval in seconds.
+    pub(crate) session_expiry: u32,
+    pub(crate) receive_maximum: Option<NonZeroU16>,
+    pub(crate) will: Option<Will<'a>>,
+}
+
+impl<'a> Login<'a> {
+    /// With the session of before, which never ends.
+    pub(crate) fn forever(client_id: &'a str) -> Self {
+        Self { client_id, clean_start: false, session_expiry: u32::MAX, receive_maximum: None, will: None }
+    }
+
+    /// With a session that ends with the connection.
+    pub(crate) fn briefly(client_id: &'a str) -> Self {
+        Self { clean_start: true, session_expiry: 0, ..Self::forever(client_id) }
+    }
 }
 
 /// What a CONNACK said.
@@ -35,23 +52,25 @@ pub(crate) enum Hello {
 
 const VERSION: ProtocolVersion = ProtocolVersion::V5;
 /// How long anything may take that must happen.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Channel {
-    /// Connects, with the session of before if there is one that stays.
-    pub(crate) fn connect(address: SocketAddr, client_id: &str, stay: Stay) -> Result<Hello, Gone> {
+    pub(crate) fn connect(address: SocketAddr, login: Login<'_>) -> Result<Hello, Gone> {
         let stream = TcpStream::connect(address).map_err(|_| Gone)?;
         stream.set_nodelay(true).map_err(|_| Gone)?;
         let mut channel = Self { stream, decoder: Decoder::client(VERSION, u32::MAX), unread: Vec::new() };
-        let session_expiry = (stay == Stay::Forever).then_some(u32::MAX);
         channel.send(&Packet::Connect(Box::new(Connect {
             version: VERSION,
             bridge: false,
-            clean_start: stay == Stay::Briefly,
+            clean_start: login.clean_start,
             keep_alive: 0,
-            properties: ConnectProperties { session_expiry, ..ConnectProperties::default() },
-            client_id,
-            will: None,
+            properties: ConnectProperties {
+                session_expiry: Some(login.session_expiry),
+                receive_maximum: login.receive_maximum,
+                ..ConnectProperties::default()
+            },
+            client_id: login.client_id,
+            will: login.will,
             username: None,
             password: None,
         })))?;
@@ -66,11 +85,10 @@ impl Channel {
         }
     }
 
-    /// Asks for everything that matches, with QoS 2.
-    pub(crate) fn subscribe(&mut self, filter: &str) -> Result<(), Gone> {
-        let options = SubscribeOptions::new(QoS::ExactlyOnce);
+    pub(crate) fn subscribe(&mut self, packet_id: PacketId, filter: &str, qos: QoS) -> Result<(), Gone> {
+        let options = SubscribeOptions::new(qos);
         self.send(&Packet::Subscribe(Subscribe {
-            packet_id: PacketId::new(1).expect("not 0"),
+            packet_id,
             subscription_id: None,
             user_properties: UserProperties::default(),
             filters: vec![SubscribeFilter { filter, options }],
@@ -81,6 +99,21 @@ impl Channel {
         let mut bytes = Vec::new();
         packet.encode(VERSION, &mut bytes).expect("what a script sends fits a packet");
         self.stream.write_all(&bytes).map_err(|_| Gone)
+    }
+
+    /// Says goodbye and waits until the broker has closed.
+    pub(crate) fn disconnect(mut self) {
+        let goodbye = Packet::Disconnect(Disconnect::new(ReasonCode::Success));
+        if self.send(&goodbye).is_ok() {
+            let deadline = Instant::now() + PATIENCE;
+            while let Ok(Some(())) = self.receive(deadline, |_| ()) {}
+        }
+    }
+
+    /// Goes without a word.
+    pub(crate) fn drop_connection(self) {
+        // One that is closed already is gone just as well.
+        let _ = self.stream.shutdown(Shutdown::Both);
     }
 
     /// The next packet, or none if there is none before the deadline.

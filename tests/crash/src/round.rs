@@ -1,25 +1,20 @@
 //! Load, kill, settle, check; and again.
 
-use std::collections::BTreeSet;
 use std::fmt;
-use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::Options;
-use crate::broker::Broker;
-use crate::channel::PATIENCE;
-use crate::ledger::Name;
-use crate::publisher::Publisher;
+use crate::broker::{Broker, Home};
 use crate::random::Random;
-use crate::retained;
-use crate::subscriber::Subscriber;
+use crate::story::BROKER;
+use crate::world::{Failure, World};
 
 /// What was seen.
 pub(crate) struct Summary {
-    rounds: u32,
+    rounds: u64,
+    kills: u32,
+    loses_power: bool,
     acknowledged: usize,
     received: usize,
     slowest_start: Duration,
@@ -27,119 +22,143 @@ pub(crate) struct Summary {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { rounds, acknowledged, received, slowest_start } = self;
+        let Self { rounds, kills, loses_power, acknowledged, received, slowest_start } = self;
+        let how = if *loses_power { "losses of power" } else { "kills" };
         write!(
             f,
-            "{rounds} kills: {acknowledged} messages acknowledged, {received} received, 0 lost, 0 QoS 2 duplicates, order kept; \
-             slowest start {slowest_start:.0?}"
+            "{kills} {how} in {rounds} rounds: {acknowledged} messages acknowledged, {received} received, 0 lost, \
+             0 QoS 2 duplicates, order kept; slowest start {slowest_start:.0?}"
         )
     }
 }
 
-struct World {
-    publishers: Vec<Publisher>,
-    /// Connected under load.
-    awake: Vec<Subscriber>,
-    /// Connected only when everything is settled.
-    asleep: Vec<Subscriber>,
+/// How a round goes.
+struct Plan {
+    load: Duration,
+    /// How long the broker is down after the load.
+    down: Duration,
+    /// Further kills before anything is settled: after so long, and whether clients are at work by then.
+    more: Vec<(Duration, bool)>,
 }
 
-const PUBLISHERS: u32 = 3;
-const SUBSCRIBERS: u32 = 2;
+impl Plan {
+    fn new(options: &Options, random: &mut Random) -> Self {
+        let mut below = |bound| random.below(bound);
+        let load = Duration::from_millis(below(options.load_ms_max));
+        let down = if below(8) == 0 { LONG_DOWN } else { Duration::ZERO };
+        let more = (0..[0, 0, 1, 2][below(4) as usize]).map(|_| {
+            let is_at_work = below(2) == 0;
+            (Duration::from_millis(below(if is_at_work { 200 } else { 60 })), is_at_work)
+        });
+        Self { load, down, more: more.collect() }
+    }
+}
 
-pub(crate) fn run(options: &Options) -> Result<Summary, String> {
-    let directory = tempfile::tempdir().map_err(|error| error.to_string())?;
-    let mut random = Random::new(options.seed);
-    let mut world = World {
-        publishers: (0..PUBLISHERS).map(|number| Publisher::new(number, options.seed)).collect(),
-        awake: (0..SUBSCRIBERS).map(Subscriber::new).collect(),
-        asleep: (SUBSCRIBERS..2 * SUBSCRIBERS).map(Subscriber::new).collect(),
-    };
-    let mut slowest_start = Duration::ZERO;
+struct Run<'a> {
+    options: &'a Options,
+    home: Home,
+    /// The broker, if it is never killed.
+    spared: Option<Broker>,
+    world: World,
+    random: Random,
+    kills: u32,
+    slowest_start: Duration,
+}
+
+/// Runs all rounds; the files stay in `directory`.
+pub(crate) fn run(options: &Options, directory: &Path) -> Result<Summary, String> {
+    let home = Home::new(options, directory)?;
+    let (world, random) = (World::new(options.seed), Random::new(options.seed));
+    let mut run = Run { options, home, spared: None, world, random, kills: 0, slowest_start: Duration::ZERO };
     // Everybody subscribes before anything is promised.
-    let broker = Broker::start(&options.broker, directory.path())?;
-    world.settle(broker.address)?;
-    drop(broker);
+    run.settle(0).map_err(|failure| run.report(0, &failure))?;
     for round in 1..=options.rounds {
-        let failed = |failure: String| format!("round {round}, seed {}: {failure}", options.seed);
-        let load = Duration::from_millis(random.below(options.load_ms_max));
-        let broker = start(options, directory.path(), &mut slowest_start).map_err(failed)?;
-        world.load(broker, load).map_err(failed)?;
-        let broker = start(options, directory.path(), &mut slowest_start).map_err(failed)?;
-        world.settle(broker.address).map_err(failed)?;
-        // Also what was settled must survive.
-        broker.kill().map_err(failed)?;
-        println!("round {round}: {load:.0?} of load, {} acknowledged", world.acknowledged());
+        run.round(round).map_err(|failure| run.report(round, &failure))?;
     }
-    let received = world.awake.iter().chain(&world.asleep).map(|one| one.received.len()).sum();
-    Ok(Summary { rounds: options.rounds, acknowledged: world.acknowledged(), received, slowest_start })
+    Ok(Summary {
+        rounds: options.rounds,
+        kills: run.kills,
+        loses_power: run.home.loses_power(),
+        acknowledged: run.world.acknowledged,
+        received: run.world.received(),
+        slowest_start: run.slowest_start,
+    })
 }
 
-fn start(options: &Options, directory: &Path, slowest: &mut Duration) -> Result<Broker, String> {
-    let broker = Broker::start(&options.broker, directory)?;
-    *slowest = (*slowest).max(broker.ready_after);
-    Ok(broker)
-}
-
-impl World {
-    /// Everybody talks for a while; then the broker is killed.
-    fn load(&mut self, broker: Broker, load: Duration) -> Result<(), String> {
-        let (address, stop) = (broker.address, AtomicBool::new(false));
-        thread::scope(|scope| {
-            for publisher in &mut self.publishers {
-                scope.spawn(|| publisher.work(address, &stop));
-            }
-            for subscriber in &mut self.awake {
-                scope.spawn(|| subscriber.work(address, &stop));
-            }
-            thread::sleep(load);
-            let killed = broker.kill();
-            stop.store(true, Ordering::Relaxed);
-            killed
-        })
-    }
-
-    /// Publishers finish what they began, subscribers receive what they are owed, and all of it is checked.
-    fn settle(&mut self, address: SocketAddr) -> Result<(), String> {
-        let stop = AtomicBool::new(true);
-        thread::scope(|scope| {
-            for publisher in &mut self.publishers {
-                scope.spawn(|| publisher.work(address, &stop));
-            }
-        });
-        let mut promised: BTreeSet<Name> = BTreeSet::new();
-        for publisher in &self.publishers {
-            promised.extend(&publisher.acknowledged);
-            if !publisher.is_settled() {
-                return Err(format!("not acknowledged: {:?}", publisher.unfinished().collect::<Vec<_>>()));
+impl Run<'_> {
+    fn round(&mut self, round: u64) -> Result<(), String> {
+        let plan = Plan::new(self.options, &mut self.random);
+        self.work(round, plan.load)?;
+        std::thread::sleep(plan.down);
+        for (after, is_at_work) in &plan.more {
+            if *is_at_work {
+                self.work(round, *after)?;
+            } else if !self.options.spare {
+                self.home.start_in_vain(*after)?;
+                self.world.story.tell(BROKER, None, "was started and killed at once");
+                self.lose_power()?;
             }
         }
-        let deadline = Instant::now() + PATIENCE;
-        thread::scope(|scope| {
-            for subscriber in self.awake.iter_mut().chain(&mut self.asleep) {
-                let promised = &promised;
-                scope.spawn(move || {
-                    subscriber.settle(address, deadline, |received| received.len() >= promised.len());
-                });
-            }
-        });
-        self.check(&promised)?;
-        retained::check(address, &self.publishers.iter().filter_map(Publisher::retained).collect())
+        self.settle(round)?;
+        let Plan { load, down, more } = plan;
+        println!(
+            "round {round}: {load:.0?} of load, {down:.0?} down, {} more kills; {} messages acknowledged in all",
+            more.len(),
+            self.world.acknowledged
+        );
+        Ok(())
     }
 
-    fn check(&self, promised: &BTreeSet<Name>) -> Result<(), String> {
-        let mut wrong: Vec<String> = self.publishers.iter().flat_map(|one| one.wrong.iter().cloned()).collect();
-        for (number, subscriber) in self.awake.iter().chain(&self.asleep).enumerate() {
-            wrong.extend(subscriber.received.wrong.iter().cloned());
-            let lost: Vec<&Name> = promised.iter().filter(|name| !subscriber.received.has(name)).collect();
-            if !lost.is_empty() {
-                wrong.push(format!("subscriber {number} lacks {} messages, the first {:?}", lost.len(), lost[0]));
-            }
+    fn work(&mut self, round: u64, load: Duration) -> Result<(), String> {
+        let mut broker = self.start()?;
+        let (world, options) = (&mut self.world, self.options);
+        world.load(broker.address, round, load, || if options.spare { Ok(()) } else { broker.kill() })?;
+        self.after_kill(broker)
+    }
+
+    fn settle(&mut self, round: u64) -> Result<(), String> {
+        let mut broker = self.start()?;
+        let settled = self.world.settle(broker.address, round, self.home.loses_power());
+        settled.map_err(|Failure(text)| text)?;
+        // Also what is settled must survive.
+        if !self.options.spare {
+            broker.kill()?;
         }
-        if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
+        self.after_kill(broker)
     }
 
-    fn acknowledged(&self) -> usize {
-        self.publishers.iter().map(|publisher| publisher.acknowledged.len()).sum()
+    fn start(&mut self) -> Result<Broker, String> {
+        if let Some(broker) = self.spared.take() {
+            return Ok(broker);
+        }
+        self.world.story.tell(BROKER, None, "is started");
+        let broker = self.home.start()?;
+        self.world.story.tell(BROKER, None, format!("is ready after {:.0?}", broker.ready_after));
+        self.slowest_start = self.slowest_start.max(broker.ready_after);
+        Ok(broker)
+    }
+
+    fn after_kill(&mut self, broker: Broker) -> Result<(), String> {
+        if self.options.spare {
+            self.spared = Some(broker);
+            return Ok(());
+        }
+        self.lose_power()
+    }
+
+    fn lose_power(&mut self) -> Result<(), String> {
+        self.kills += 1;
+        if let Some(mood) = self.home.lose_power(&mut self.random)? {
+            self.world.story.tell(BROKER, None, format!("loses power; what was not synced: {mood:?} stays"));
+        }
+        Ok(())
+    }
+
+    fn report(&self, round: u64, failure: &str) -> String {
+        let Options { seed, .. } = self.options;
+        format!("round {round}, seed {seed}: {failure}\n  the end of the broker's log:\n    {}", self.home.log_tail())
     }
 }
+
+/// Longer than messages and sessions that expire.
+const LONG_DOWN: Duration = Duration::from_millis(3500);

@@ -103,7 +103,7 @@ fn unwrap(entry: &[u8]) -> Option<&[u8]> {
     (code.len() as u64 == length && Digest::of(code).0 == hash).then_some(code)
 }
 
-/// Loads compiled code: the only `unsafe` of the workspace.
+/// Loads compiled code: the only `unsafe` of the broker.
 ///
 /// `Component::deserialize` runs what it is given as native code, after checking only that compiler version and
 /// settings are the engine's own. Sound here because `code` comes from [`unwrap`], so it is byte for byte what an
