@@ -1,5 +1,7 @@
 //! `cargo xtask bench`: Midge beside its peers, on this machine, in one run.
 
+mod durable;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -29,6 +31,13 @@ pub(crate) struct Options {
     /// Messages that are retained and then sent to one subscriber; 0 leaves this out
     #[arg(long, default_value_t = 1_000_000)]
     retained: usize,
+    /// Measure instead what it costs to keep messages: acknowledgements for sessions that are offline, starting with much in
+    /// the store, one session with a long queue
+    #[arg(long, conflicts_with = "scenarios")]
+    durable: bool,
+    /// With --durable, messages that are queued, and as many retained, before the restart; 0 leaves it and the long queue out
+    #[arg(long, default_value_t = 1_000_000)]
+    kept: usize,
     /// Leave brokers and generator on whatever core the system chooses, instead of one core each
     #[arg(long)]
     unpinned: bool,
@@ -61,6 +70,9 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<(), Failure> {
     let midge = build::broker(root, true)?;
     build::succeed(build::cargo(root).args(["build", "--release", "--package", "midge-bench"]), "cargo build")?;
     let generator = build::target_directory(root).join("release/midge-bench");
+    if options.durable {
+        return durable::run(root, options, &midge, &generator);
+    }
     let usual = || USUAL.iter().map(|scenario| (*scenario).to_owned()).collect();
     let scenarios = if options.scenarios.is_empty() { usual() } else { options.scenarios.clone() };
 
@@ -76,14 +88,14 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<(), Failure> {
                 figures.entry((scenario, broker)).or_default().push(line);
             }
             if options.idle > 0 {
-                running = running.restart(&midge, root, options)?;
+                running = running.restart(broker, &midge, root, options)?;
                 let connections = format!("--connections={}", options.idle);
                 let arguments = ["idle".to_owned(), connections, "--subscribe".to_owned()];
                 let lines = running.measure(&generator, &arguments, options)?;
                 figures.entry((IDLE.to_owned(), broker)).or_default().extend(lines);
             }
             if options.retained > 0 {
-                running = running.restart(&midge, root, options)?;
+                running = running.restart(broker, &midge, root, options)?;
                 let arguments = ["retained".to_owned(), format!("--messages={}", options.retained)];
                 let lines = running.measure(&generator, &arguments, options)?;
                 figures.entry((RETAINED.to_owned(), broker)).or_default().extend(lines);
@@ -120,7 +132,7 @@ impl Broker {
 
 /// A broker that serves; ended when dropped.
 struct Running {
-    broker: Broker,
+    name: &'static str,
     child: Child,
     address: SocketAddr,
 }
@@ -141,17 +153,18 @@ impl Running {
             Broker::Midge => command.args(["run", "--config"]).arg(&config),
             Broker::Mosquitto => command.arg("-c").arg(&config),
         };
-        let child = command
-            .stdout(Stdio::null())
-            .spawn()
-            .map_err(|error| Failure::new(format!("{} cannot be started: {error}", broker.name())))?;
-        let running = Self { broker, child, address: SocketAddr::from(([127, 0, 0, 1], port)) };
-        running.wait()
+        Self::spawn(broker.name(), command, port)?.wait()
+    }
+
+    /// Starts a broker that is to serve this port.
+    fn spawn(name: &'static str, mut command: Command, port: u16) -> Result<Self, Failure> {
+        let child = command.stdout(Stdio::null()).spawn();
+        let child = child.map_err(|error| Failure::new(format!("{name} cannot be started: {error}")))?;
+        Ok(Self { name, child, address: SocketAddr::from(([127, 0, 0, 1], port)) })
     }
 
     /// The same broker as new.
-    fn restart(self, midge: &Path, root: &Path, options: &Options) -> Result<Self, Failure> {
-        let broker = self.broker;
+    fn restart(self, broker: Broker, midge: &Path, root: &Path, options: &Options) -> Result<Self, Failure> {
         drop(self);
         Self::start(broker, midge, root, options)
     }
@@ -160,7 +173,7 @@ impl Running {
         let deadline = Instant::now() + Duration::from_secs(30);
         while TcpStream::connect_timeout(&self.address, Duration::from_secs(1)).is_err() {
             if Instant::now() > deadline || !matches!(self.child.try_wait(), Ok(None)) {
-                return Err(Failure::new(format!("{} does not serve {}", self.broker.name(), self.address)));
+                return Err(Failure::new(format!("{} does not serve {}", self.name, self.address)));
             }
             thread::sleep(Duration::from_millis(20));
         }
@@ -178,7 +191,7 @@ impl Running {
             .output()
             .map_err(|error| Failure::new(format!("{} cannot be started: {error}", generator.display())))?;
         if !output.status.success() {
-            return Err(Failure::new(format!("the generator failed against {}", self.broker.name())));
+            return Err(Failure::new(format!("the generator failed against {}", self.name)));
         }
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         text.lines()
@@ -270,21 +283,30 @@ fn print_retained(figures: &Figures, options: &Options) {
 fn median(figures: &Figures, scenario: &str, broker: Broker, key: &str) -> f64 {
     let rounds = figures.get(&(scenario.to_owned(), broker)).map(Vec::as_slice).unwrap_or_default();
     let mut values: Vec<f64> = rounds.iter().filter_map(|round| round.pointer(key).and_then(Value::as_f64)).collect();
+    middle(&mut values)
+}
+
+fn middle(values: &mut [f64]) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 fn write_json(file: &Path, figures: &Figures, root: &Path, options: &Options) -> Result<(), Failure> {
-    let printed = |program: &str, arguments: &[&str]| {
-        let output = Command::new(program).args(arguments).current_dir(root).output().ok();
-        output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
-    };
     let rounds: Vec<Value> = figures
         .iter()
         .map(|((scenario, broker), rounds)| {
             serde_json::json!({ "broker": broker.name(), "scenario": scenario, "rounds": rounds })
         })
         .collect();
+    write_figures(file, rounds, root, options)
+}
+
+/// Figures with what must be known to compare them.
+fn write_figures(file: &Path, figures: Vec<Value>, root: &Path, options: &Options) -> Result<(), Failure> {
+    let printed = |program: &str, arguments: &[&str]| {
+        let output = Command::new(program).args(arguments).current_dir(root).output().ok();
+        output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
+    };
     let everything = serde_json::json!({
         "machine": printed("uname", &["-srm"]),
         "cores": thread::available_parallelism().map_or(1, std::num::NonZero::get),
@@ -292,7 +314,7 @@ fn write_json(file: &Path, figures: &Figures, root: &Path, options: &Options) ->
         "mosquitto": printed("mosquitto", &["-h"]).lines().next().unwrap_or_default(),
         "pinned": !options.unpinned,
         "seconds": options.seconds,
-        "figures": rounds,
+        "figures": figures,
     });
     fs::write(file, format!("{everything:#}\n"))
         .map_err(|error| Failure::new(format!("{} cannot be written: {error}", file.display())))

@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use midge_protocol::{
-    Connect, ConnectProperties, Decoded, Decoder, Packet, PacketId, ProtocolVersion, QoS, ReasonCode, Subscribe,
-    SubscribeFilter, SubscribeOptions, UserProperties,
+    Connect, ConnectProperties, Decoded, Decoder, Disconnect, Packet, PacketId, ProtocolVersion, QoS, ReasonCode,
+    Subscribe, SubscribeFilter, SubscribeOptions, UserProperties,
 };
 use socket2::{Domain, Socket, Type};
 
@@ -27,13 +27,22 @@ impl Client {
                 socket.into()
             }
         };
+        Self::greet(stream, client_id, true)
+    }
+
+    /// Connects with the session of before, or a new one, which stays when the connection is gone.
+    pub(crate) fn connect_persistent(broker: SocketAddr, client_id: &str) -> io::Result<Self> {
+        Self::greet(TcpStream::connect(broker)?, client_id, false)
+    }
+
+    fn greet(stream: TcpStream, client_id: &str, clean_start: bool) -> io::Result<Self> {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
         let mut client = Self { stream };
         let connect = Connect {
             version: VERSION,
             bridge: false,
-            clean_start: true,
+            clean_start,
             keep_alive: 0,
             properties: ConnectProperties::default(),
             client_id,
@@ -62,6 +71,12 @@ impl Client {
             Packet::Suback(suback) if suback.reasons == [ReasonCode::granted(qos)] => Ok(()),
             other => Err(io::Error::other(format!("SUBSCRIBE was answered with {other:?}"))),
         })
+    }
+
+    /// Says goodbye and waits until the broker has closed.
+    pub(crate) fn disconnect(mut self) -> io::Result<()> {
+        self.send(&Packet::Disconnect(Disconnect::new(ReasonCode::Success)))?;
+        self.stream.read_to_end(&mut Vec::new()).map(drop)
     }
 
     /// The connection, whose reads wait for as long as it takes.
@@ -95,4 +110,4 @@ impl Client {
 }
 
 const VERSION: ProtocolVersion = ProtocolVersion::V311;
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);

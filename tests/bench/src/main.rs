@@ -1,7 +1,8 @@
 //! Load generator and benchmarks for MQTT brokers.
 //!
 //! `midge-bench run` drives scenarios such as `10-10,q1` through a broker and prints what each message cost; `midge-bench
-//! idle` opens connections and prints what each weighs; `midge-bench retained` fills the broker with retained messages. The generator is made to cost far less than a broker: packets are
+//! idle` opens connections and prints what each weighs; `midge-bench retained` fills the broker with retained messages; `durable`,
+//! `fill`, `first` and `backlog` are about what survives. The generator is made to cost far less than a broker: packets are
 //! encoded once and sent in batches, and what comes back is counted frame by frame without looking inside.
 //!
 //! Whoever compares brokers should pin the broker and the generator to different cores (`taskset`), and keep the median of
@@ -10,6 +11,7 @@
 mod batch;
 mod channel;
 mod client;
+mod durable;
 mod frames;
 mod histogram;
 mod idle;
@@ -19,6 +21,7 @@ mod retained;
 mod run;
 mod scenario;
 mod subscriber;
+mod watch;
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -61,6 +64,32 @@ enum Command {
         #[command(flatten)]
         settings: retained::Settings,
     },
+    /// Publish to persistent sessions that are offline, at a pace
+    Durable {
+        #[command(flatten)]
+        broker: Broker,
+        #[command(flatten)]
+        settings: durable::pace::Settings,
+    },
+    /// Leave messages for persistent sessions, and retained ones
+    Fill {
+        #[command(flatten)]
+        broker: Broker,
+        #[command(flatten)]
+        settings: durable::fill::Settings,
+    },
+    /// Wait until the broker serves, and until a session that was filled gets its first message
+    First {
+        #[command(flatten)]
+        broker: Broker,
+    },
+    /// Leave messages for one persistent session, then fetch them
+    Backlog {
+        #[command(flatten)]
+        broker: Broker,
+        #[command(flatten)]
+        settings: durable::backlog::Settings,
+    },
 }
 
 /// The broker under test.
@@ -96,6 +125,15 @@ fn report(command: Command) -> io::Result<()> {
         }
         Command::Idle { broker, settings } => writeln!(out, "{}", idle::measure(&broker, &settings)?)?,
         Command::Retained { broker, settings } => writeln!(out, "{}", retained::measure(&broker, &settings)?)?,
+        Command::Durable { broker, settings } => {
+            for rate in &settings.rates {
+                writeln!(out, "{}", durable::pace::measure(&broker, &settings, *rate)?)?;
+                out.flush()?;
+            }
+        }
+        Command::Fill { broker, settings } => writeln!(out, "{}", durable::fill::measure(&broker, &settings)?)?,
+        Command::First { broker } => writeln!(out, "{}", durable::fill::first(&broker)?)?,
+        Command::Backlog { broker, settings } => writeln!(out, "{}", durable::backlog::measure(&broker, &settings)?)?,
     }
     out.flush()
 }

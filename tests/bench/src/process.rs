@@ -23,6 +23,14 @@ pub(crate) fn resident_bytes(pid: u32) -> io::Result<u64> {
     kibibytes.map(|kibibytes| kibibytes * 1024).ok_or_else(|| io::Error::other(format!("{path} is not as expected")))
 }
 
+/// Bytes that the process has caused to be written to a disk.
+pub(crate) fn written_bytes(pid: u32) -> io::Result<u64> {
+    let path = format!("/proc/{pid}/io");
+    let text = fs::read_to_string(&path)?;
+    let bytes = text.lines().find_map(|line| line.strip_prefix("write_bytes: ")?.parse().ok());
+    bytes.ok_or_else(|| io::Error::other(format!("{path} is not as expected")))
+}
+
 /// USER_HZ is 100 on every architecture that matters here.
 const TICKS_PER_SECOND: f64 = 100.0;
 
@@ -35,6 +43,7 @@ mod tests {
         let pid = std::process::id();
         assert!(cpu_seconds(pid).expect("Linux") >= 0.0);
         assert!(resident_bytes(pid).expect("Linux") > 100_000);
+        assert!(written_bytes(pid).is_ok());
         assert!(cpu_seconds(0).is_err());
     }
 }

@@ -4,7 +4,6 @@
 use std::io::{self, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -16,6 +15,7 @@ use crate::client::Client;
 use crate::frames::{Inbox, PUBLISH};
 use crate::histogram::Histogram;
 use crate::run::rounded;
+use crate::watch::Watch;
 use crate::{Broker, process};
 
 /// What is retained and how it is looked at.
@@ -47,7 +47,7 @@ pub(crate) fn measure(broker: &Broker, settings: &Settings) -> io::Result<Value>
     let watch = Watch::start(broker)?;
     thread::sleep(Duration::from_secs_f64(settings.seconds));
     let quiet = probe.latencies();
-    watch.highest.store(0, Ordering::Relaxed);
+    watch.take_highest();
 
     let cpu_before = broker.pid.map(process::cpu_seconds).transpose()?;
     let start = Instant::now();
@@ -55,14 +55,14 @@ pub(crate) fn measure(broker: &Broker, settings: &Settings) -> io::Result<Value>
     let replay_seconds = start.elapsed().as_secs_f64();
     let cpu = broker.pid.map(process::cpu_seconds).transpose()?;
     let during = probe.latencies();
-    let resident_replaying = watch.highest.swap(0, Ordering::Relaxed);
+    let resident_replaying = watch.take_highest();
 
     // One that subscribes to everything and then reads nothing.
     let mut deaf = Client::connect(broker.address, None, "bench-retained-deaf")?;
     deaf.subscribe(FILTER, QoS::AtMostOnce)?;
     thread::sleep(Duration::from_secs_f64(settings.seconds));
     let beside_deaf = probe.latencies();
-    let resident_deaf = watch.highest.load(Ordering::Relaxed);
+    let resident_deaf = watch.take_highest();
 
     let per_message = |bytes: u64| (bytes as f64 / settings.messages as f64).round();
     let grown = |bytes: u64| bytes.saturating_sub(resident_loaded);
@@ -196,35 +196,6 @@ impl Probe {
 
 fn nanoseconds(since: Instant) -> u64 {
     u64::try_from(since.elapsed().as_nanos()).unwrap_or(u64::MAX)
-}
-
-/// Looks again and again at how much memory the broker has.
-struct Watch {
-    highest: Arc<AtomicU64>,
-    over: Arc<AtomicBool>,
-}
-
-impl Watch {
-    fn start(broker: &Broker) -> io::Result<Self> {
-        let watch = Self { highest: Arc::default(), over: Arc::default() };
-        let Some(pid) = broker.pid else { return Ok(watch) };
-        let (highest, over) = (Arc::clone(&watch.highest), Arc::clone(&watch.over));
-        thread::spawn(move || {
-            while !over.load(Ordering::Relaxed) {
-                if let Ok(bytes) = process::resident_bytes(pid) {
-                    highest.fetch_max(bytes, Ordering::Relaxed);
-                }
-                thread::sleep(Duration::from_millis(5));
-            }
-        });
-        Ok(watch)
-    }
-}
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        self.over.store(true, Ordering::Relaxed);
-    }
 }
 
 /// All topics begin with this, and a number for each of three more levels.
