@@ -101,10 +101,10 @@ impl OpenError {
         let directory = directory.to_owned();
         match error {
             fjall::Error::Locked => Self::InUse { directory, pid: String::new() },
-            fjall::Error::Io(error) => {
-                Self::Directory { path: directory, error: io::Error::new(error.kind(), error.to_string()) }
-            }
-            fjall::Error::Storage(fjall::LsmError::Io(error)) => {
+            // One that the operating system did not raise is about what was read.
+            fjall::Error::Io(error) | fjall::Error::Storage(fjall::LsmError::Io(error))
+                if error.raw_os_error().is_some() =>
+            {
                 Self::Directory { path: directory, error: io::Error::new(error.kind(), error.to_string()) }
             }
             other => Self::Corrupt { directory, detail: other.to_string() },
