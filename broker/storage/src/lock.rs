@@ -9,7 +9,7 @@ use crate::error::directory_error;
 
 /// The lock file of a store, held until dropped. It names the process, for whoever finds the store in use.
 pub(crate) struct Lock {
-    _file: File,
+    file: File,
 }
 
 impl Lock {
@@ -30,6 +30,13 @@ impl Lock {
         }
         file.set_len(0).and_then(|()| file.rewind()).map_err(failed)?;
         writeln!(file, "{}", std::process::id()).map_err(failed)?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing it is not enough where another thread is just starting a process, which has it too for a moment.
+        let _ = self.file.unlock();
     }
 }
