@@ -57,6 +57,10 @@ impl Broker {
             effects.counters.messages_refused += 1;
             return self.answer_publish(connection, inbound, reason, text, effects);
         }
+        if let Some(reason) = self.store_objection(inbound) {
+            effects.counters.messages_refused += 1;
+            return self.turn_down(connection, inbound, reason, effects);
+        }
         // Before it is routed: if the session has gone to another connection, the client sends it again there.
         if inbound.qos == QoS::ExactlyOnce && !self.remember(connection, inbound, effects) {
             return;
@@ -72,11 +76,7 @@ impl Broker {
         if reason.is_error() {
             effects.counters.messages_refused += 1;
             self.forget(connection, inbound, effects);
-            if connection.version < ProtocolVersion::V5 && inbound.qos > QoS::AtMostOnce {
-                // There is no room for it now, which version 3 cannot be told, and to acknowledge it would lose it
-                // [v3.1.1 MQTT-4.8.0-2].
-                return connection.session.request_close(connection.number, CloseReason::Administrative(reason));
-            }
+            return self.turn_down(connection, inbound, reason, effects);
         }
         self.answer_publish(connection, inbound, reason, None, effects);
         if effects.overdue {
@@ -112,17 +112,30 @@ impl Broker {
         if !self.limits.may_publish(&inbound.topic) {
             return Some(ReasonCode::TopicNameInvalid);
         }
-        if inbound.qos > QoS::AtMostOnce
-            && let Health::Refusing(reason) = self.store.health()
-            && self.durabilities.of(&inbound.topic) > Durability::Memory
-        {
-            return Some(reason);
-        }
         let claims_utf8 = self.limits.check_payload_format && inbound.properties.payload_is_utf8 == Some(true);
         if claims_utf8 && std::str::from_utf8(inbound.payload).is_err() {
             return Some(ReasonCode::PayloadFormatInvalid);
         }
         None
+    }
+
+    /// Why the store does not take it at the moment.
+    fn store_objection(&self, inbound: &Inbound<'_>) -> Option<ReasonCode> {
+        let Health::Refusing(reason) = self.store.health() else { return None };
+        let is_promised = inbound.qos > QoS::AtMostOnce && self.durabilities.of(&inbound.topic) > Durability::Memory;
+        is_promised.then_some(reason)
+    }
+
+    /// Refuses what another time may be taken. Version 3 cannot be told, and to acknowledge it would lose it: its client is
+    /// disconnected and sends it again [v3.1.1 MQTT-4.8.0-2].
+    fn turn_down(&self, connection: &mut Connection, inbound: &Inbound<'_>, reason: ReasonCode, effects: &mut Effects) {
+        if connection.version < ProtocolVersion::V5 && inbound.qos > QoS::AtMostOnce {
+            return connection.session.request_close(connection.number, CloseReason::Administrative(reason));
+        }
+        self.answer_publish(connection, inbound, reason, None, effects);
+        if effects.overdue {
+            effects.flush_touched();
+        }
     }
 
     fn retain_and_route(&self, outgoing: &mut Outgoing<'_>, now: Time, effects: &mut Effects) -> ReasonCode {
@@ -156,16 +169,21 @@ impl Broker {
         }
         let message = outgoing.shared();
         let stored = self.retained.store(Arc::clone(&message));
-        if stored != Stored::Full && !self.volatile {
+        if stored != Stored::Full && self.keeps_retained(message.topic()) {
             effects.change(Change::Retained(message));
         }
         stored
     }
 
     fn clear_retained(&self, topic: &str, effects: &mut Effects) {
-        if self.retained.remove(topic).is_some() && !self.volatile {
+        if self.retained.remove(topic).is_some() && self.keeps_retained(topic) {
             effects.change(Change::RetainedCleared { topic: topic.into() });
         }
+    }
+
+    /// Whether the store is to have the retained message of this topic. What the broker says of itself is soon said anew.
+    pub(super) fn keeps_retained(&self, topic: &str) -> bool {
+        !self.volatile && !topic.starts_with("$SYS/") && self.durabilities.of(topic) > Durability::Memory
     }
 
     /// Sends a message to all it matches, and says how many that are.

@@ -21,9 +21,14 @@ impl Broker {
     /// Takes back what the store has kept, before there is any connection. Sessions that were connected when the broker ended
     /// are left as if all connections had been lost `now`: their Wills and their Session Expiry Intervals begin to count.
     ///
-    /// False if a retained message had no room within the limits: it is in the store, and nobody gets it.
+    /// False if a retained message had no room within the limits: it is in the store, and nobody gets it. One of a topic that
+    /// is only memory by now is given up.
     pub fn restore(&self, kept: Kept, now: Time, effects: &mut Effects) -> bool {
         match kept {
+            Kept::Retained(message) if !self.keeps_retained(message.topic()) => {
+                effects.change(Change::RetainedCleared { topic: message.topic().into() });
+                true
+            }
             Kept::Retained(message) => self.retained.store(Arc::new(message)) != Stored::Full,
             Kept::Session(session) => {
                 self.restore_session(session, now, effects);

@@ -23,10 +23,8 @@ impl Broker {
         }
         let mut expired = Vec::new();
         self.retained.expire(now, self.limits.tick_work_max, &mut expired);
-        if !self.volatile {
-            for message in expired {
-                effects.change(Change::RetainedCleared { topic: message.topic().into() });
-            }
+        for message in expired.iter().filter(|message| self.keeps_retained(message.topic())) {
+            effects.change(Change::RetainedCleared { topic: message.topic().into() });
         }
     }
 

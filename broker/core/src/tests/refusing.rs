@@ -90,6 +90,10 @@ fn a_store_that_takes_nothing_has_qos_1_and_2_refused_while_qos_0_goes_on() {
     lasting.subscribe("u", 1);
     assert_eq!(publisher.output(), ["PUBACK 1 97", "PUBREC 2 97"]);
     assert_eq!(lasting.output(), ["t y", "SUBACK 97"]);
+    let mut old = world.connect("old", |connect| connect.version = ProtocolVersion::V311);
+    old.output();
+    old.publish("t", "x", 1, 1);
+    assert_eq!(old.close_reason(), Some(CloseReason::Administrative(ReasonCode::QuotaExceeded)));
     let refused = world.try_connect("new", |connect| connect.properties.session_expiry = Some(10)).unwrap();
     assert_eq!(refused.err(), Some(Refusal::StoreUnavailable));
     world.client("clean").subscribe("u", 1);

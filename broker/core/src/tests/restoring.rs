@@ -266,6 +266,36 @@ fn messages_that_need_only_memory_are_acknowledged_at_once_and_gone_with_the_pro
 }
 
 #[test]
+fn what_is_retained_only_in_memory_is_not_in_the_store_nor_what_the_broker_says_of_itself() {
+    let run = Run::new();
+    let retain = |run: &Run, origin, topic: &str| {
+        let message = crate::Message::new(midge_protocol::TopicName::new(topic).unwrap(), "x").with_retain(true);
+        run.world.batch(|effects| run.world.broker.publish_from(origin, message, run.world.now.get(), effects));
+        run.sync();
+    };
+    for topic in ["m/t", "t"] {
+        retain(&run, crate::Origin::Admin, topic);
+    }
+    retain(&run, crate::Origin::System, "$SYS/broker/uptime");
+    let mut kept = run.store.crash();
+    assert_eq!(kept.len(), 2);
+
+    // The operator changes his mind about one of them.
+    let mut run = Run::new();
+    let rules = vec![("m/#".to_owned(), Durability::Memory)];
+    run.world.broker = run.world.broker.with_durability(Durabilities { default: Durability::Fsync, rules });
+    let mut effects = Effects::new();
+    for kept in kept.drain(..) {
+        assert!(run.world.broker.restore(kept, run.world.now.get(), &mut effects));
+    }
+    effects.flush(&run.world.broker);
+    retain(&run, crate::Origin::Admin, "m/u");
+    assert_eq!(run.world.broker.statistics().retained_messages, 2, "t and m/u");
+    let in_store = run.store.crash();
+    assert!(in_store.is_empty(), "{in_store:?}");
+}
+
+#[test]
 fn what_a_client_waits_for_is_fetched_from_the_store_and_not_kept_in_memory() {
     let run = Run::new();
     run.away("s", "t", 1);
