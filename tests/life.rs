@@ -75,7 +75,11 @@ fn a_busy_port_ends_the_start_with_2_and_names_it() {
     let address = taken.local_addr().unwrap();
     let directory = TempDir::new().unwrap();
     let file = directory.path().join("midge.toml");
-    let text = format!("[[listener]]\nname = \"front\"\naddress = \"{address}\"\n[admin]\nenabled = false\n");
+    let text = format!(
+        "[[listener]]\nname = \"front\"\naddress = \"{address}\"\n[admin]\nenabled = false\n\
+         [runtime]\ndata_dir = {:?}\n",
+        directory.path().join("data")
+    );
     std::fs::write(&file, text).unwrap();
     let output = Server::output(&["run", "--config", file.to_str().unwrap()]);
     let said = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);

@@ -36,15 +36,30 @@ impl Server {
 
     /// As [`Self::with`], with a directory of files that the configuration names.
     pub(crate) fn beside(directory: TempDir, config: &str) -> Self {
-        let file = directory.path().join("midge.toml");
-        std::fs::write(&file, complete(config, directory.path())).unwrap();
-        let mut child = command().arg("run").arg("--config").arg(&file).spawn().unwrap();
-        let said = Arc::new(Said::default());
-        listen_to(child.stdout.take().unwrap(), &said, true);
-        listen_to(child.stderr.take().unwrap(), &said, false);
+        std::fs::write(directory.path().join("midge.toml"), complete(config, directory.path())).unwrap();
+        let (child, said) = launch(directory.path());
         let mut server = Self { child, said, listeners: Vec::new(), admin: None, directory };
         server.wait_until_ready();
         server
+    }
+
+    /// Ends it with a signal, and starts another with the same configuration, on whatever ports there are then.
+    pub(crate) fn again(&mut self, signal: Signal) {
+        self.end(signal);
+        self.begin();
+    }
+
+    /// Ends it with a signal. Its directory stays.
+    pub(crate) fn end(&mut self, signal: Signal) {
+        self.signal(signal);
+        self.ended();
+    }
+
+    /// Starts it again where it was ended.
+    pub(crate) fn begin(&mut self) {
+        (self.child, self.said) = launch(self.directory.path());
+        self.listeners.clear();
+        self.wait_until_ready();
     }
 
     /// Runs the binary to its end, which must come soon.
@@ -144,6 +159,11 @@ impl Server {
         }
     }
 
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Where its configuration is.
     pub(crate) fn directory(&self) -> &Path {
         self.directory.path()
@@ -200,6 +220,14 @@ impl Drop for Server {
     }
 }
 
+fn launch(directory: &Path) -> (Child, Arc<Said>) {
+    let mut child = command().arg("run").arg("--config").arg(directory.join("midge.toml")).spawn().unwrap();
+    let said = Arc::new(Said::default());
+    listen_to(child.stdout.take().unwrap(), &said, true);
+    listen_to(child.stderr.take().unwrap(), &said, false);
+    (child, said)
+}
+
 fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_midge"));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).env("NO_COLOR", "1");
@@ -217,6 +245,9 @@ fn complete(config: &str, directory: &Path) -> String {
     table("[admin]", "address = \"127.0.0.1:0\"");
     table("[sys]", "interval_s = 0");
     table("[log]", "filter = \"info\"");
+    // What survives is tested in `durability`; elsewhere nobody waits for a disk, unless asked to.
+    let durability = std::env::var("MIDGE_TEST_DURABILITY").unwrap_or_else(|_| "memory".to_owned());
+    table("[store]", &format!("durability = {durability:?}"));
     table("[runtime]", &format!("data_dir = {:?}", directory.join("data")));
     text
 }

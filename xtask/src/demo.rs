@@ -75,7 +75,10 @@ fn text(directory: &Path, port: u16, sink: SocketAddr) -> String {
 [[listener]]
 address = "127.0.0.1:{port}"
 
-{admin}[[plugin]]
+{admin}[runtime]
+data_dir = {data}
+
+[[plugin]]
 name = "password-file"
 path = "bundled:password-file"
 config = {{ file = {passwords} }}
@@ -96,6 +99,7 @@ allow = {{ http = ["http://{sink}"] }}
 "##,
         passwords = file("passwords"),
         rules = file("rules.acl"),
+        data = file("data"),
         // Beside the standard demo another one may run.
         admin = if port == PORT { "" } else { "[admin]\naddress = \"127.0.0.1:0\"\n\n" },
     )

@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 
 use midge_host::contract::{OnError, PluginStatus};
 
-use crate::config::Config;
+use crate::config::{Config, Store};
 use crate::listener::Listener;
+use crate::storage::Restored;
 
 /// Prints to standard output, for the person or the script that started the broker; the log is on standard error.
 pub(crate) struct Banner<W = io::Stdout> {
@@ -49,6 +50,21 @@ impl<W: Write> Banner<W> {
         }
     }
 
+    /// Where what survives is kept, and what has.
+    pub(crate) fn store(&mut self, config: &Store, restored: Option<Restored>) {
+        match restored {
+            Some(Restored { sessions, messages, retained, took }) => self.line(format_args!(
+                "store {}: sessions {sessions}, messages for them {messages}, retained messages {retained}, back in {took:.1?}",
+                config.directory.display()
+            )),
+            None => self.keeps_nothing(),
+        }
+    }
+
+    fn keeps_nothing(&mut self) {
+        self.line(format_args!("no store: sessions and messages end with this process"));
+    }
+
     /// An address on which clients connect.
     pub(crate) fn listener(&mut self, listener: &Listener) {
         let anonymous = if listener.config().anonymous { ", anonymous clients allowed" } else { "" };
@@ -57,6 +73,10 @@ impl<W: Write> Banner<W> {
 
     /// What a start would listen on.
     pub(crate) fn would_listen(&mut self, config: &Config) {
+        match config.store.keeps_anything() {
+            true => self.line(format_args!("would keep what survives in {}", config.store.directory.display())),
+            false => self.keeps_nothing(),
+        }
         for listener in &config.listeners {
             let anonymous = if listener.anonymous { ", anonymous clients allowed" } else { "" };
             let url = listener.url(listener.address);

@@ -18,6 +18,7 @@ mod meaning;
 mod plugin;
 mod services;
 mod sharing;
+mod store;
 #[cfg(test)]
 mod tests;
 mod units;
@@ -33,6 +34,7 @@ pub use load::Override;
 pub use plugin::{Bundled, OnError, Plugin, PluginLimits, PluginSource};
 pub use services::{Admin, Log, LogFilter, LogFormat, Runtime, Shutdown, Sys, WillsAtShutdown};
 pub use sharing::{SharedStrategy, SharedSubscriptions};
+pub use store::{Durability, Store, StoreTopic};
 
 /// The whole configuration of a broker.
 #[derive(Debug, Clone, Serialize)]
@@ -47,6 +49,8 @@ pub struct Config {
     pub limits: Limits,
     /// Which member of a shared subscription gets a message.
     pub shared_subscriptions: SharedSubscriptions,
+    /// What survives the end of the process.
+    pub store: Store,
     /// Metrics and health over HTTP.
     pub admin: Admin,
     /// What is logged, and how.
@@ -65,14 +69,16 @@ pub struct Config {
 impl Default for Config {
     /// 127.0.0.1:1883 and `[::1]:1883`, anonymous, no plugin.
     fn default() -> Self {
+        let runtime = Runtime::default();
         Self {
             listeners: Listener::loopback(),
             plugins: Vec::new(),
             limits: Limits::default(),
             shared_subscriptions: SharedSubscriptions::default(),
+            store: Store::below(&runtime.data_dir),
             admin: Admin::default(),
             log: Log::default(),
-            runtime: Runtime::default(),
+            runtime,
             sys: Sys::default(),
             shutdown: Shutdown::default(),
             origins: check::Origins::new(),

@@ -3,6 +3,7 @@
 use std::io;
 
 use midge_host::{EngineError, LoadError};
+use midge_storage::OpenError;
 
 use crate::config::ConfigError;
 use crate::listener::ListenError;
@@ -28,6 +29,11 @@ pub(crate) enum Cause {
          say anonymous = {anonymous} in its [[listener]]"
     )]
     AnonymityChanged { listener: String, anonymous: bool },
+    #[error("{error}{}", store_advice(error))]
+    Store {
+        #[from]
+        error: OpenError,
+    },
     #[error("the plugin engine cannot start: {0}")]
     Engine(#[from] EngineError),
     #[error(
@@ -48,8 +54,9 @@ impl RunError {
             | Cause::Listen(_)
             | Cause::Admin { .. }
             | Cause::Certificate { .. }
-            | Cause::AnonymityChanged { .. } => 2,
-            Cause::Engine(_) | Cause::System { .. } => 1,
+            | Cause::AnonymityChanged { .. }
+            | Cause::Store { error: OpenError::InUse { .. } | OpenError::Directory { .. } } => 2,
+            Cause::Store { .. } | Cause::Engine(_) | Cause::System { .. } => 1,
         }
     }
 }
@@ -58,5 +65,16 @@ impl Cause {
     /// For `map_err` on what the operating system did not do.
     pub(crate) fn system(what: &'static str) -> impl FnOnce(io::Error) -> Self {
         move |error| Self::System { what, error }
+    }
+}
+
+/// What else an operator may do about a store that cannot be opened.
+fn store_advice(error: &OpenError) -> &'static str {
+    match error {
+        OpenError::InUse { .. } => ", or give this broker another store.directory or runtime.data_dir",
+        OpenError::Directory { .. } => {
+            "; let the user that runs midge write there, or choose another store.directory or runtime.data_dir"
+        }
+        _ => "",
     }
 }

@@ -88,7 +88,7 @@ async fn open(node: Arc<Node>, accepted: Accepted) -> Option<Driver> {
         decoder.set_maximum_packet_size(bytes.min(node.broker.limits().packet_bytes_max));
     }
     let now = node.clock.now();
-    let expires_at = timers.second_of(expires_at, now);
+    let expires_at = timers.second_of(expires_at, node.clock.moment(now));
     let look_at =
         link.open(connection.session(), connection.number(), connection.keep_alive(), expires_at, timers.now());
     let watched: Weak<dyn Expires> = Arc::downgrade(&(Arc::clone(&link) as Arc<dyn Expires>));

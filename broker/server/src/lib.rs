@@ -22,6 +22,7 @@ mod reload;
 mod runtime;
 mod shutdown;
 mod start;
+mod storage;
 mod sys;
 mod timers;
 mod transport;

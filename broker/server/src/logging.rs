@@ -20,7 +20,7 @@ use crate::config::{Log, LogFormat};
 /// # Errors
 /// The filter is none.
 pub fn start(log: &Log) -> Result<(), ParseError> {
-    let filter = EnvFilter::builder().parse(&log.filter.0)?;
+    let filter = EnvFilter::builder().parse(format!("{LIBRARIES},{}", log.filter.0))?;
     let lines = fmt().with_env_filter(filter).with_writer(io::stderr);
     // A process has one log; the first one that was started stays.
     let _ = match log.format {
@@ -33,6 +33,9 @@ pub fn start(log: &Log) -> Result<(), ParseError> {
     };
     Ok(())
 }
+
+/// What goes on inside the store's database is of no interest to an operator, unless the filter asks for it.
+const LIBRARIES: &str = "fjall=warn,lsm_tree=warn";
 
 /// Colours are for terminals, and for those who did not ask for none (<https://no-color.org>).
 fn wants_colour() -> bool {

@@ -1,12 +1,13 @@
 //! What the server counts, and everything that `/metrics` shows.
 //!
-//! Three sources meet in [`render`]: the counters here (connections, bytes, denials), the core's
-//! [`Statistics`](midge_core::Statistics), and the state of each plugin. All are read when they are asked for; nothing
+//! Four sources meet in [`render`]: the counters here (connections, bytes, denials), the core's
+//! [`Statistics`](midge_core::Statistics), the store's, and the state of each plugin. All are read when they are asked for; nothing
 //! is copied in between.
 
 mod broker;
 mod plugins;
 mod process;
+mod store;
 mod text;
 
 use std::fmt;
@@ -21,6 +22,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+pub(crate) use store::StoreStatus;
 use text::Text;
 
 /// One label and its value; the value is the listener's name or one of a fixed set.
@@ -128,6 +130,8 @@ impl ServerMetrics {
 #[derive(Debug, Clone)]
 pub(crate) struct Snapshot {
     pub(crate) statistics: Statistics,
+    /// None where nothing survives the process.
+    pub(crate) store: Option<StoreStatus>,
     pub(crate) plugins: Vec<PluginStatus>,
     pub(crate) cache: CacheStatus,
     pub(crate) uptime: Duration,
@@ -156,6 +160,9 @@ impl Collector for Snapshot {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let mut text = Text::new(encoder);
         broker::write(&self.statistics, &mut text)?;
+        if let Some(store) = &self.store {
+            store::write(store, &mut text)?;
+        }
         plugins::write(&self.plugins, &self.cache, &mut text)?;
         process::write(self.uptime, &mut text)
     }

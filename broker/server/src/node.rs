@@ -8,6 +8,7 @@ use midge_core::{Broker, Effects, Event as CoreEvent, Time};
 use midge_host::contract::{Denial, DenialCause, Event};
 use midge_host::{Host, Identities};
 use midge_protocol::{ProtocolVersion, ReasonCode};
+use midge_storage::Handle;
 use tracing::{debug, info, warn};
 
 use crate::clock::Clock;
@@ -26,6 +27,8 @@ pub(crate) struct Node {
     pub(crate) clock: Clock,
     pub(crate) drops: Drops,
     pub(crate) rates: Rates,
+    /// None where nothing survives the process.
+    pub(crate) store: Option<Handle>,
     /// A reload puts another one here; who is asking keeps the one it asked.
     host: ArcSwap<Host>,
     ready: AtomicBool,
@@ -60,9 +63,15 @@ impl Node {
             clock,
             drops,
             rates,
+            store: None,
             host: ArcSwap::new(host),
             ready: AtomicBool::new(false),
         }
+    }
+
+    /// The same, with the store that its broker writes to.
+    pub(crate) fn with_store(self, store: Option<Handle>) -> Self {
+        Self { store, ..self }
     }
 
     /// The plugins in force.
@@ -105,7 +114,7 @@ impl Node {
             self.happened(&event, now);
         }
         for will in effects.take_published() {
-            deliver_own(&self.host(), &will, now);
+            deliver_own(&self.host(), &will, self.clock.moment(now));
         }
     }
 
@@ -128,14 +137,14 @@ impl Node {
             session_present,
             "client connected"
         );
-        self.notify(|| client.event("client.connected", now));
+        self.notify(|| client.event("client.connected", self.clock.moment(now)));
     }
 
     /// A connected client has authenticated again: it is known under a new identity.
     pub(crate) fn reauthenticated(&self, before: &Client, client: &Client, now: Time) {
         let identity = &client.identity;
         info!(client_id = %identity.client_id, principal = %identity.principal, "client authenticated again");
-        self.notify(|| client.event("client.reauthenticated", now));
+        self.notify(|| client.event("client.reauthenticated", self.clock.moment(now)));
         self.host().identity_gone(&before.identity);
     }
 
@@ -168,7 +177,7 @@ impl Node {
         self.notify(|| Event {
             reason_code: end.reason_code().map(|reason| reason.value()),
             detail: serde_json::json!({ "end": end.name(), "reason": end.to_string() }).to_string(),
-            ..client.event("client.disconnected", now)
+            ..client.event("client.disconnected", self.clock.moment(now))
         });
         self.host().identity_gone(identity);
     }
@@ -189,7 +198,7 @@ impl Node {
                 client_id: Some(client_id.to_owned()),
                 reason_code: Some(denial.code),
                 detail: serde_json::json!({ "plugin": plugin, "cause": denial.cause.to_string() }).to_string(),
-                ..event("authn.denied", self.clock.now())
+                ..event("authn.denied", self.clock.moment(self.clock.now()))
             });
         } else if end.is_warning() {
             warn!(client_id, peer, listener, end = end.name(), reason = %end, "connection refused");
@@ -215,7 +224,7 @@ impl Node {
             topic: Some(topic.to_owned()),
             reason_code: Some(denial.code),
             detail: serde_json::json!({ "action": action, "plugin": denial.plugin.as_deref() }).to_string(),
-            ..client.event("authz.denied", now)
+            ..client.event("authz.denied", self.clock.moment(now))
         });
         let Some(suppressed) = due_line(client, now) else { return };
         let (plugin, took) = (denial.plugin.as_deref().unwrap_or("-"), denial.took);
@@ -247,7 +256,7 @@ impl Node {
             }
             other => debug!(event = ?other, "session"),
         }
-        self.notify(|| core_event(core, now));
+        self.notify(|| core_event(core, self.clock.moment(now)));
     }
 }
 

@@ -40,7 +40,7 @@ impl Outside for Orders {
         }
         // An own scratch, because the thread's may be lent to the connection whose packet the plugin was asked about.
         let mut effects = Effects::new();
-        deliver_made(&node.host(), &message, plugin, now);
+        deliver_made(&node.host(), &message, plugin, node.clock.moment(now));
         node.broker.publish_from(Origin::Plugin, message, now, &mut effects);
         node.conclude(&mut effects, now);
         Ok(())

@@ -68,6 +68,8 @@ impl Reload {
         let waits = [
             ("[[listener]]", self.config.listeners != config.listeners),
             ("[limits]", self.config.limits != config.limits),
+            ("[shared_subscriptions]", self.config.shared_subscriptions != config.shared_subscriptions),
+            ("[store]", self.config.store != config.store),
             ("[admin]", self.config.admin != config.admin),
             ("[log]", self.config.log != config.log),
             ("[runtime]", self.config.runtime != config.runtime),

@@ -51,6 +51,14 @@ impl Signals {
         }
     }
 
+    /// Does something that may take long, unless stopping is asked for meanwhile.
+    pub(crate) async fn unless_stopped<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            done = work => Some(done),
+            () = self.stop() => None,
+        }
+    }
+
     /// Waits until stopping is asked for; reloading has no meaning any more.
     async fn stop(&mut self) {
         while self.next().await != Signal::Stop {}

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use midge_core::{Broker, Effects, MemoryStore};
+use midge_core::{Broker, Effects, MemoryStore, Store, Time};
 use midge_host::contract::Outside;
 use midge_host::{EngineSettings, Host, HostSettings, Identities, PluginEngine};
 use midge_protocol::ReasonCode;
@@ -25,6 +25,7 @@ use crate::outside::Orders;
 use crate::reload::Reload;
 use crate::runtime::Runtimes;
 use crate::shutdown::{Drained, Signal, Signals, drain};
+use crate::storage::{Disk, Watch};
 use crate::sys;
 
 /// What a broker starts from.
@@ -79,25 +80,29 @@ fn runtimes(config: &Config) -> Result<Runtimes, Cause> {
 async fn serve(start: Start, runtimes: &Runtimes) -> Result<(), Cause> {
     let Start { mut config, read_again, bundled } = start;
     let mut signals = Signals::listen().map_err(Cause::system("signal handlers"))?;
+    let Some(disk) = signals.unless_stopped(Disk::open(&config.store)).await else { return Ok(()) };
+    let disk = disk?;
     let plugins = Plugins::new(bundled)?;
     let host = plugins.load(&config).await?;
     config.settle(host.authenticates())?;
 
-    let node = Arc::new(node(&config, host, &plugins));
+    let node = Arc::new(node(&config, host, &plugins, disk.as_ref()));
+    let mut banner = Banner::to_stdout();
+    banner.plugins(&node.host().plugins());
+    // Before the store is read, for whoever waits for that and wants to know how far it is.
+    if let Some(address) = admin::start(&config.admin, &node).await? {
+        banner.admin(address);
+    }
+    let Some(disk) = signals.unless_stopped(restore(disk, &node, &config, &mut banner)).await else { return Ok(()) };
+    let disk = disk?;
     plugins.orders.connect(&node);
     let admission = Admission::new(config.limits.connections_max);
     let listeners = Listeners::bind(&config, runtimes.shards().len(), &admission)?;
-
-    let mut banner = Banner::to_stdout();
-    banner.plugins(&node.host().plugins());
     for wanted in &config.listeners {
         match listeners.each().find(|listener| listener.config().name == wanted.name) {
             Some(listener) => banner.listener(listener),
             None => banner.skipped(&wanted.name, wanted.address),
         }
-    }
-    if let Some(address) = admin::start(&config.admin, &node).await? {
-        banner.admin(address);
     }
     let control = runtimes.control();
     control.spawn(turn(Arc::clone(&node)));
@@ -117,6 +122,34 @@ async fn serve(start: Start, runtimes: &Runtimes) -> Result<(), Cause> {
     }
     node.set_ready(false);
     info!("stopping");
+    say_goodbye(&reload, &stop, &admission, &mut signals).await;
+    if let Some(disk) = disk
+        && signals.unless_stopped(disk.close()).await.is_none()
+    {
+        warn!("cut short by a second signal: what is not written yet is lost, and nobody was promised it");
+    }
+    Ok(())
+}
+
+/// Puts back what the store has kept, if there is a store.
+async fn restore(
+    disk: Option<Disk>,
+    node: &Arc<Node>,
+    config: &Config,
+    banner: &mut Banner,
+) -> Result<Option<Disk>, Cause> {
+    let Some(disk) = disk else {
+        banner.store(&config.store, None);
+        return Ok(None);
+    };
+    let (disk, restored) = disk.restore(node).await?;
+    banner.store(&config.store, Some(restored));
+    Ok(Some(disk))
+}
+
+/// Sends every client away, and has the plugins finish.
+async fn say_goodbye(reload: &Reload, stop: &watch::Sender<bool>, admission: &Admission, signals: &mut Signals) {
+    let node = &reload.node;
     let limit = reload.config.shutdown.drain;
     let wills = reload.config.shutdown.wills;
     let disconnect = || {
@@ -125,27 +158,39 @@ async fn serve(start: Start, runtimes: &Runtimes) -> Result<(), Cause> {
         }
         node.broker.disconnect_all(ReasonCode::ServerShuttingDown);
     };
-    match drain(&stop, disconnect, &admission, &mut signals, limit).await {
+    match drain(stop, disconnect, admission, signals, limit).await {
         Drained::Completely => info!("every client has left"),
         Drained::TimedOut(open) => warn!(open, "clients did not leave within drain_ms"),
         Drained::CutShort(open) => warn!(open, "cut short by a second signal"),
     }
     let host = Arc::clone(&node.host());
     host.shutdown(limit).await;
-    Ok(())
 }
 
-fn node(config: &Config, host: Arc<Host>, plugins: &Plugins) -> Node {
+fn node(config: &Config, host: Arc<Host>, plugins: &Plugins, disk: Option<&Disk>) -> Node {
     let seed = RandomState::new().build_hasher().finish();
-    let broker = Broker::new(config.limits.core(), Box::new(MemoryStore), seed);
-    let broker = broker.with_sharing(config.shared_subscriptions.core());
+    let store: Box<dyn Store> = match disk {
+        Some(disk) => Box::new(disk.handle()),
+        None => Box::new(MemoryStore),
+    };
+    let broker = Broker::new(config.limits.core(), store, seed)
+        .with_sharing(config.shared_subscriptions.core())
+        .with_durability(config.store.core());
     let rates = Rates {
         messages_per_second: config.limits.messages_per_second,
         bytes_per_second: config.limits.bytes_per_second,
         authentication_steps_max: config.limits.authentication_steps_max,
         write_stall_max_s: u32::try_from(config.limits.write_stall_max.as_secs()).unwrap_or(u32::MAX),
     };
-    Node::new(broker, host, Arc::clone(&plugins.identities), Clock::start(), rates)
+    let clock = Clock::start(disk.map_or(Time(0), Disk::latest));
+    if !clock.ahead().is_zero() {
+        warn!(
+            by = ?clock.ahead(),
+            "the system's clock was set back since the store was last written: the time since then does not count for what \
+             expires"
+        );
+    }
+    Node::new(broker, host, Arc::clone(&plugins.identities), clock, rates).with_store(disk.map(Disk::handle))
 }
 
 /// The broker's clock, a turn a second: deadlines of sessions, Wills and retained messages, and the report of drops.
@@ -153,12 +198,16 @@ async fn turn(node: Arc<Node>) {
     let mut seconds = interval(Duration::from_secs(1));
     seconds.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut effects = Effects::new();
+    let mut watch = Watch::default();
     loop {
         seconds.tick().await;
         let now = node.clock.now();
         node.broker.tick(now, &mut effects);
         node.conclude(&mut effects, now);
         node.drops.report();
+        if let Some(store) = &node.store {
+            watch.look(store);
+        }
     }
 }
 

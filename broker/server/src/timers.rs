@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use midge_core::Time;
+use crate::clock::Moment;
 use parking_lot::Mutex;
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -42,8 +42,8 @@ impl Timers {
     }
 
     /// The wheel's second of a moment in Unix seconds; one that is past is the next.
-    pub(crate) fn second_of(&self, unix_seconds: Option<u64>, now: Time) -> Option<u32> {
-        let seconds_left = unix_seconds?.saturating_sub(now.0 / 1000);
+    pub(crate) fn second_of(&self, unix_seconds: Option<u64>, at: Moment) -> Option<u32> {
+        let seconds_left = unix_seconds?.saturating_sub(at.wall_ms / 1000);
         Some(self.now().saturating_add(u32::try_from(seconds_left).unwrap_or(u32::MAX).max(1)))
     }
 

@@ -6,10 +6,12 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use midge_core::{Health as StoreHealth, Store};
 use midge_host::contract::{BreakerState, PluginStatus};
+use midge_storage::Handle;
 use serde::Serialize;
 
-use crate::metrics::{self, Snapshot};
+use crate::metrics::{self, Snapshot, StoreStatus};
 use crate::node::Node;
 
 /// What there is, for people who try the address in a browser.
@@ -22,6 +24,7 @@ pub(super) async fn metrics(State(node): State<Arc<Node>>) -> Response {
     let host = node.host();
     let snapshot = Snapshot {
         statistics: node.broker.statistics(),
+        store: node.store.as_ref().map(StoreStatus::from),
         plugins: host.plugins(),
         cache: host.cache(),
         uptime: node.clock.uptime(),
@@ -40,7 +43,9 @@ pub(super) async fn healthz(State(node): State<Arc<Node>>) -> Response {
 pub(super) async fn readyz(State(node): State<Arc<Node>>) -> Response {
     let host = Arc::clone(&node.host());
     let unhealthy = host.unhealthy().await.into_iter().map(|error| error.to_string()).collect();
-    let readiness = Readiness::new(node.is_ready(), unhealthy, node.broker.statistics().connections, &host.plugins());
+    let store = node.store.as_ref().map(StoreReadiness::from);
+    let connections = node.broker.statistics().connections;
+    let readiness = Readiness::new(node.is_ready(), unhealthy, store, connections, &host.plugins());
     let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(readiness)).into_response()
 }
@@ -58,7 +63,33 @@ pub(super) struct Readiness {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) reason: Option<String>,
     connections: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    store: Option<StoreReadiness>,
     plugins: Vec<PluginReadiness>,
+}
+
+/// Whether the store takes what must survive.
+#[derive(Debug, Serialize)]
+pub(super) struct StoreReadiness {
+    pub(super) health: &'static str,
+    /// Why not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) failure: Option<String>,
+}
+
+impl From<&Handle> for StoreReadiness {
+    fn from(store: &Handle) -> Self {
+        let (health, failure) = match store.health() {
+            StoreHealth::Good => ("good", None),
+            StoreHealth::Behind => ("behind", None),
+            StoreHealth::Refusing(_) => {
+                let slow =
+                    || "the disk is much too slow; what must survive is refused until it has caught up".to_owned();
+                ("refusing", Some(store.failure().unwrap_or_else(slow)))
+            }
+        };
+        Self { health, failure }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -72,9 +103,17 @@ struct PluginReadiness {
 }
 
 impl Readiness {
-    /// Plugins are loaded before listeners open, so `serving` says both. A plugin that calls itself unhealthy makes the
-    /// broker unready; one whose calls merely fail is shown, since its breaker tries it again within seconds.
-    pub(super) fn new(serving: bool, unhealthy: Vec<String>, connections: u64, plugins: &[PluginStatus]) -> Self {
+    /// Plugins are loaded and the store is read before listeners open, so `serving` says all of it. A plugin that calls
+    /// itself unhealthy makes the broker unready, and so does a store that refuses what must survive; a plugin whose calls
+    /// merely fail is shown, since its breaker tries it again within seconds.
+    pub(super) fn new(
+        serving: bool,
+        mut unhealthy: Vec<String>,
+        store: Option<StoreReadiness>,
+        connections: u64,
+        plugins: &[PluginStatus],
+    ) -> Self {
+        unhealthy.extend(store.as_ref().and_then(|store| store.failure.clone()));
         let reason = match (serving, unhealthy.is_empty()) {
             (false, _) => Some("the broker is starting or stopping: its listeners take no clients".to_owned()),
             (true, false) => Some(unhealthy.join("; ")),
@@ -91,6 +130,6 @@ impl Readiness {
                 .map(|hook| hook.hook.name())
                 .collect(),
         };
-        Self { ready: reason.is_none(), reason, connections, plugins: plugins.iter().map(plugin).collect() }
+        Self { ready: reason.is_none(), reason, connections, store, plugins: plugins.iter().map(plugin).collect() }
     }
 }

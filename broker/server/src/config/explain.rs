@@ -14,6 +14,8 @@ pub struct Explained {
     pub table: String,
     /// The key within it.
     pub key: &'static str,
+    /// Whether the table, or this entry of a list of tables, begins with it.
+    pub begins: bool,
     /// The value as it would be written; `-`: there is none.
     pub value: String,
     /// Where it was written; `None`: it is the default.
@@ -49,8 +51,13 @@ impl Config {
     }
 
     fn explain_table(&self, header: &str, schema: &str, path: &str, entry: &Value, lines: &mut Vec<Explained>) {
+        let before = lines.len();
+        let lists: Vec<&str> = keys::LISTS.into_iter().filter(|list| below(list, schema).is_some()).collect();
         for key in KEYS {
-            let Some(name) = key.path.strip_prefix(schema).and_then(|rest| rest.strip_prefix('.')) else { continue };
+            let Some(name) = below(key.path, schema) else { continue };
+            if lists.iter().any(|list| below(key.path, list).is_some()) {
+                continue;
+            }
             let value = name.split('.').try_fold(entry, |value, name| value.get(name));
             let value = match (value, key.accepts) {
                 (None, _) => "-".into(),
@@ -58,9 +65,22 @@ impl Config {
                 (Some(value), _) => value.to_string(),
             };
             let origin = self.origins().get(&format!("{path}.{name}")).cloned();
-            lines.push(Explained { table: header.into(), key: name, value, origin, meaning: key.meaning });
+            let begins = lines.len() == before;
+            lines.push(Explained { table: header.into(), key: name, begins, value, origin, meaning: key.meaning });
+        }
+        for list in lists {
+            let Some(name) = below(list, schema) else { continue };
+            let entries = entry.get(name).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+            for (index, entry) in entries.iter().enumerate() {
+                self.explain_table(&format!("[[{list}]]"), list, &format!("{path}.{name}[{index}]"), entry, lines);
+            }
         }
     }
+}
+
+/// The rest of a path below a table's.
+fn below<'a>(path: &'a str, table: &str) -> Option<&'a str> {
+    path.strip_prefix(table)?.strip_prefix('.')
 }
 
 /// A plugin's table with everything blotted out that may be a secret: what a plugin calls so, and secrets given

@@ -7,8 +7,10 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::plugin::{OnError, PluginLimits, PluginSource};
+use super::units::size;
 use super::{
-    Admin, ClientCertificate, Limits, Log, ProtocolName, Runtime, SharedSubscriptions, Shutdown, Sys, Transport,
+    Admin, ClientCertificate, Durability, Limits, Log, ProtocolName, Runtime, SharedSubscriptions, Shutdown, Sys,
+    Transport,
 };
 
 /// The whole file. A table whose keys mean what they say is the type of its meaning.
@@ -19,6 +21,7 @@ pub(super) struct File {
     pub(super) plugin: Vec<Plugin>,
     pub(super) limits: Limits,
     pub(super) shared_subscriptions: SharedSubscriptions,
+    pub(super) store: Store,
     pub(super) admin: Admin,
     pub(super) log: Log,
     pub(super) runtime: Runtime,
@@ -66,3 +69,28 @@ pub(super) struct Plugin {
     pub(super) allow: Option<toml::Table>,
     pub(super) limits: Option<PluginLimits>,
 }
+
+/// `[store]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Store {
+    pub(super) directory: Option<PathBuf>,
+    pub(super) durability: Durability,
+    pub(super) topics: Vec<StoreTopic>,
+    pub(super) commit_interval_ms: Option<u64>,
+    pub(super) cache_bytes_max: Option<Size>,
+    pub(super) waiting_bytes_max: Option<Size>,
+}
+
+/// `[[store.topics]]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StoreTopic {
+    pub(super) filter: Option<String>,
+    pub(super) durability: Option<Durability>,
+}
+
+/// Bytes, written as a size.
+#[derive(Debug, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Size(#[serde(with = "size")] pub(super) u64);

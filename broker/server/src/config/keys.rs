@@ -1,9 +1,11 @@
 //! Every key of the configuration in one table: what it accepts and what it means. The default of each is in the type
 //! it belongs to; tests keep this table, the types and `midge.example.toml` equal.
 
-use super::SharedStrategy;
+use midge_protocol::TopicFilter;
+
 use super::accepts::Accepts::{self, Address, Flag, Integer, Size, Table, Text, Texts, Word, WordByName, Words};
 use super::plugin::{is_hook, is_name, is_sha256, is_topic_filter};
+use super::{Durability, SharedStrategy};
 
 /// One key.
 #[derive(Debug)]
@@ -17,7 +19,7 @@ pub(super) struct Key {
 }
 
 /// The tables of which there may be several.
-pub(super) const LISTS: [&str; 2] = ["listener", "plugin"];
+pub(super) const LISTS: [&str; 3] = ["listener", "plugin", "store.topics"];
 
 /// The key at this path, indexes left out.
 pub(super) fn key(path: &str) -> Option<&'static Key> {
@@ -62,6 +64,11 @@ fn is_http_path(text: &str) -> bool {
 /// The form of the NAME in `$share/NAME/FILTER` [MQTT-4.8.2-1], [MQTT-4.8.2-2].
 fn is_share_name(text: &str) -> bool {
     !text.is_empty() && !text.contains(['/', '+', '#'])
+}
+
+/// A filter of topics, not of a subscription: nothing is published to `$share/…`.
+fn is_unshared_filter(text: &str) -> bool {
+    TopicFilter::new(text).is_ok_and(|filter| filter.share().is_none())
 }
 
 fn is_log_filter(text: &str) -> bool {
@@ -142,6 +149,14 @@ pub(super) const KEYS: &[Key] = &[
     row("shared_subscriptions.strategy", Word(SharedStrategy::NAMES), "which member of a shared subscription gets a message, among those that are connected and have room"),
     row("shared_subscriptions.strategies", WordByName(is_share_name, "share names", SharedStrategy::NAMES), "strategies of single share names, the NAME of $share/NAME/FILTER"),
 
+    row("store.directory", DIRECTORY, "where sessions, their messages and retained messages are kept; each broker needs its own"),
+    row("store.durability", Word(Durability::NAMES), "when a message that must survive is acknowledged: once on stable storage, once the operating system has it, or at once and then it survives nothing"),
+    row("store.topics.filter", Text(is_unshared_filter, "a topic filter, such as \"telemetry/#\""), "topics with a level of their own; the first [[store.topics]] that matches decides"),
+    row("store.topics.durability", Word(Durability::NAMES), "their level, instead of store.durability"),
+    row("store.commit_interval_ms", Integer(0, 10_000), "the least time between two commits: larger ones, later acknowledgements; 0: as soon as the one before is done"),
+    row("store.cache_bytes_max", MEMORY, "memory for parts of the store that were read or are about to be"),
+    row("store.waiting_bytes_max", MEMORY, "bytes that wait to be written, above it publishers are slowed down"),
+
     row("admin.enabled", Flag, "whether there is an admin port, for /metrics, /healthz and /readyz"),
     row("admin.address", Address, "where it listens"),
     row("admin.allow_remote", Flag, "whether that may be beyond loopback; the admin port has no authentication"),
@@ -151,7 +166,7 @@ pub(super) const KEYS: &[Key] = &[
 
     row("runtime.shards", Integer(0, 64), "poll loops; 0: one for every 8 threads"),
     row("runtime.threads", Integer(0, 1024), "threads that serve clients; 0: one for each processor"),
-    row("runtime.data_dir", DIRECTORY, "where compiled plugins are kept between starts"),
+    row("runtime.data_dir", DIRECTORY, "where the store is unless store.directory is said, and where compiled plugins are kept between starts"),
 
     row("sys.interval_s", Integer(0, 86_400), "how often $SYS/broker/... is published; 0: never"),
 

@@ -9,7 +9,7 @@ use midge_host::grants::Grants;
 use super::check::Origins;
 use super::error::Problem;
 use super::plugin::{is_name, json};
-use super::{Config, Listener, Plugin, PluginSource, Tls, Transport, file};
+use super::{Config, Listener, Plugin, PluginSource, Store, StoreTopic, Tls, Transport, file};
 
 /// What the file means. `base` is the directory that relative paths start from: the file's own.
 pub(super) fn meaning(file: file::File, origins: Origins, base: &Path) -> Result<Config, Vec<Problem>> {
@@ -22,6 +22,9 @@ pub(super) fn meaning(file: file::File, origins: Origins, base: &Path) -> Result
         .enumerate()
         .filter_map(|(index, listener)| reader.listener(index, listener))
         .collect();
+    let mut runtime = file.runtime;
+    runtime.data_dir = base.join(runtime.data_dir);
+    let store = reader.store(file.store, &runtime.data_dir);
     if reader.problems.is_empty() {
         reader.unique("plugin", "name", plugins.iter().map(|plugin| plugin.name.clone()));
         reader.unique("listener", "name", listeners.iter().map(|listener| listener.name.clone()));
@@ -30,6 +33,7 @@ pub(super) fn meaning(file: file::File, origins: Origins, base: &Path) -> Result
             _ => Some(address.to_string()),
         });
         reader.unique("listener", "address", fixed);
+        reader.unique("store.topics", "filter", store.topics.iter().map(|topic| topic.filter.clone()));
     }
     if !file.admin.address.ip().is_loopback() && file.admin.enabled && !file.admin.allow_remote {
         let what = "the admin port has no authentication and would be open to other machines; \
@@ -40,13 +44,12 @@ pub(super) fn meaning(file: file::File, origins: Origins, base: &Path) -> Result
     if !problems.is_empty() {
         return Err(problems);
     }
-    let mut runtime = file.runtime;
-    runtime.data_dir = base.join(runtime.data_dir);
     Ok(Config {
         listeners: if listeners.is_empty() { Listener::loopback() } else { listeners },
         plugins,
         limits: file.limits,
         shared_subscriptions: file.shared_subscriptions,
+        store,
         admin: file.admin,
         log: file.log,
         runtime,
@@ -150,6 +153,30 @@ impl Reader<'_> {
             grants,
             limits: file.limits.unwrap_or_default(),
         })
+    }
+
+    fn store(&mut self, file: file::Store, data_dir: &Path) -> Store {
+        let unsaid = Store::below(data_dir);
+        let topics = file.topics.into_iter().enumerate();
+        Store {
+            directory: file.directory.map_or(unsaid.directory, |directory| self.path(directory)),
+            durability: file.durability,
+            topics: topics.filter_map(|(index, topic)| self.store_topic(index, topic)).collect(),
+            commit_interval: file.commit_interval_ms.map_or(unsaid.commit_interval, Duration::from_millis),
+            cache_bytes_max: file.cache_bytes_max.map_or(unsaid.cache_bytes_max, |size| size.0),
+            waiting_bytes_max: file.waiting_bytes_max.map_or(unsaid.waiting_bytes_max, |size| size.0),
+        }
+    }
+
+    fn store_topic(&mut self, index: usize, file: file::StoreTopic) -> Option<StoreTopic> {
+        let path = format!("store.topics[{index}]");
+        if file.filter.is_none() {
+            self.missing(&path, "filter", "\"telemetry/#\"");
+        }
+        if file.durability.is_none() {
+            self.missing(&path, "durability", "\"memory\"");
+        }
+        Some(StoreTopic { filter: file.filter?, durability: file.durability? })
     }
 
     /// Every value that there is at most once.

@@ -67,8 +67,8 @@ pub struct Runtime {
     pub shards: usize,
     /// Worker threads of all shards together; 0 (the default): one for each processor.
     pub threads: usize,
-    /// Where compiled plugins are kept between starts. Unless said: `$STATE_DIRECTORY` (systemd),
-    /// `$XDG_CACHE_HOME/midge`, `$HOME/.cache/midge`, or else `midge` in the directory for temporary files.
+    /// Where the store is, and where compiled plugins are kept between starts. Unless said: `$STATE_DIRECTORY` (systemd),
+    /// `$XDG_STATE_HOME/midge`, `$HOME/.local/state/midge`, or else `/var/lib/midge`.
     pub data_dir: PathBuf,
 }
 
@@ -96,12 +96,12 @@ fn default_data_dir(variable: impl Fn(&str) -> Option<std::ffi::OsString>) -> Pa
     if let Some(state) = directory("STATE_DIRECTORY") {
         return state;
     }
-    if let Some(cache) = directory("XDG_CACHE_HOME") {
-        return cache.join("midge");
+    if let Some(state) = directory("XDG_STATE_HOME") {
+        return state.join("midge");
     }
     match directory("HOME") {
-        Some(home) => home.join(".cache").join("midge"),
-        None => std::env::temp_dir().join("midge"),
+        Some(home) => home.join(".local/state/midge"),
+        None => "/var/lib/midge".into(),
     }
 }
 

@@ -121,6 +121,31 @@ fn every_key_is_explained_with_its_value_and_where_it_was_written() {
 }
 
 #[test]
+fn each_topic_of_the_store_is_explained_below_it() {
+    let text = "[store]\ndurability = \"os\"\n[[store.topics]]\nfilter = \"a/#\"\ndurability = \"memory\"\n\
+                [[store.topics]]\nfilter = \"b\"\ndurability = \"fsync\"\n";
+    let lines = read(text).unwrap().explain();
+    let topics: Vec<_> = lines.iter().filter(|line| line.table == "[[store.topics]]").collect();
+    let told: Vec<_> = topics.iter().map(|line| (line.key, line.value.as_str(), line.begins)).collect();
+    let meant = [
+        ("filter", "\"a/#\"", true),
+        ("durability", "\"memory\"", false),
+        ("filter", "\"b\"", true),
+        ("durability", "\"fsync\"", false),
+    ];
+    assert_eq!(told, meant);
+    assert_eq!(topics[3].origin.as_ref().unwrap().to_string(), "midge.toml:8");
+    assert!(!lines.iter().any(|line| line.table == "[store]" && line.key.starts_with("topics")));
+}
+
+#[test]
+fn the_store_is_in_the_data_directory_unless_said() {
+    let directory = |text: &str| read(text).unwrap().store.directory;
+    assert_eq!(directory("[runtime]\ndata_dir = \"d\""), Path::new("/etc/midge/d/store"));
+    assert_eq!(directory("store.directory = \"s\"\n[runtime]\ndata_dir = \"d\""), Path::new("/etc/midge/s"));
+}
+
+#[test]
 fn secrets_are_not_explained() {
     let text = "[[plugin]]\npath = \"a.wasm\"\nconfig = { url = \"http://x\", api_token = \"hush1\" }\n\
                 allow.secrets = { a = { value = \"hush2\" }, b = { file = \"f\" } }\n";

@@ -148,7 +148,8 @@ impl Driver {
             self.conclude_publish(inbound, PublishVerdict::Accept, batch);
             return Flow::Next;
         }
-        match self.client.ask_publish(batch.host, self.connection.permissions(), inbound, batch.now) {
+        let at = self.node.clock.moment(batch.now);
+        match self.client.ask_publish(batch.host, self.connection.permissions(), inbound, at) {
             Asked::Ready(verdict) => {
                 self.conclude_publish(inbound, verdict, batch);
                 Flow::Next
@@ -176,11 +177,12 @@ impl Driver {
             }
         };
         node.broker.publish(connection, inbound, decision, batch.now, batch.effects);
+        let at = node.clock.moment(batch.now);
         match &verdict {
-            PublishVerdict::Accept if !inbound.repeated => client.deliver(batch.host, inbound, batch.now),
+            PublishVerdict::Accept if !inbound.repeated => client.deliver(batch.host, inbound, at),
             PublishVerdict::Accept | PublishVerdict::Refuse(_) => {}
             PublishVerdict::Replace(messages) => {
-                messages.iter().for_each(|message| client.deliver_message(batch.host, message, batch.now));
+                messages.iter().for_each(|message| client.deliver_message(batch.host, message, at));
             }
         }
     }

@@ -93,7 +93,7 @@ impl Driver {
             reauthentication.progress = Progress::Idle;
         }
         let now = self.node.clock.now();
-        if let Some(look_at) = self.link.renew(self.timers.second_of(expires_at, now)) {
+        if let Some(look_at) = self.link.renew(self.timers.second_of(expires_at, self.node.clock.moment(now))) {
             let watched: Weak<dyn Expires> = Arc::downgrade(&(Arc::clone(&self.link) as Arc<dyn Expires>));
             self.timers.watch(look_at, watched);
         }

@@ -3,59 +3,60 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use midge_core::{Event as CoreEvent, Inbound, Message, SessionEnd, Time};
+use midge_core::{Event as CoreEvent, Inbound, Message, SessionEnd};
 use midge_host::Host;
 use midge_host::contract::{Event, InboundMessage};
 
 use super::Client;
 use super::convert::message_to_host;
+use crate::clock::Moment;
 
 impl Client {
     /// Hands a routed message to the sinks that want its topic.
-    pub(crate) fn deliver(&self, host: &Host, inbound: &Inbound<'_>, now: Time) {
+    pub(crate) fn deliver(&self, host: &Host, inbound: &Inbound<'_>, at: Moment) {
         if host.wants_delivery(&inbound.topic) {
-            host.deliver(self.inbound_message(inbound, now));
+            host.deliver(self.inbound_message(inbound, at));
         }
     }
 
     /// Hands a message that a plugin made of the client's to the sinks that want its topic.
-    pub(crate) fn deliver_message(&self, host: &Host, message: &Message, now: Time) {
+    pub(crate) fn deliver_message(&self, host: &Host, message: &Message, at: Moment) {
         if host.wants_delivery(message.topic()) {
             let who = Some(Arc::clone(&self.identity));
-            host.deliver(InboundMessage { who, received_at: now.0, message: message_to_host(message, now) });
+            host.deliver(InboundMessage { who, received_at: at.wall_ms, message: message_to_host(message, at.now) });
         }
     }
 
     /// An event about this client.
-    pub(crate) fn event(&self, kind: &'static str, now: Time) -> Event {
+    pub(crate) fn event(&self, kind: &'static str, at: Moment) -> Event {
         Event {
             client_id: Some(self.identity.client_id.clone()),
             principal: Some(self.identity.principal.clone()),
-            ..event(kind, now)
+            ..event(kind, at)
         }
     }
 }
 
 /// Hands a message the broker itself published, such as a Will, to the sinks that want its topic.
-pub(crate) fn deliver_own(host: &Host, message: &Message, now: Time) {
+pub(crate) fn deliver_own(host: &Host, message: &Message, at: Moment) {
     if host.wants_delivery(message.topic()) {
-        host.deliver(InboundMessage { who: None, received_at: now.0, message: message_to_host(message, now) });
+        host.deliver(InboundMessage { who: None, received_at: at.wall_ms, message: message_to_host(message, at.now) });
     }
 }
 
 /// Hands a message that a plugin published to the sinks of other plugins that want its topic.
-pub(crate) fn deliver_made(host: &Host, message: &Message, maker: &str, now: Time) {
+pub(crate) fn deliver_made(host: &Host, message: &Message, maker: &str, at: Moment) {
     if host.wants_delivery(message.topic()) {
-        let message = message_to_host(message, now);
-        host.deliver_made(InboundMessage { who: None, received_at: now.0, message }, maker);
+        let message = message_to_host(message, at.now);
+        host.deliver_made(InboundMessage { who: None, received_at: at.wall_ms, message }, maker);
     }
 }
 
 /// An event about nobody yet.
-pub(crate) fn event(kind: impl Into<Cow<'static, str>>, now: Time) -> Event {
+pub(crate) fn event(kind: impl Into<Cow<'static, str>>, at: Moment) -> Event {
     Event {
         kind: kind.into(),
-        at_ms: now.0,
+        at_ms: at.wall_ms,
         client_id: None,
         principal: None,
         topic: None,
@@ -66,10 +67,10 @@ pub(crate) fn event(kind: impl Into<Cow<'static, str>>, now: Time) -> Event {
 }
 
 /// What the core reports, in the words of the contract.
-pub(crate) fn core_event(core: &CoreEvent, now: Time) -> Event {
+pub(crate) fn core_event(core: &CoreEvent, at: Moment) -> Event {
     let about = |kind: &'static str, client_id: &Arc<str>| Event {
         client_id: Some(client_id.as_ref().to_owned()),
-        ..event(kind, now)
+        ..event(kind, at)
     };
     match core {
         CoreEvent::SessionCreated { client_id } => about("session.created", client_id),

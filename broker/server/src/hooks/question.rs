@@ -10,6 +10,7 @@ use midge_protocol::{PacketKind, QoS, ReasonCode, Subscribe, SubscribeFilter, To
 
 use super::convert::{inbound_to_host, message_from_host, qos_from_host, qos_to_host};
 use super::{Client, PublishVerdict};
+use crate::clock::Moment;
 use crate::ending::refusal_code;
 use crate::node::Node;
 
@@ -20,25 +21,25 @@ impl Client {
         host: &Arc<Host>,
         permissions: Option<&Permissions>,
         inbound: &Inbound<'_>,
-        now: Time,
+        at: Moment,
     ) -> Answer<PublishVerdict> {
         let ruling = self.authorize_publish(host, permissions, &inbound.topic, inbound.qos, inbound.retain);
         let is_wanted = host.wants_messages(&inbound.topic);
         match ruling {
             Answer::Ready(Err(denial)) => Answer::Ready(PublishVerdict::Refuse(denial)),
             Answer::Ready(Ok(())) if !is_wanted => Answer::Ready(PublishVerdict::Accept),
-            Answer::Ready(Ok(())) => match host.on_publish(vec![self.inbound_message(inbound, now)]) {
-                Answer::Ready(actions) => Answer::Ready(verdict(actions, now)),
-                Answer::Later(actions) => Answer::Later(Box::pin(async move { verdict(actions.await, now) })),
+            Answer::Ready(Ok(())) => match host.on_publish(vec![self.inbound_message(inbound, at)]) {
+                Answer::Ready(actions) => Answer::Ready(verdict(actions, at.now)),
+                Answer::Later(actions) => Answer::Later(Box::pin(async move { verdict(actions.await, at.now) })),
             },
             Answer::Later(ruling) => {
-                let message = is_wanted.then(|| self.inbound_message(inbound, now));
+                let message = is_wanted.then(|| self.inbound_message(inbound, at));
                 let host = Arc::clone(host);
                 Answer::Later(Box::pin(async move {
                     match (ruling.await, message) {
                         (Err(denial), _) => PublishVerdict::Refuse(denial),
                         (Ok(()), None) => PublishVerdict::Accept,
-                        (Ok(()), Some(message)) => verdict(host.on_publish(vec![message]).resolve().await, now),
+                        (Ok(()), Some(message)) => verdict(host.on_publish(vec![message]).resolve().await, at.now),
                     }
                 }))
             }
@@ -115,8 +116,12 @@ impl Client {
         })
     }
 
-    pub(super) fn inbound_message(&self, inbound: &Inbound<'_>, now: Time) -> InboundMessage {
-        InboundMessage { who: Some(Arc::clone(&self.identity)), received_at: now.0, message: inbound_to_host(inbound) }
+    pub(super) fn inbound_message(&self, inbound: &Inbound<'_>, at: Moment) -> InboundMessage {
+        InboundMessage {
+            who: Some(Arc::clone(&self.identity)),
+            received_at: at.wall_ms,
+            message: inbound_to_host(inbound),
+        }
     }
 
     fn denied_by_permissions(&self) -> Denial {

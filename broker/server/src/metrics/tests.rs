@@ -60,7 +60,12 @@ fn page(metrics: &ServerMetrics) -> String {
     let statistics =
         Statistics { connections: 3, dropped_queue_full: 9, messages_sent_qos1: 4, ..Statistics::default() };
     let cache = CacheStatus { hits: 1, ..CacheStatus::default() };
-    render(metrics, Snapshot { statistics, plugins: vec![plugin()], cache, uptime: Duration::from_secs(1) }).unwrap()
+    let store = StoreStatus {
+        health: midge_core::Health::Behind,
+        statistics: midge_storage::Statistics { commits: 8, bytes_waiting: 5, ..Default::default() },
+    };
+    let uptime = Duration::from_secs(1);
+    render(metrics, Snapshot { statistics, store: Some(store), plugins: vec![plugin()], cache, uptime }).unwrap()
 }
 
 #[test]
@@ -87,6 +92,10 @@ fn what_is_counted_is_on_the_page() {
         "midge_received_packets_total 2",
         "midge_sent_bytes_total 20",
         "midge_connections 3.0",
+        "midge_store_health 1.0",
+        "midge_store_commits_total 8",
+        "midge_store_waiting_bytes 5.0",
+        "midge_store_commit_seconds_bucket{le=\"+Inf\"} 0",
         "midge_messages_dropped_total{reason=\"queue_full\"} 9",
         "midge_messages_sent_total{qos=\"1\"} 4",
         "midge_plugin_calls_total{plugin=\"acl\",hook=\"authz\",outcome=\"answered\"} 3",

@@ -52,6 +52,13 @@ impl<'a> Text<'a> {
         Ok(())
     }
 
+    /// Observations without labels.
+    pub(super) fn histogram(&mut self, name: &str, help: &str, histogram: &Histogram) -> fmt::Result {
+        let Histogram { sum, count, buckets } = histogram;
+        let mut metric = self.0.encode_descriptor(name, help, None, MetricType::Histogram)?;
+        metric.encode_histogram::<NoLabelSet>(*sum, *count, buckets, None)
+    }
+
     /// Histograms with labels; nothing where there is no row. Buckets are upper bound and count of that bucket alone.
     pub(super) fn histograms(&mut self, name: &str, help: &str, rows: &[Row<'_, Histogram>]) -> fmt::Result {
         if rows.is_empty() {

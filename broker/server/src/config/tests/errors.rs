@@ -52,6 +52,18 @@ fn a_mistake_is_told_with_its_place_its_value_and_what_would_be_accepted() {
             "midge.toml:3:10: plugin[0].topics = [\"a/#/b\"]: expected a list, each a topic filter, such as \"sensors/#\"".into(),
         ),
         (
+            "[store]\ndurability = \"disk\"",
+            "midge.toml:2:14: store.durability = \"disk\": expected \"fsync\", \"os\" or \"memory\"".into(),
+        ),
+        (
+            "[[store.topics]]\nfilter = \"$share/a/b\"",
+            "midge.toml:2:10: store.topics[0].filter = \"$share/a/b\": expected a topic filter, such as \"telemetry/#\"".into(),
+        ),
+        (
+            "[store.topics]\n\"telemetry/#\" = \"memory\"",
+            "midge.toml:1:1: store.topics = { … }: expected a list of tables, each under [[store.topics]]".into(),
+        ),
+        (
             "[[plugin]]\npath = \"a.wasm\"\nsha256 = \"12\"",
             "midge.toml:3:10: plugin[0].sha256 = \"12\": expected 64 hexadecimal digits".into(),
         ),
@@ -95,6 +107,14 @@ fn keys_that_contradict_each_other_are_told() {
         (
             "[[plugin]]\npath = \"x/a.wasm\"\n[[plugin]]\npath = \"bundled:a\"",
             "midge.toml:3:1: plugin[1].name = \"a\": plugin[0] has this name already",
+        ),
+        (
+            "[[store.topics]]\nfilter = \"a/#\"",
+            "midge.toml:1:1: store.topics[0]: durability is missing; add for example durability = \"memory\"",
+        ),
+        (
+            "[[store.topics]]\nfilter = \"a\"\ndurability = \"os\"\n[[store.topics]]\nfilter = \"a\"\ndurability = \"fsync\"",
+            "midge.toml:5:1: store.topics[1].filter = \"a\": store.topics[0] has this filter already",
         ),
         (
             "[admin]\naddress = \"0.0.0.0:9883\"",

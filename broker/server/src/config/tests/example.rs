@@ -70,6 +70,7 @@ fn the_table_of_keys_and_the_types_are_equal() {
     .unwrap()
     .plugins;
     let mut config = Config { plugins, ..Config::default() };
+    config.store.topics.push(StoreTopic { filter: "a".into(), durability: Durability::Memory });
     let pem = PathBuf::from("x.pem");
     config.listeners[0].tls = Some(Tls {
         certificate: pem.clone(),
