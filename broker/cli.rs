@@ -10,6 +10,7 @@ use midge_server::config::{Bundled, Config, ConfigError, Explained, Override};
 use midge_server::{RunError, Start, logging};
 
 use crate::passwd::{Passwd, PasswdError};
+use crate::store::{StoreCommand, StoreError};
 
 /// An MQTT broker whose authentication, authorization and integrations are sandboxed WebAssembly plugins.
 #[derive(Debug, Parser)]
@@ -28,6 +29,9 @@ enum Command {
     Config(ConfigCommand),
     /// Make, change or delete a user of a password file
     Passwd(Passwd),
+    /// Look at what survives a restart, check, repair, export, import or compact it; the broker must be stopped
+    #[command(subcommand)]
+    Store(StoreCommand),
 }
 
 #[derive(Debug, Args)]
@@ -76,6 +80,7 @@ impl Cli {
                 Ok(())
             }
             Command::Passwd(passwd) => Ok(passwd.perform()?),
+            Command::Store(command) => Ok(command.perform()?),
         }
     }
 }
@@ -106,13 +111,9 @@ impl Sources {
 
 /// Prints a configuration that is itself one, with every key in its place.
 fn print(lines: &[Explained], out: &mut impl Write) -> io::Result<()> {
-    let mut table = None;
-    for line in lines {
-        // Each entry of a list begins with its first key.
-        let begins_entry = line.table.starts_with("[[") && line.key == "name";
-        if table != Some(&line.table) || begins_entry {
-            writeln!(out, "{}{}", if table.is_some() { "\n" } else { "" }, line.table)?;
-            table = Some(&line.table);
+    for (index, line) in lines.iter().enumerate() {
+        if line.begins {
+            writeln!(out, "{}{}", if index > 0 { "\n" } else { "" }, line.table)?;
         }
         let setting = match line.value.as_str() {
             "-" => format!("# {} =", line.key),
@@ -124,6 +125,11 @@ fn print(lines: &[Explained], out: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
+/// What is wrong with a configuration, for any command that needs one.
+pub(crate) fn fmt_config(error: &ConfigError, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    write!(f, "the configuration cannot be used\n{error}")
+}
+
 /// Why a command did not do what it should.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -133,6 +139,8 @@ pub(crate) enum Failure {
     Run(RunError),
     /// The password file was not changed.
     Passwd(PasswdError),
+    /// The store was not looked at, or is not as it should be.
+    Store(StoreError),
 }
 
 impl Failure {
@@ -142,6 +150,7 @@ impl Failure {
             Self::Config(_) => 2,
             Self::Run(error) => error.exit_code(),
             Self::Passwd(_) => 1,
+            Self::Store(error) => error.exit_code(),
         })
     }
 }
@@ -149,9 +158,10 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Config(error) => write!(f, "the configuration cannot be used\n{error}"),
+            Self::Config(error) => fmt_config(error, f),
             Self::Run(error) => error.fmt(f),
             Self::Passwd(error) => error.fmt(f),
+            Self::Store(error) => error.fmt(f),
         }
     }
 }
@@ -165,6 +175,12 @@ impl From<ConfigError> for Failure {
 impl From<RunError> for Failure {
     fn from(error: RunError) -> Self {
         Self::Run(error)
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
     }
 }
 
@@ -189,7 +205,9 @@ mod tests {
 
     #[test]
     fn what_explain_prints_is_a_configuration_with_the_same_meaning() {
-        let config = Config::default();
+        let text = "[[store.topics]]\nfilter = \"a/#\"\ndurability = \"memory\"\n\
+                    [[store.topics]]\nfilter = \"b\"\ndurability = \"os\"\n";
+        let config = Config::read("written", text, std::path::Path::new(""), &[]).unwrap();
         let mut printed = Vec::new();
         print(&config.explain(), &mut printed).unwrap();
         let text = String::from_utf8(printed).unwrap();

@@ -4,8 +4,9 @@
 //! they cut what a crash left half written at the end of the journal. None but [`compact`] upgrades the store of an earlier
 //! release: [`info`] reads it, [`check()`] and [`repair`] fail with [`OpenError::Outdated`].
 //!
-//! A store is written as text and read from text by [`Export`](crate::Export) and [`import`](crate::import()).
+//! [`export`] writes a store as text, and [`import`] makes a store of such a text.
 
+mod carry;
 mod check;
 
 use std::fmt;
@@ -19,6 +20,7 @@ use crate::lock::Lock;
 use crate::record;
 use crate::{OpenError, directory_error, journal, upgrade};
 
+pub use carry::{CarryError, export, import};
 pub use check::{Checked, check, repair};
 
 /// What is in a store.
