@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed expectation is the test's result")]
 
 mod conformance;
+mod durability;
 mod enhanced;
 mod hostile;
 mod house;
