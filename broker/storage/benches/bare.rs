@@ -116,7 +116,6 @@ fn session(number: u64) -> Change {
             will: None,
             will_due: None,
         },
-        inherited: None,
     }
 }
 
