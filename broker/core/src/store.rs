@@ -4,8 +4,9 @@
 //! them to the [`Store`] and gets a [`Ticket`]. The batch's acknowledgements leave once that ticket is durable: at once if it
 //! already is, else when the store's driver calls [`Broker::committed`](crate::Broker::committed).
 //!
-//! Batches of several threads reach the store in any order. So everything in a change has a number that is never used twice,
-//! and a store that meets the end of something before its beginning forgets both.
+//! Batches of several threads reach the store in any order. So everything in a change has a number that is used once in the
+//! life of a process, and a store that meets the end of something before its beginning forgets both. After a restart numbers
+//! begin behind those of what was kept: one that belonged to something long gone may come again.
 
 mod change;
 mod kept;
@@ -80,7 +81,7 @@ pub enum Unreadable {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(pub u64);
 
-/// Tells sessions apart, also those that had the same Client Identifier one after the other, and over restarts.
+/// Tells sessions apart, also those that had the same Client Identifier one after the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionNumber(pub u64);
 
