@@ -12,7 +12,7 @@ pub(crate) enum Kind {
     SyncBegins = 3,
     /// It was successful.
     SyncDone = 4,
-    /// `fsync` of a directory was successful; the data is what was in it before it began, see [`entry`].
+    /// `fsync` of a directory was successful; the data is what was in it before it began, see `entry`.
     DirectorySynced = 5,
     /// Something was done that cannot be followed; the data says what.
     Lost = 6,
