@@ -49,6 +49,9 @@ impl Opened {
             .map_err(failed)?;
         sync_directory(directory).map_err(|error| directory_error(directory, error))?;
         let keyspaces = Keyspaces::open(&database).map_err(failed)?;
+        // The database syncs every directory that it makes, but not those that it made them in: a loss of power would take the
+        // keyspaces with all that is in them.
+        sync_directories(&data).map_err(|error| directory_error(&data, error))?;
         let mut opened = Self { database, keyspaces, cut, layout: LAYOUT };
         opened.layout = opened.read_layout(directory)?;
         Ok(opened)
@@ -202,6 +205,28 @@ fn forget_unfinished(data: &Path) -> io::Result<()> {
     } else {
         std::fs::remove_dir_all(data)
     }
+}
+
+/// Makes a directory and all above it, so that they outlive a loss of power.
+pub(crate) fn make_directory(directory: &Path) -> io::Result<()> {
+    let missing: Vec<&Path> = directory.ancestors().take_while(|path| !path.exists()).collect();
+    std::fs::create_dir_all(directory)?;
+    for parent in missing.into_iter().chain([directory]).filter_map(Path::parent) {
+        // Where that may not be read, the directory was not made just now.
+        let _ = sync_directory(parent);
+    }
+    Ok(())
+}
+
+/// Brings the names in a directory and in all below it to stable storage.
+fn sync_directories(path: &Path) -> io::Result<()> {
+    for entry in std::fs::read_dir(path)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            sync_directories(&entry.path())?;
+        }
+    }
+    sync_directory(path)
 }
 
 /// What is in a directory is on stable storage only once the directory is.

@@ -87,11 +87,7 @@ impl Storage {
     /// [`OpenError`], with the file or record that cannot be used.
     pub fn open(settings: Settings) -> Result<Self, OpenError> {
         let directory = settings.directory.as_path();
-        std::fs::create_dir_all(directory).map_err(|error| directory_error(directory, error))?;
-        if let Some(parent) = directory.parent() {
-            // Where that may not be read, the directory was not made just now.
-            let _ = database::sync_directory(parent);
-        }
+        database::make_directory(directory).map_err(|error| directory_error(directory, error))?;
         let lock = Lock::take(directory)?;
         let mut opened = Opened::open(directory, settings.cache_bytes)?;
         upgrade::upgrade(directory, &mut opened)?;
