@@ -173,6 +173,52 @@ pub unsafe extern "C" fn fdatasync(file: c_int) -> c_int {
     unsafe { fsync(file) }
 }
 
+/// What copies within the kernel would have to be read to be noted. Whoever is told that it cannot be done here writes instead.
+fn is_refused(to: c_int) -> bool {
+    let is_followed = follow::find(to).is_some();
+    if is_followed {
+        system::set_errno(libc::EINVAL);
+    }
+    is_followed
+}
+
+/// # Safety
+/// As the C library's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn copy_file_range(
+    from: c_int,
+    from_offset: *mut off_t,
+    to: c_int,
+    to_offset: *mut off_t,
+    length: size_t,
+    flags: c_uint,
+) -> ssize_t {
+    if is_refused(to) {
+        return -1;
+    }
+    // SAFETY: the caller's.
+    unsafe { libc::syscall(libc::SYS_copy_file_range, from, from_offset, to, to_offset, length, flags) as ssize_t }
+}
+
+/// # Safety
+/// As the C library's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sendfile64(to: c_int, from: c_int, offset: *mut off_t, length: size_t) -> ssize_t {
+    if is_refused(to) {
+        return -1;
+    }
+    // SAFETY: the caller's.
+    unsafe { libc::syscall(libc::SYS_sendfile, to, from, offset, length) as ssize_t }
+}
+
+/// # Safety
+/// As the C library's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sendfile(to: c_int, from: c_int, offset: *mut off_t, length: size_t) -> ssize_t {
+    // SAFETY: the caller's.
+    unsafe { sendfile64(to, from, offset, length) }
+}
+
 /// # Safety
 /// As the C library's.
 #[unsafe(no_mangle)]

@@ -4,9 +4,9 @@
 mod record;
 
 use std::fs::{self, File};
-use std::io::{IoSlice, Seek, SeekFrom, Write};
+use std::io::{IoSlice, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use record::{Header, Kind, take_entry};
@@ -27,6 +27,8 @@ fn child() {
     let copy = file.try_clone().expect("it is open");
     drop(file);
     File::options().append(true).open(directory.join("a")).expect("it is there").write_all(b"end").expect("it is open");
+    let mut source = File::open(std::env::current_exe().expect("it runs")).expect("it is there").take(3);
+    std::io::copy(&mut source, &mut &copy).expect("it is open");
     copy.sync_all().expect("it is open");
     fs::rename(directory.join("a"), directory.join("b")).expect("it is there");
     File::open(&directory).expect("it is there").sync_all().expect("it is open");
@@ -37,7 +39,7 @@ fn child() {
 #[test]
 fn every_step_is_noted_in_its_order() {
     let own = std::env::current_exe().expect("it runs");
-    let library = own.parent().and_then(Path::parent).expect("target/profile/deps").join("libmidge_powerloss.so");
+    let library = own.parent().expect("target/profile/deps").join("libmidge_powerloss.so");
     assert!(library.exists(), "{}", library.display());
     let root = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("powerloss-{}", std::process::id()));
     let (data, log, held) = (root.join("data"), root.join("log"), root.join("held"));
@@ -70,7 +72,7 @@ fn every_step_is_noted_in_its_order() {
         }
         rest = after;
     }
-    let expected: [(Kind, u64, &[u8]); 10] = [
+    let expected: [(Kind, u64, &[u8]); 11] = [
         (Kind::Truncate, 0, b""),
         (Kind::Write, 0, b"one"),
         (Kind::SyncBegins, 0, b""),
@@ -79,6 +81,7 @@ fn every_step_is_noted_in_its_order() {
         (Kind::Write, 4, b"three"),
         (Kind::Truncate, 12, b""),
         (Kind::Write, 12, b"end"),
+        (Kind::Write, 9, b"\x7fEL"),
         (Kind::SyncBegins, 0, b""),
         (Kind::SyncDone, 0, b""),
     ];
