@@ -41,8 +41,8 @@ impl Story {
     }
 
     /// What happened to the message, and around it to the broker and to this client's connections.
-    pub(crate) fn of(&self, name: Name) -> String {
-        self.told(|event| event.name == Some(name) || event.who == BROKER)
+    pub(crate) fn of(&self, name: Name, client: &str) -> String {
+        self.told(|event| event.name == Some(name) || event.name.is_none() && [BROKER, client].contains(&&*event.who))
     }
 
     /// What this client did last, but for single messages.

@@ -168,7 +168,11 @@ impl World {
                 continue;
             }
             for name in for_all.iter().filter(|name| !subscriber.received.has(name)) {
-                wrong.push(Wrong::of_message(*name, &format!("did not come to {}", subscriber.client_id())));
+                let client = subscriber.client_id().to_owned();
+                wrong.push(Wrong {
+                    client,
+                    ..Wrong::of_message(*name, &format!("did not come to {}", subscriber.client_id()))
+                });
             }
             for name in self.mourners.iter().filter_map(|one| one.prevented) {
                 if subscriber.received.has(&name) {
@@ -199,7 +203,7 @@ impl World {
         }
         for one in wrong.iter().take(STORIES_MAX) {
             let story = match one.name {
-                Some(name) => self.story.of(name),
+                Some(name) => self.story.of(name, &one.client),
                 None => self.story.of_client(&one.client),
             };
             text.push_str(&format!("\n  the story of: {}{story}", one.what));
