@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use crate::{Failure, build, packages, plugins};
+use crate::{Failure, build, crash, packages, plugins};
 
 /// What has passed and failed so far. A check that is no test (formatting, clippy, docs) counts as one.
 #[derive(Default)]
@@ -51,6 +51,12 @@ pub(crate) fn run(root: &Path, only_tests: &[String]) -> Result<(), Failure> {
     let mut tests = build::cargo(root);
     tests.args(["test", "--workspace", "--no-fail-fast"]).args(only_tests);
     totals.tests("tests", &mut tests);
+    if only_tests.is_empty() {
+        match crash::short_runs(root) {
+            Ok(runs) => runs.into_iter().for_each(|(name, mut run)| totals.check(name, &mut run)),
+            Err(_) => totals.fail(1, "building the crash harness"),
+        }
+    }
     totals.report()
 }
 

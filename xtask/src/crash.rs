@@ -38,6 +38,20 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<(), Failure> {
     build::succeed(&mut harness.command(&broker, options), "crash")
 }
 
+/// A few rounds of each kind, with the broker that `cargo test` has built.
+///
+/// # Errors
+/// When something does not build.
+pub(crate) fn short_runs(root: &Path) -> Result<[(&'static str, Command); 2], Failure> {
+    let broker = build::broker(root, false)?;
+    let harness = Harness::build(root)?;
+    let command = |power_loss| {
+        let options = Options { rounds: SHORT_ROUNDS, seed: 1, power_loss, load_ms_max: 200, broker: None };
+        harness.command(&broker, &options)
+    };
+    Ok([("kills under load", command(false)), ("losses of power under load", command(true))])
+}
+
 struct Harness {
     program: PathBuf,
     /// What is preloaded into the broker.
@@ -66,3 +80,5 @@ impl Harness {
         command
     }
 }
+
+const SHORT_ROUNDS: u64 = 4;
