@@ -68,7 +68,7 @@ struct Run<'a> {
 /// Runs all rounds; the files stay in `directory`.
 pub(crate) fn run(options: &Options, directory: &Path) -> Result<Summary, String> {
     let home = Home::new(options, directory)?;
-    let (world, random) = (World::new(options.seed), Random::new(options.seed));
+    let (world, random) = (World::new(options.seed, options.power_loss.is_some()), Random::new(options.seed));
     let mut run = Run { options, home, spared: None, world, random, kills: 0, slowest_start: Duration::ZERO };
     // Everybody subscribes before anything is promised.
     run.settle(0).map_err(|failure| run.report(0, &failure))?;
@@ -118,7 +118,7 @@ impl Run<'_> {
 
     fn settle(&mut self, round: u64) -> Result<(), String> {
         let mut broker = self.start()?;
-        let settled = self.world.settle(broker.address, round, self.home.loses_power());
+        let settled = self.world.settle(broker.address, round);
         settled.map_err(|Failure(text)| text)?;
         // Also what is settled must survive.
         if !self.options.spare {

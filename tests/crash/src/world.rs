@@ -27,8 +27,8 @@ pub(crate) struct World {
     visitors: Vec<Visitor>,
     flippers: Vec<Flipper>,
     mourners: Vec<Mourner>,
-    /// When the broker was killed last.
-    killed: Instant,
+    /// Whether a kill may undo what nobody was promised.
+    loses_power: bool,
     pub(crate) acknowledged: usize,
 }
 
@@ -38,7 +38,7 @@ pub(crate) struct Failure(pub(crate) String);
 const PUBLISHERS: u32 = 3;
 
 impl World {
-    pub(crate) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64, loses_power: bool) -> Self {
         let story = &Arc::new(Story::new());
         let subscribers = |numbers: std::ops::Range<u32>, filter| {
             numbers.map(move |number| Subscriber::new(number, filter, seed, story))
@@ -51,7 +51,7 @@ impl World {
             visitors: (0..4).map(|number| Visitor::new(number, seed, story)).collect(),
             flippers: (0..2).map(|number| Flipper::new(number, seed, story)).collect(),
             mourners: (0..).zip(fates).map(|(number, fate)| Mourner::new(number, fate, story)).collect(),
-            killed: Instant::now(),
+            loses_power,
             acknowledged: 0,
             story: Arc::clone(story),
         }
@@ -65,8 +65,8 @@ impl World {
         load: Duration,
         kill: impl FnOnce() -> Result<(), String>,
     ) -> Result<(), String> {
-        let (stop, story) = (&AtomicBool::new(false), &self.story);
-        self.killed = thread::scope(|scope| {
+        let (stop, story, loses_power) = (&AtomicBool::new(false), &self.story, self.loses_power);
+        thread::scope(|scope| {
             for publisher in &mut self.publishers {
                 scope.spawn(move || publisher.work(address, stop));
             }
@@ -74,7 +74,7 @@ impl World {
                 scope.spawn(move || subscriber.work(address, stop));
             }
             for visitor in &mut self.visitors {
-                scope.spawn(move || visitor.work(address, stop));
+                scope.spawn(move || visitor.work(address, loses_power, stop));
             }
             for flipper in &mut self.flippers {
                 scope.spawn(move || flipper.work(address, stop));
@@ -83,19 +83,17 @@ impl World {
                 scope.spawn(move || mourner.work(address, round, stop));
             }
             thread::sleep(load);
-            let killing = Instant::now();
             let killed = kill();
             story.tell(BROKER, None, "is killed");
             stop.store(true, Ordering::Relaxed);
-            killed.map(|()| killing)
-        })?;
-        Ok(())
+            killed
+        })
     }
 
     /// Publishers finish what they began, everybody receives what they are owed, and all of it is checked.
-    pub(crate) fn settle(&mut self, address: SocketAddr, round: u64, loses_power: bool) -> Result<(), Failure> {
+    pub(crate) fn settle(&mut self, address: SocketAddr, round: u64) -> Result<(), Failure> {
         for visitor in &mut self.visitors {
-            visitor.come_back(address, loses_power, self.killed);
+            visitor.come_back(address);
         }
         for mourner in &mut self.mourners {
             mourner.come_back(address);

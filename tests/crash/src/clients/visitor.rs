@@ -25,8 +25,9 @@ enum Known {
     Absent,
     /// There is one that never ends.
     Present,
-    /// Its connection ended then, and it ends [`SHORT_S`] after that.
-    Ending { since: Instant, connected_at_kill: bool },
+    /// Its connection ended then, and it ends [`SHORT_S`] after that; or, if the broker was killed before it had noted that, as
+    /// long after it is back.
+    Ending { since: Instant, is_noted: bool },
     /// A CONNECT was under way when the broker was killed.
     Unknown,
 }
@@ -52,7 +53,15 @@ impl Visitor {
     }
 
     /// Comes and goes until the broker does.
-    pub(crate) fn work(&mut self, address: SocketAddr, stop: &AtomicBool) {
+    pub(crate) fn work(&mut self, address: SocketAddr, loses_power: bool, stop: &AtomicBool) {
+        self.come_and_go(address, stop);
+        if let Known::Ending { since, is_noted } = &mut self.known {
+            // Nobody was promised that it is noted, so it may not be safe.
+            *is_noted &= !loses_power && since.elapsed() > NOTED;
+        }
+    }
+
+    fn come_and_go(&mut self, address: SocketAddr, stop: &AtomicBool) {
         let mut connection: Option<(Channel, u32)> = None;
         while !stop.load(Ordering::Relaxed) {
             let expiry = EXPIRIES[self.random.below(3) as usize];
@@ -70,7 +79,10 @@ impl Visitor {
             }
         }
         if let Some((_, expiry)) = connection {
-            self.closed(expiry, true);
+            self.closed(expiry);
+            if let Known::Ending { is_noted, .. } = &mut self.known {
+                *is_noted = false;
+            }
         }
     }
 
@@ -88,11 +100,11 @@ impl Visitor {
             (0..3, taken_over) => *connection = taken_over,
             (3..6, Some((channel, expiry))) => {
                 channel.drop_connection();
-                self.closed(expiry, false);
+                self.closed(expiry);
             }
             (_, Some((channel, expiry))) => {
                 channel.disconnect();
-                self.closed(expiry, false);
+                self.closed(expiry);
             }
             (_, None) => {}
         }
@@ -104,8 +116,8 @@ impl Visitor {
     }
 
     /// Comes back for a session of before, and checks what it is told.
-    pub(crate) fn come_back(&mut self, address: SocketAddr, loses_power: bool, killed: Instant) {
-        let expected = self.expected(loses_power, killed);
+    pub(crate) fn come_back(&mut self, address: SocketAddr) {
+        let expected = self.expected();
         let known = self.known;
         let Ok(Hello::Welcome { channel, session_present }) =
             Channel::connect(address, Login::forever(&self.client_id))
@@ -120,27 +132,21 @@ impl Visitor {
         self.known = Known::Present;
     }
 
-    fn expected(&self, loses_power: bool, killed: Instant) -> Option<bool> {
+    fn expected(&self) -> Option<bool> {
         match self.known {
             Known::Absent => Some(false),
             Known::Present => Some(true),
             Known::Unknown => None,
             Known::Ending { since, .. } if since.elapsed() < Duration::from_millis(500) => Some(true),
-            // A session that was connected when the broker was killed ends some time after the broker is back. So does one
-            // whose end was not noted in time, which nobody was promised.
-            Known::Ending { since, connected_at_kill: false }
-                if !loses_power
-                    && killed.saturating_duration_since(since) > NOTED
-                    && since.elapsed() > Duration::from_secs(SHORT_S.into()) + SLACK =>
-            {
-                Some(false)
+            Known::Ending { since, is_noted } => {
+                let is_over = since.elapsed() > Duration::from_secs(SHORT_S.into()) + SLACK;
+                (is_noted && is_over).then_some(false)
             }
-            Known::Ending { .. } => None,
         }
     }
 
     fn connect(&mut self, address: SocketAddr, clean_start: bool, session_expiry: u32) -> Result<Channel, Gone> {
-        let expected = if clean_start { Some(false) } else { self.expected(false, Instant::now()) };
+        let expected = if clean_start { Some(false) } else { self.expected() };
         let known = std::mem::replace(&mut self.known, Known::Unknown);
         let login = Login { clean_start, session_expiry, ..Login::forever(&self.client_id) };
         self.story.tell(
@@ -165,11 +171,11 @@ impl Visitor {
         }
     }
 
-    fn closed(&mut self, expiry: u32, connected_at_kill: bool) {
+    fn closed(&mut self, expiry: u32) {
         self.story.tell(&self.client_id, None, format!("is disconnected, expiry {expiry}"));
         self.known = match expiry {
             0 => Known::Absent,
-            SHORT_S => Known::Ending { since: Instant::now(), connected_at_kill },
+            SHORT_S => Known::Ending { since: Instant::now(), is_noted: true },
             _ => Known::Present,
         };
     }
