@@ -39,7 +39,6 @@ AS_LIMITS = {
 }
 # Keys that ask for nothing that Midge does not do anyway.
 GRANTED = {
-    ("persistence", "true"),
     ("max_inflight_bytes", "1000000"),
     ("max_queued_bytes", "1000000"),
     ("allow_zero_length_clientid", "true"),
@@ -56,7 +55,7 @@ class Unsupported(Exception):
 
 def translate(conf):
     """Midge's configuration for a mosquitto.conf."""
-    listeners, limits, plugins = [], dict(LIMITS), []
+    listeners, limits, plugins, persistence = [], dict(LIMITS), [], False
     # What stands before the first listener goes for a listener that is named later, too.
     common = {}
     for line in conf.splitlines():
@@ -71,8 +70,10 @@ def translate(conf):
             limits.update((limit, f'"{value}B"' if "bytes" in limit else value) for limit in AS_LIMITS[key])
         elif key in ("allow_anonymous", "cafile", "certfile", "keyfile", "require_certificate"):
             scope[key] = value
+        elif key == "persistence":
+            persistence = value == "true"
         elif key == "persistence_file":
-            continue
+            keep_as(value)
         elif key in ("password_file", "acl_file"):
             plugins.append((key.replace("_", "-"), os.path.abspath(value)))
         else:
@@ -86,10 +87,19 @@ def translate(conf):
     parts += [plugin_table(name, path) for name, path in plugins]
     parts.append("[limits]\n" + "".join(f"{key} = {value}\n" for key, value in limits.items()))
     parts.append(
-        "[admin]\nenabled = false\n[runtime]\nthreads = 2\n[shutdown]\ndrain_ms = 100\n"
+        f'[runtime]\nthreads = 2\ndata_dir = "{DIRECTORY}/data"\n'
+        f'[store]\ndurability = "{"os" if persistence else "memory"}"\n'
+        "[admin]\nenabled = false\n[shutdown]\ndrain_ms = 100\n"
         '[log]\nfilter = "debug,wasmtime=warn"\n'
     )
     return "".join(parts)
+
+
+def keep_as(file):
+    """Scripts remove mosquitto's file to begin anew. Here it only says that there is a store."""
+    if not os.path.exists(file):
+        shutil.rmtree(os.path.join(DIRECTORY, "data"), ignore_errors=True)
+        open(file, "w").close()
 
 
 def listener_table(listener):
