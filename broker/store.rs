@@ -188,7 +188,7 @@ fn print_info(directory: &Path, info: &Info) -> io::Result<()> {
         ("  with a Will", info.wills),
         ("subscriptions", info.subscriptions),
         ("messages for sessions", info.deliveries),
-        ("  sent, not acknowledged", info.in_flight),
+        ("  in flight", info.in_flight),
         ("  bodies of all", info.bodies),
         ("QoS 2 awaiting PUBREL", info.received),
         ("retained messages", info.retained),
