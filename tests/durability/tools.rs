@@ -97,7 +97,7 @@ fn info_counts_check_reads_and_compact_leaves_everything() {
     for line in [
         "sessions                1",
         "messages for sessions   2",
-        "  sent, not acknowledged1",
+        "  in flight             1",
         "retained messages       1",
     ] {
         let line: String = line.split_whitespace().collect();
