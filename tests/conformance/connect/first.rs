@@ -113,8 +113,10 @@ fn mqtt_3_1_4_5_a_connect_is_acknowledged_before_all_else() {
         let head = back.bytes_or_close(4);
         assert_eq!((head[0], head[2] & 0xFE, head[3]), (0x20, 0, 0), "{version}: the type, reserved flags, success");
         back.bytes_or_close(usize::from(head[1]) - 2);
-        assert_eq!(back.take().text(), "waiting");
-        back.next(|packet| assert_eq!(*packet, Packet::Pingresp));
+        // In either order: a message that waited on the disk has to be read first.
+        let mut kinds = [(); 2].map(|()| back.next(|packet| packet.kind().to_string()));
+        kinds.sort();
+        assert_eq!(kinds, ["PINGRESP", "PUBLISH"], "{version}");
         back.disconnect();
         Client::connect(&server, version, "away").disconnect();
     }
