@@ -128,6 +128,11 @@ impl Gathering {
         Counts { sessions, deliveries, bodies: self.bodies.len() }
     }
 
+    /// Takes in what becomes of a plugin's entry.
+    pub(crate) fn entry(&mut self, key: &[u8], value: Value) {
+        self.next.write(Space::Plugins, key, value);
+    }
+
     /// Takes one change in.
     pub(crate) fn change(&mut self, change: Change) {
         match change {

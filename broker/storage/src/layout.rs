@@ -10,6 +10,7 @@
 //! | `received` | session, Packet Identifier | a version and nothing more |
 //! | `bodies` | body | a message record |
 //! | `retained` | topic | a message record |
+//! | `plugins` | digests of store and key | a [plugin's entry](crate::plugins) |
 //!
 //! Numbers in keys are big-endian, so that they sort. Sessions, entries and bodies are numbered by the broker.
 //!
@@ -36,6 +37,7 @@ pub(crate) struct Keyspaces {
     pub(crate) received: Keyspace,
     pub(crate) bodies: Keyspace,
     pub(crate) retained: Keyspace,
+    pub(crate) plugins: Keyspace,
 }
 
 impl Keyspaces {
@@ -50,6 +52,7 @@ impl Keyspaces {
             received: database.keyspace("received", small(4 << 20))?,
             bodies: database.keyspace("bodies", large(32 << 20))?,
             retained: database.keyspace("retained", large(16 << 20))?,
+            plugins: database.keyspace("plugins", large(4 << 20))?,
         })
     }
 
@@ -61,6 +64,7 @@ impl Keyspaces {
             Space::Received => &self.received,
             Space::Bodies => &self.bodies,
             Space::Retained => &self.retained,
+            Space::Plugins => &self.plugins,
         }
     }
 
@@ -78,11 +82,19 @@ pub(crate) enum Space {
     Received,
     Bodies,
     Retained,
+    Plugins,
 }
 
 impl Space {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Sessions, Self::Subscriptions, Self::Deliveries, Self::Received, Self::Bodies, Self::Retained];
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Sessions,
+        Self::Subscriptions,
+        Self::Deliveries,
+        Self::Received,
+        Self::Bodies,
+        Self::Retained,
+        Self::Plugins,
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -92,6 +104,7 @@ impl Space {
             Self::Received => "received",
             Self::Bodies => "bodies",
             Self::Retained => "retained",
+            Self::Plugins => "plugins",
         }
     }
 }

@@ -11,7 +11,7 @@
 //! Rooms: `shared` (what threads share), `committer` (the thread that writes, and how it gets over a failing disk), `gathering`
 //! (reduces changes to writes), `database` and `layout` (what is written where), `journal` (tells a torn end from damage),
 //! `record` (values as bytes), `recovery` and `upgrade` (opening), [`tools`] (for a broker that is not running), `transfer`
-//! (a store as text).
+//! (a store as text), `plugins` (what plugins keep).
 
 mod committer;
 mod database;
@@ -21,6 +21,7 @@ mod gathering;
 mod journal;
 mod layout;
 mod lock;
+mod plugins;
 mod record;
 mod recovery;
 mod shared;
@@ -41,6 +42,7 @@ pub use error::OpenError;
 use error::directory_error;
 pub use event::Event;
 pub use journal::Cut;
+pub use plugins::PluginEntry;
 pub use record::BadRecord;
 pub use recovery::Progress;
 pub use statistics::{Histogram, Statistics};

@@ -11,6 +11,8 @@ use midge_core::{
 };
 use midge_protocol::{Decoded, Decoder, Packet, PacketId, ProtocolVersion, Publish, QoS, SubscriptionId, TopicName};
 
+use crate::PluginEntry;
+
 /// A value that is not what was written, or was written by a later release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadRecord {
@@ -38,6 +40,23 @@ pub(crate) fn message(message: &Message) -> Vec<u8> {
 pub(crate) fn read_message(bytes: &[u8]) -> Result<Message, BadRecord> {
     let mut bytes = versioned(bytes)?;
     take_message(&mut bytes)
+}
+
+/// The record of a plugin's entry. Its names are digests in the key.
+pub(crate) fn plugin_entry(entry: &PluginEntry) -> Vec<u8> {
+    let mut bytes = vec![VERSION];
+    put_text(&mut bytes, &entry.store);
+    put_text(&mut bytes, &entry.key);
+    put_time(&mut bytes, entry.expires_at);
+    bytes.put_slice(&entry.value);
+    bytes
+}
+
+pub(crate) fn read_plugin_entry(bytes: &[u8]) -> Result<PluginEntry, BadRecord> {
+    let mut bytes = versioned(bytes)?;
+    let (store, key) = (take_text(&mut bytes)?.to_owned(), take_text(&mut bytes)?.to_owned());
+    let expires_at = take_time(&mut bytes)?;
+    Ok(PluginEntry { store, key, value: bytes.to_vec(), expires_at })
 }
 
 pub(crate) fn session(record: &SessionRecord) -> Vec<u8> {

@@ -11,7 +11,7 @@ use parking_lot::{Condvar, Mutex, MutexGuard, RwLock};
 use crate::Settings;
 use crate::database::Opened;
 use crate::error::ReadError;
-use crate::gathering::{Gathering, Writes};
+use crate::gathering::{Gathering, Value, Writes};
 use crate::statistics::Statistics;
 use crate::{layout, record};
 
@@ -37,6 +37,8 @@ pub(crate) struct Shared {
 #[derive(Default)]
 pub(crate) struct Incoming {
     changes: Vec<Change>,
+    /// Entries of plugins, by their keys.
+    entries: Vec<(Vec<u8>, Value)>,
     /// About the bytes of those.
     bytes: usize,
     /// Bytes that are reduced and wait to be written.
@@ -103,8 +105,18 @@ impl Shared {
     pub(crate) fn append(&self, changes: &mut Vec<Change>, awaited: Option<Durability>) -> Ticket {
         let awaited = awaited.filter(|level| *level != Durability::Memory);
         let bytes = weight(changes);
+        self.take_over(bytes, awaited, |incoming| incoming.changes.append(changes))
+    }
+
+    /// Takes over what becomes of a plugin's entry; nobody waits for that.
+    pub(crate) fn append_entry(&self, key: Vec<u8>, value: Value) {
+        let bytes = key.len() + value.as_ref().map_or(0, Vec::len) + size_of::<(Vec<u8>, Value)>();
+        self.take_over(bytes, None, |incoming| incoming.entries.push((key, value)));
+    }
+
+    fn take_over(&self, bytes: usize, awaited: Option<Durability>, append: impl FnOnce(&mut Incoming)) -> Ticket {
         let mut incoming = self.incoming.lock();
-        incoming.changes.append(changes);
+        append(&mut incoming);
         incoming.bytes += bytes;
         incoming.awaited = incoming.awaited.max(awaited);
         incoming.ticket += 1;
@@ -133,7 +145,7 @@ impl Shared {
         }
         reducing.ticket = incoming.ticket;
         std::mem::swap(&mut incoming.changes, &mut reducing.spare);
-        let bytes = incoming.bytes;
+        let (bytes, entries) = (incoming.bytes, std::mem::take(&mut incoming.entries));
         if let Some(awaited) = awaited {
             *awaited = incoming.awaited.take();
         }
@@ -143,6 +155,9 @@ impl Shared {
             reducing.gathering.change(change);
         }
         reducing.spare.shrink_to(SPARE_MAX);
+        for (key, value) in entries {
+            reducing.gathering.entry(&key, value);
+        }
         let mut incoming = self.incoming.lock();
         incoming.bytes -= bytes;
         incoming.reduced = reducing.gathering.next().bytes + reducing.committing;

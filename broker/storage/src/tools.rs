@@ -51,6 +51,8 @@ pub struct Info {
     pub bodies: u64,
     /// Retained messages.
     pub retained: u64,
+    /// Entries of plugins' stores.
+    pub plugin_entries: u64,
     /// Bytes on the disk.
     pub bytes: u64,
 }
@@ -109,6 +111,7 @@ pub fn info(directory: &Path) -> Result<Info, OpenError> {
         received: store.count(&spaces.received)?,
         bodies: store.count(&spaces.bodies)?,
         retained: store.count(&spaces.retained)?,
+        plugin_entries: store.count(&spaces.plugins)?,
         bytes: store.opened.disk_bytes(),
         ..Info::default()
     };
@@ -235,6 +238,7 @@ impl fmt::Display for Key<'_> {
             ("subscriptions", Some(session)) => {
                 write!(f, "{:?} of session {session}", String::from_utf8_lossy(&key[8..]))
             }
+            ("plugins", _) => write!(f, "{}", key.escape_ascii()),
             _ => write!(f, "{:?}", String::from_utf8_lossy(key)),
         }
     }

@@ -1,7 +1,8 @@
 //! A store as text, one JSON object a line: to look at, to keep a copy of, and to carry to another machine or release.
 //!
 //! The first line names the format. Then come retained messages and sessions; the deliveries of a session follow it, and
-//! a message that several deliveries share stands in the first of them. Payloads and other binary data are base64.
+//! a message that several deliveries share stands in the first of them. Last come
+//! entries of plugins' stores. Payloads and other binary data are base64.
 
 mod lines;
 
@@ -15,7 +16,7 @@ use midge_core::{
     Unreadable,
 };
 
-use crate::Handle;
+use crate::{Handle, PluginEntry};
 use lines::Line;
 
 /// Why a store could not be written as text, or text read into one.
@@ -46,6 +47,8 @@ pub struct Carried {
     pub sessions: u64,
     /// Messages that wait for sessions, or are on their way to them.
     pub deliveries: u64,
+    /// Entries of plugins' stores.
+    pub plugin_entries: u64,
 }
 
 /// Writes a store as text, from what was found in it.
@@ -80,6 +83,15 @@ impl<'a, W: Write> Export<'a, W> {
             }
             Kept::Session(session) => self.session(session),
         }
+    }
+
+    /// Writes an entry of a plugin's store.
+    ///
+    /// # Errors
+    /// When the line cannot be written.
+    pub fn plugin_entry(&mut self, entry: &PluginEntry) -> Result<(), TransferError> {
+        self.carried.plugin_entries += 1;
+        self.line(&Line::PluginEntry(entry.into()))
     }
 
     /// Ends, and says how much was written.
@@ -152,6 +164,11 @@ impl Import<'_> {
             Line::Retained(message) => {
                 self.carried.retained += 1;
                 changes.push(Change::Retained(Arc::new(message.try_into()?)));
+            }
+            Line::PluginEntry(entry) => {
+                self.carried.plugin_entries += 1;
+                self.store.keep_entry(&entry.try_into()?);
+                return Ok(());
             }
             Line::Session(session) => {
                 self.carried.sessions += 1;

@@ -22,7 +22,10 @@ pub enum CarryError {
     #[error(transparent)]
     Transfer(#[from] TransferError),
     /// There is something in the store that an import would be mixed with.
-    #[error("{} is not empty: it has {sessions} sessions and {retained} retained messages", directory.display())]
+    #[error(
+        "{} is not empty: it has {sessions} sessions, {retained} retained messages and {plugin_entries} entries of plugins",
+        directory.display()
+    )]
     NotEmpty {
         /// The store's directory.
         directory: PathBuf,
@@ -30,6 +33,8 @@ pub enum CarryError {
         sessions: u64,
         /// Retained messages in it.
         retained: u64,
+        /// Entries of plugins in it.
+        plugin_entries: u64,
     },
     /// The operating system has no thread to give.
     #[error("no thread for the store: {0}")]
@@ -53,6 +58,13 @@ pub fn export(directory: &Path, out: impl Write, progress: &Progress) -> Result<
             failed = export.found(&kept).err();
         }
     })?;
+    handle
+        .entries(None, &mut |entry| {
+            if failed.is_none() {
+                failed = export.plugin_entry(&entry).err();
+            }
+        })
+        .map_err(TransferError::from)?;
     match failed {
         Some(error) => Err(error.into()),
         None => Ok(export.finish()?),
@@ -97,9 +109,9 @@ fn fill(directory: &Path, text: impl BufRead) -> Result<Carried, CarryError> {
 
 /// Moves what is in the store out of the way; where it is now.
 fn set_aside(directory: &Path, replace: bool) -> Result<PathBuf, CarryError> {
-    let super::Info { sessions, retained, .. } = info(directory)?;
-    if sessions + retained > 0 && !replace {
-        return Err(CarryError::NotEmpty { directory: directory.to_owned(), sessions, retained });
+    let super::Info { sessions, retained, plugin_entries, .. } = info(directory)?;
+    if sessions + retained + plugin_entries > 0 && !replace {
+        return Err(CarryError::NotEmpty { directory: directory.to_owned(), sessions, retained, plugin_entries });
     }
     let before = directory.join("data.replaced");
     let moved = fs::rename(directory.join("data"), &before).and_then(|()| sync_directory(directory));

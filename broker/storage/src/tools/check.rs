@@ -11,6 +11,7 @@ use crate::OpenError;
 use crate::journal::{self, Damage};
 use crate::layout::{self, LAYOUT, Space, Step};
 use crate::lock::Lock;
+use crate::plugins;
 use crate::record::{self, BadRecord};
 
 /// How a store was found.
@@ -151,6 +152,11 @@ impl Check<'_> {
         self.each(store, Space::Retained, |key, value| {
             let message = record::read_message(value)?;
             Ok((message.topic().as_bytes() != key).then(|| format!("holds a message of topic {:?}", message.topic())))
+        })?;
+        self.each(store, Space::Plugins, |key, value| {
+            let entry = record::read_plugin_entry(value)?;
+            let is_in_place = plugins::key(&entry.store, &entry.key) == key;
+            Ok((!is_in_place).then(|| format!("holds {:?} of the store {:?}", entry.key, entry.store)))
         })
     }
 

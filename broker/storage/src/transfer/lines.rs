@@ -11,8 +11,8 @@ use midge_core::{
 use midge_protocol::{PacketId, QoS, SubscriptionId, TopicName};
 use serde::{Deserialize, Serialize};
 
-use crate::Handle;
 use crate::layout::ENTRY_MAX;
+use crate::{Handle, PluginEntry};
 
 /// The format that is written.
 pub(super) const FORMAT: u32 = 1;
@@ -25,6 +25,17 @@ pub(super) enum Line {
     Retained(MessageLine),
     Session(SessionLine),
     Delivery(Delivery),
+    PluginEntry(PluginEntryLine),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PluginEntryLine {
+    store: String,
+    key: String,
+    value: String,
+    #[serde(default, skip_serializing_if = "is_default")]
+    expires_at: Option<u64>,
 }
 
 /// Times are milliseconds since the Unix epoch.
@@ -111,6 +122,26 @@ pub(super) struct Delivery {
     subscription_ids: Vec<u32>,
     #[serde(default, skip_serializing_if = "is_default")]
     shared: Option<String>,
+}
+
+impl From<&PluginEntry> for PluginEntryLine {
+    fn from(entry: &PluginEntry) -> Self {
+        Self {
+            store: entry.store.clone(),
+            key: entry.key.clone(),
+            value: STANDARD.encode(&entry.value),
+            expires_at: entry.expires_at.map(|time| time.0),
+        }
+    }
+}
+
+impl TryFrom<PluginEntryLine> for PluginEntry {
+    type Error = String;
+
+    fn try_from(line: PluginEntryLine) -> Result<Self, String> {
+        let PluginEntryLine { store, key, value, expires_at } = line;
+        Ok(Self { store, key, value: binary(&value)?, expires_at: expires_at.map(Time) })
+    }
 }
 
 impl From<&Message> for MessageLine {

@@ -6,6 +6,7 @@ mod churn;
 mod disks;
 mod faults;
 mod levels;
+mod plugins;
 mod reopening;
 mod size;
 mod support;

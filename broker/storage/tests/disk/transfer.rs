@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use midge_core::Store;
-use midge_storage::{Carried, Export, Progress, Storage, TransferError, import};
+use midge_core::{Store, Time};
+use midge_storage::{Carried, Export, PluginEntry, Progress, Storage, TransferError, import};
 
 use crate::support::{AWAITED, check_story, message, open, settings, story};
 
@@ -17,6 +17,7 @@ fn export(directory: &std::path::Path) -> (String, Carried) {
     for one in &found {
         export.found(one).unwrap();
     }
+    handle.entries(None, &mut |entry| export.plugin_entry(&entry).unwrap()).unwrap();
     let carried = export.finish().unwrap();
     (String::from_utf8(text).unwrap(), carried)
 }
@@ -27,9 +28,15 @@ fn what_is_exported_can_be_imported_and_is_the_same() {
     let (mut storage, ..) = open(from.path());
     storage.start(|_| {}).unwrap();
     storage.handle().append(&mut story(&Arc::new(message("t"))), AWAITED);
+    storage.handle().keep_entry(&PluginEntry {
+        store: "guard/bans".to_owned(),
+        key: "mallory".to_owned(),
+        value: vec![0, 255],
+        expires_at: Some(Time(u64::MAX - 1)),
+    });
     drop(storage);
     let (text, carried) = export(from.path());
-    assert_eq!(carried, Carried { retained: 1, sessions: 1, deliveries: 3 });
+    assert_eq!(carried, Carried { retained: 1, sessions: 1, deliveries: 3, plugin_entries: 1 });
     assert_eq!(text.matches("payload of t").count(), 0, "payloads are base64");
     assert_eq!(text.matches("\"message\":{\"topic\":\"t\"").count(), 1, "a shared message stands there once:\n{text}");
 
