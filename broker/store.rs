@@ -192,6 +192,7 @@ fn print_info(directory: &Path, info: &Info) -> io::Result<()> {
         ("  bodies of all", info.bodies),
         ("QoS 2 awaiting PUBREL", info.received),
         ("retained messages", info.retained),
+        ("entries of plugins", info.plugin_entries),
     ] {
         writeln!(out, "{name:<24}{count}")?;
     }
@@ -200,8 +201,11 @@ fn print_info(directory: &Path, info: &Info) -> io::Result<()> {
 
 /// To standard error: standard output may be the export.
 fn told(what: &str, carried: Carried) -> Result<(), StoreError> {
-    let Carried { retained, sessions, deliveries } = carried;
-    eprintln!("{what}: sessions {sessions}, messages for them {deliveries}, retained messages {retained}");
+    let Carried { retained, sessions, deliveries, plugin_entries } = carried;
+    eprintln!(
+        "{what}: sessions {sessions}, messages for them {deliveries}, retained messages {retained}, entries of plugins \
+         {plugin_entries}"
+    );
     Ok(())
 }
 

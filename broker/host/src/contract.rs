@@ -22,6 +22,7 @@ pub use status::{
 };
 
 use std::pin::Pin;
+use std::time::Instant;
 
 /// Quality of Service, as `types.qos` of the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -75,6 +76,34 @@ impl<T: std::fmt::Debug> std::fmt::Debug for Answer<T> {
             Self::Later(_) => f.write_str("Later"),
         }
     }
+}
+
+/// Keeps the entries of stores that are marked persistent beyond the life of the process. The server implements it.
+///
+/// Calls come with a lock held, so an implementation neither waits nor calls the host.
+pub trait Keeper: Send + Sync {
+    /// What was kept of a store, `plugin/store`. The one call that may wait: it is made where a plugin is loaded.
+    ///
+    /// # Errors
+    /// It cannot be read; in words.
+    fn kept(&self, store: &str) -> Result<Vec<KeptEntry>, String>;
+    /// Whether it takes entries at the moment.
+    fn is_open(&self) -> bool;
+    /// Keeps an entry in place of the one that its key had.
+    fn keep(&self, store: &str, key: &str, value: &[u8], expires: Option<Instant>);
+    /// Forgets an entry.
+    fn forget(&self, store: &str, key: &str);
+}
+
+/// An entry of a store that was kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptEntry {
+    /// Its key.
+    pub key: String,
+    /// Its value.
+    pub value: Vec<u8>,
+    /// When it ends; none if it stays.
+    pub expires: Option<Instant>,
 }
 
 /// What plugins may do to the broker. The server implements it; every call was granted and counted before.

@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
+use crate::contract::Keeper;
 use crate::imports::{ImportLimits, Lasting};
 use crate::queues::Queues;
 
@@ -35,6 +36,7 @@ pub struct PluginEngine {
     pooled: bool,
     clock_running: Mutex<bool>,
     imports: ImportLimits,
+    keeper: Option<Arc<dyn Keeper>>,
     lasting: OnceLock<Arc<Lasting>>,
     queues: Queues,
 }
@@ -61,6 +63,12 @@ impl PluginEngine {
         Ok(Self::from_engine(engine, false, settings.imports))
     }
 
+    /// The same engine, whose plugins have stores that outlive the process. Without a keeper they are memory.
+    #[must_use]
+    pub fn with_keeper(self, keeper: Option<Arc<dyn Keeper>>) -> Self {
+        Self { keeper, ..self }
+    }
+
     /// Whether instances come from a reserved pool.
     #[must_use]
     pub const fn pooled(&self) -> bool {
@@ -73,7 +81,7 @@ impl PluginEngine {
 
     /// What imports keep over reloads; slow work of imports goes to the first runtime that asks.
     pub(crate) fn lasting(&self, runtime: &Handle) -> &Arc<Lasting> {
-        let new = || Lasting::new(self.imports.clone(), runtime.clone());
+        let new = || Lasting::new(self.imports.clone(), runtime.clone(), self.keeper.clone());
         self.lasting.get_or_init(new)
     }
 
@@ -108,6 +116,7 @@ impl PluginEngine {
             pooled,
             clock_running: Mutex::new(false),
             imports,
+            keeper: None,
             lasting: OnceLock::new(),
             queues: Queues::default(),
         }

@@ -10,6 +10,7 @@
 //! files = ["passwords.txt"]   # read, relative to the config file
 //! secrets = { token = { file = "/run/secrets/token" }, other = { env = "OTHER" }, third = { value = "…" } }
 //! kv = { default = "16MiB", "other-plugin/sessions" = true }         # own stores with a size, others' by name
+//! kv = { bans = { size = "1MiB", persistent = true } }               # an own store that outlives the process
 //! publish = ["alerts/#"]      # topic filters it may publish to
 //! disconnect = true           # may end clients' connections
 //! revoke = true               # may make the broker forget cached rulings
@@ -65,8 +66,13 @@ pub enum SecretSource {
 /// A key–value store a plugin may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StoreGrant {
-    /// Its own, of at most this many bytes.
-    Own(u64),
+    /// Its own.
+    Own {
+        /// Bytes that it may have at most.
+        bytes_max: u64,
+        /// Whether it outlives the process.
+        is_persistent: bool,
+    },
     /// Another plugin's, as large as that one may be.
     Foreign,
 }
@@ -258,7 +264,10 @@ impl Grants {
         }
         for (name, grant) in &self.kv {
             words.push(match grant {
-                StoreGrant::Own(bytes) => format!("keeps up to {} in store {name}", parse::size_in_words(*bytes)),
+                StoreGrant::Own { bytes_max, is_persistent } => {
+                    let lasts = if *is_persistent { ", also over restarts" } else { "" };
+                    format!("keeps up to {} in store {name}{lasts}", parse::size_in_words(*bytes_max))
+                }
                 StoreGrant::Foreign => format!("shares store {name}"),
             });
         }

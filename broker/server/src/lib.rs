@@ -13,6 +13,7 @@ mod ending;
 mod error;
 mod handshake;
 mod hooks;
+mod keeper;
 mod listener;
 pub mod logging;
 mod metrics;

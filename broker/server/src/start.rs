@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use midge_core::{Broker, Effects, MemoryStore, Store, Time};
-use midge_host::contract::Outside;
+use midge_host::contract::{Keeper, Outside};
 use midge_host::{EngineSettings, Host, HostSettings, Identities, PluginEngine};
 use midge_protocol::ReasonCode;
 use tokio::sync::watch;
@@ -19,6 +19,7 @@ use crate::clock::Clock;
 use crate::config::{Bundled, Config, ConfigError, WillsAtShutdown};
 use crate::error::{Cause, RunError};
 use crate::handshake;
+use crate::keeper::DiskKeeper;
 use crate::listener::{Admission, Listeners};
 use crate::node::{Node, Rates};
 use crate::outside::Orders;
@@ -58,7 +59,7 @@ pub fn check(mut config: Config, bundled: Bundled) -> Result<(), RunError> {
     let runtimes = runtimes(&config)?;
     let control = runtimes.control().clone();
     let result = control.block_on(async {
-        let host = Plugins::new(bundled)?.load(&config).await?;
+        let host = Plugins::new(bundled, None)?.load(&config).await?;
         config.settle(host.authenticates()).map_err(Cause::from)?;
         Listeners::check(&config).map_err(Cause::from)?;
         let mut banner = Banner::to_stdout();
@@ -82,11 +83,13 @@ async fn serve(start: Start, runtimes: &Runtimes) -> Result<(), Cause> {
     let mut signals = Signals::listen().map_err(Cause::system("signal handlers"))?;
     let Some(disk) = signals.unless_stopped(Disk::open(&config.store)).await else { return Ok(()) };
     let disk = disk?;
-    let plugins = Plugins::new(bundled)?;
+    let clock = clock(disk.as_ref());
+    let keeper = disk.as_ref().map(|disk| Arc::new(DiskKeeper { store: disk.handle(), clock }) as Arc<dyn Keeper>);
+    let plugins = Plugins::new(bundled, keeper)?;
     let host = plugins.load(&config).await?;
     config.settle(host.authenticates())?;
 
-    let node = Arc::new(node(&config, host, &plugins, disk.as_ref()));
+    let node = Arc::new(node(&config, host, &plugins, disk.as_ref(), clock));
     let mut banner = Banner::to_stdout();
     banner.plugins(&node.host().plugins());
     // Before the store is read, for whoever waits for that and wants to know how far it is.
@@ -167,7 +170,19 @@ async fn say_goodbye(reload: &Reload, stop: &watch::Sender<bool>, admission: &Ad
     host.shutdown(limit).await;
 }
 
-fn node(config: &Config, host: Arc<Host>, plugins: &Plugins, disk: Option<&Disk>) -> Node {
+fn clock(disk: Option<&Disk>) -> Clock {
+    let clock = Clock::start(disk.map_or(Time(0), Disk::latest));
+    if !clock.ahead().is_zero() {
+        warn!(
+            by = ?clock.ahead(),
+            "the system's clock was set back since the store was last written: the time since then does not count for what \
+             expires"
+        );
+    }
+    clock
+}
+
+fn node(config: &Config, host: Arc<Host>, plugins: &Plugins, disk: Option<&Disk>, clock: Clock) -> Node {
     let seed = RandomState::new().build_hasher().finish();
     let store: Box<dyn Store> = match disk {
         Some(disk) => Box::new(disk.handle()),
@@ -182,14 +197,6 @@ fn node(config: &Config, host: Arc<Host>, plugins: &Plugins, disk: Option<&Disk>
         authentication_steps_max: config.limits.authentication_steps_max,
         write_stall_max_s: u32::try_from(config.limits.write_stall_max.as_secs()).unwrap_or(u32::MAX),
     };
-    let clock = Clock::start(disk.map_or(Time(0), Disk::latest));
-    if !clock.ahead().is_zero() {
-        warn!(
-            by = ?clock.ahead(),
-            "the system's clock was set back since the store was last written: the time since then does not count for what \
-             expires"
-        );
-    }
     Node::new(broker, host, Arc::clone(&plugins.identities), clock, rates).with_store(disk.map(Disk::handle))
 }
 
@@ -220,8 +227,8 @@ pub(crate) struct Plugins {
 }
 
 impl Plugins {
-    fn new(bundled: Bundled) -> Result<Self, Cause> {
-        let engine = Arc::new(PluginEngine::new(EngineSettings::default())?);
+    fn new(bundled: Bundled, keeper: Option<Arc<dyn Keeper>>) -> Result<Self, Cause> {
+        let engine = Arc::new(PluginEngine::new(EngineSettings::default())?.with_keeper(keeper));
         Ok(Self { engine, identities: Arc::default(), orders: Arc::default(), bundled })
     }
 

@@ -172,12 +172,22 @@ fn store(name: &str, grant: &Value) -> Result<StoreGrant, &'static str> {
             Ok(StoreGrant::Foreign)
         }
         (Some(_), _) => Err("true: \"other-plugin/store\" is as large as that plugin's config says"),
-        (None, Value::String(size)) if !name.is_empty() => size_in_bytes(size)
-            .filter(|bytes| (MIN_STORE..=MAX_STORE).contains(bytes))
-            .map(StoreGrant::Own)
-            .ok_or(STORE),
+        (None, Value::String(size)) if !name.is_empty() => own_store(size, false),
+        (None, Value::Object(table)) if !name.is_empty() => {
+            let is_known = |key: &String| matches!(key.as_str(), "size" | "persistent");
+            let is_persistent = table.get("persistent").map_or(Some(false), Value::as_bool).ok_or(STORE)?;
+            match table.get("size") {
+                Some(Value::String(size)) if table.keys().all(is_known) => own_store(size, is_persistent),
+                _ => Err(STORE),
+            }
+        }
         (None, _) => Err(STORE),
     }
+}
+
+fn own_store(size: &str, is_persistent: bool) -> Result<StoreGrant, &'static str> {
+    let bytes_max = size_in_bytes(size).filter(|bytes| (MIN_STORE..=MAX_STORE).contains(bytes)).ok_or(STORE)?;
+    Ok(StoreGrant::Own { bytes_max, is_persistent })
 }
 
 /// `"16MiB"` in bytes; the units are B, KiB, MiB and GiB.
@@ -201,4 +211,5 @@ const MAX_STORE: u64 = 64 << 30;
 const KEYS: &str = "one of http, http_private, files, secrets, kv, publish, disconnect, revoke, fields";
 const FIELDS: &str = "a list of \"password\" and \"payload\"";
 const SECRET: &str = "{ NAME = { file = \"…\" } }, { env = \"…\" } or { value = \"…\" }";
-const STORE: &str = "{ NAME = SIZE } with a size from \"1KiB\" to \"64GiB\", such as \"16MiB\"";
+const STORE: &str = "{ NAME = SIZE } or { NAME = { size = SIZE, persistent = true } }, with a size from \"1KiB\" to \"64GiB\", such \
+                     as \"16MiB\"";

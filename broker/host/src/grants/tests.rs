@@ -53,7 +53,7 @@ fn the_line_a_denial_names_does_allow_it() {
     assert_eq!(allowed.files().collect::<Vec<_>>(), [("a.txt", Path::new("/etc/midge/a.txt"))]);
     assert_eq!(
         allowed.stores().collect::<Vec<_>>(),
-        [("acl/cache", StoreGrant::Foreign), ("cache", StoreGrant::Own(16 << 20))]
+        [("acl/cache", StoreGrant::Foreign), ("cache", StoreGrant::Own { bytes_max: 16 << 20, is_persistent: false })]
     );
 }
 

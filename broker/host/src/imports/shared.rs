@@ -18,7 +18,7 @@ use super::metrics::Registry;
 use super::passwords::Gate;
 use super::rate::{Pass, Rate};
 use super::secrets::Secrets;
-use crate::contract::{CustomMetric, ImportStatus, Outside, PluginSpec};
+use crate::contract::{CustomMetric, ImportStatus, Keeper, Outside, PluginSpec};
 use crate::grants::{Denial, Grants};
 use crate::identities::Identities;
 
@@ -35,9 +35,9 @@ pub(crate) struct Lasting {
 
 impl Lasting {
     /// `runtime` is where slow work goes: reading files and computing password hashes.
-    pub(crate) fn new(limits: ImportLimits, runtime: Handle) -> Arc<Self> {
+    pub(crate) fn new(limits: ImportLimits, runtime: Handle, keeper: Option<Arc<dyn Keeper>>) -> Arc<Self> {
         let passwords = Gate::new(limits.password_parallel_max, limits.password_waiting_max);
-        Arc::new(Self { limits, runtime, stores: Stores::default(), metrics: Mutex::default(), passwords })
+        Arc::new(Self { limits, runtime, stores: Stores::new(keeper), metrics: Mutex::default(), passwords })
     }
 
     fn registry(&self, plugin: &str) -> Arc<Registry> {
@@ -73,7 +73,7 @@ impl Shared {
     /// call it where blocking is allowed.
     ///
     /// # Errors
-    /// A secret's file or the certificate authorities cannot be read.
+    /// A secret's file, a store that is kept, or the certificate authorities cannot be read.
     pub(crate) fn new(
         spec: &PluginSpec,
         outside: Arc<dyn Outside>,
@@ -86,7 +86,7 @@ impl Shared {
             plugin: spec.name.as_str().into(),
             config_json: if spec.config.is_null() { "{}".to_owned() } else { spec.config.to_string() },
             config: spec.config.clone(),
-            stores: lasting.stores.granted(&grants),
+            stores: lasting.stores.granted(&grants)?,
             secrets: Secrets::load(&grants)?,
             files: Files::load(&grants, limits, lasting.runtime.clone()),
             http,
@@ -214,6 +214,14 @@ pub(crate) enum ImportError {
         path: PathBuf,
         /// What the operating system says.
         error: std::io::Error,
+    },
+    /// What was kept of a store cannot be read.
+    #[error("store {store}: {reason}")]
+    Store {
+        /// The store, `plugin/store`.
+        store: String,
+        /// Why not.
+        reason: String,
     },
     /// The file with certificate authorities cannot be used.
     #[error("certificate authorities in {}: {reason}", path.display())]

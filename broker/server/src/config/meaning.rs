@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use midge_host::grants::Grants;
+use midge_host::grants::{Grants, StoreGrant};
 
 use super::check::Origins;
 use super::error::Problem;
@@ -25,6 +25,7 @@ pub(super) fn meaning(file: file::File, origins: Origins, base: &Path) -> Result
     let mut runtime = file.runtime;
     runtime.data_dir = base.join(runtime.data_dir);
     let store = reader.store(file.store, &runtime.data_dir);
+    reader.persistent_stores(&plugins, &store);
     if reader.problems.is_empty() {
         reader.unique("plugin", "name", plugins.iter().map(|plugin| plugin.name.clone()));
         reader.unique("listener", "name", listeners.iter().map(|listener| listener.name.clone()));
@@ -165,6 +166,23 @@ impl Reader<'_> {
             commit_interval: file.commit_interval_ms.map_or(unsaid.commit_interval, Duration::from_millis),
             cache_bytes_max: file.cache_bytes_max.map_or(unsaid.cache_bytes_max, |size| size.0),
             waiting_bytes_max: file.waiting_bytes_max.map_or(unsaid.waiting_bytes_max, |size| size.0),
+        }
+    }
+
+    /// What outlives the process needs a place to be.
+    fn persistent_stores(&mut self, plugins: &[Plugin], store: &Store) {
+        if store.keeps_anything() {
+            return;
+        }
+        for (index, plugin) in plugins.iter().enumerate() {
+            let is_persistent = |grant| matches!(grant, StoreGrant::Own { is_persistent: true, .. });
+            if let Some((name, _)) = plugin.grants.stores().find(|(_, grant)| is_persistent(*grant)) {
+                let what = format!(
+                    "kv.{name} is persistent, and with store.durability = \"memory\" nothing survives; say \"os\" or \"fsync\" \
+                     there, or persistent = false here"
+                );
+                self.problem(&format!("plugin[{index}].allow"), None, what);
+            }
         }
     }
 

@@ -1,12 +1,16 @@
-//! One bounded store: least recently used goes first, expired ones before that.
+//! One bounded store: least recently used goes first, expired ones before that. One that is marked persistent has its keeper
+//! told of every change, in the order of the changes.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-/// A key or value alone is larger than the store may grow.
+use crate::contract::{Keeper, KeptEntry};
+
+/// A key or value alone is larger than the store may grow, or the disk takes nothing at the moment.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct TooLarge;
 
@@ -24,6 +28,13 @@ struct Entries {
     by_use: BTreeMap<u64, Arc<str>>,
     by_expiry: BTreeSet<(Instant, Arc<str>)>,
     evicted: u64,
+    kept: Option<Kept>,
+}
+
+/// Where the entries of a persistent store are kept.
+struct Kept {
+    name: Arc<str>,
+    keeper: Arc<dyn Keeper>,
 }
 
 #[derive(Debug)]
@@ -39,6 +50,36 @@ impl Store {
         let mut entries = self.0.lock();
         entries.bytes_max = bytes_max;
         entries.evict();
+    }
+
+    /// Has its entries kept from now on, or not kept any more. What was kept before goes in, unless there is something newer.
+    ///
+    /// # Errors
+    /// What was kept cannot be read; in words.
+    pub(super) fn keep_with(&self, name: &str, keeper: Option<&Arc<dyn Keeper>>, now: Instant) -> Result<(), String> {
+        let mut entries = self.0.lock();
+        let Some(keeper) = keeper else {
+            entries.kept = None;
+            return Ok(());
+        };
+        if entries.kept.is_some() {
+            return Ok(());
+        }
+        let found = keeper.kept(name)?;
+        entries.kept = Some(Kept { name: name.into(), keeper: Arc::clone(keeper) });
+        for (key, entry) in &entries.entries {
+            entries.tell(key, Some(entry));
+        }
+        for KeptEntry { key, value, expires } in found {
+            let is_over = expires.is_some_and(|expires| expires <= now);
+            if is_over {
+                entries.tell(&key, None);
+            } else if !entries.entries.contains_key(key.as_str()) {
+                entries.put(&key, value.into(), expires);
+            }
+        }
+        entries.evict();
+        Ok(())
     }
 
     /// Bytes held now, overhead included.
@@ -101,10 +142,19 @@ impl Entries {
 
     fn insert(&mut self, key: &str, value: Box<[u8]>, expires: Option<Instant>) -> Result<(), TooLarge> {
         let size = size(key, &value);
-        if size > self.bytes_max {
+        if size > self.bytes_max || self.kept.as_ref().is_some_and(|kept| !kept.keeper.is_open()) {
             return Err(TooLarge);
         }
-        self.remove(key);
+        self.put(key, value, expires);
+        self.tell(key, self.entries.get(key));
+        self.evict();
+        Ok(())
+    }
+
+    /// Puts an entry in place, of whatever size.
+    fn put(&mut self, key: &str, value: Box<[u8]>, expires: Option<Instant>) {
+        self.take_out(key);
+        self.bytes += size(key, &value);
         let key: Arc<str> = key.into();
         self.uses += 1;
         self.by_use.insert(self.uses, Arc::clone(&key));
@@ -112,12 +162,17 @@ impl Entries {
             self.by_expiry.insert((expires, Arc::clone(&key)));
         }
         self.entries.insert(key, Entry { value, used: self.uses, expires });
-        self.bytes += size;
-        self.evict();
-        Ok(())
     }
 
     fn remove(&mut self, key: &str) -> bool {
+        let was_there = self.take_out(key);
+        if was_there {
+            self.tell(key, None);
+        }
+        was_there
+    }
+
+    fn take_out(&mut self, key: &str) -> bool {
         let Some((key, entry)) = self.entries.remove_entry(key) else { return false };
         self.by_use.remove(&entry.used);
         self.bytes -= size(&key, &entry.value);
@@ -125,6 +180,15 @@ impl Entries {
             self.by_expiry.remove(&(expires, key));
         }
         true
+    }
+
+    /// Tells the keeper, if there is one, what an entry is now.
+    fn tell(&self, key: &str, entry: Option<&Entry>) {
+        let Some(Kept { name, keeper }) = &self.kept else { return };
+        match entry {
+            Some(entry) => keeper.keep(name, key, &entry.value, entry.expires),
+            None => keeper.forget(name, key),
+        }
     }
 
     /// Drops a few expired entries; each call more than one call can add.
@@ -147,6 +211,12 @@ impl Entries {
             self.remove(&key);
             self.evicted += 1;
         }
+    }
+}
+
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.name.fmt(f)
     }
 }
 

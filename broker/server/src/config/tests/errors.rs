@@ -149,6 +149,19 @@ fn a_grant_that_is_none_is_told_with_the_plugin_and_the_key() {
 }
 
 #[test]
+fn a_persistent_store_needs_one_on_disk() {
+    let text = "[store]\ndurability = \"memory\"\n[[plugin]]\npath = \"a.wasm\"\n\
+                allow.kv = { bans = { size = \"1MiB\", persistent = true } }\n";
+    let told = problems(text);
+    assert!(
+        told.starts_with("midge.toml:5:1: plugin[0].allow: kv.bans is persistent, and with store.durability"),
+        "{told}"
+    );
+    let kept = format!("{text}[[store.topics]]\nfilter = \"a\"\ndurability = \"os\"\n");
+    assert!(read(&kept).is_ok());
+}
+
+#[test]
 fn a_bundled_plugin_that_is_not_there_is_told_with_those_that_are() {
     let config = read("[[plugin]]\npath = \"bundled:acl\"").unwrap();
     let told = |bundled| config.plugin_specs(bundled).unwrap_err().to_string();
