@@ -4,6 +4,7 @@ mod clients;
 mod disk;
 mod in_flight;
 mod levels;
+mod plugins;
 mod retained;
 mod sessions;
 mod shared;
