@@ -16,7 +16,7 @@
 //!
 //! A layout is changed by adding a step to [`upgrade`](crate::upgrade).
 
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions};
 use midge_core::{BodyId, EntryNumber, SessionNumber};
 use midge_protocol::PacketId;
 use xxhash_rust::xxh3::xxh3_128;
@@ -42,17 +42,18 @@ pub(crate) struct Keyspaces {
 
 impl Keyspaces {
     pub(crate) fn open(database: &Database) -> fjall::Result<Self> {
-        let small = |memory| move || KeyspaceCreateOptions::default().max_memtable_size(memory);
-        let large = |memory| move || small(memory)().with_kv_separation(Some(KvSeparationOptions::default()));
+        // Without separate files for large values: the database (lsm-tree 3.1) does not sync the directory of such a file
+        // before the version that names it, so that a loss of power could leave a store that cannot be opened.
+        let options = |memory| move || KeyspaceCreateOptions::default().max_memtable_size(memory);
         Ok(Self {
-            meta: database.keyspace("meta", small(1 << 20))?,
-            sessions: database.keyspace("sessions", small(4 << 20))?,
-            subscriptions: database.keyspace("subscriptions", small(4 << 20))?,
-            deliveries: database.keyspace("deliveries", small(16 << 20))?,
-            received: database.keyspace("received", small(4 << 20))?,
-            bodies: database.keyspace("bodies", large(32 << 20))?,
-            retained: database.keyspace("retained", large(16 << 20))?,
-            plugins: database.keyspace("plugins", large(4 << 20))?,
+            meta: database.keyspace("meta", options(1 << 20))?,
+            sessions: database.keyspace("sessions", options(4 << 20))?,
+            subscriptions: database.keyspace("subscriptions", options(4 << 20))?,
+            deliveries: database.keyspace("deliveries", options(16 << 20))?,
+            received: database.keyspace("received", options(4 << 20))?,
+            bodies: database.keyspace("bodies", options(32 << 20))?,
+            retained: database.keyspace("retained", options(16 << 20))?,
+            plugins: database.keyspace("plugins", options(4 << 20))?,
         })
     }
 
