@@ -38,6 +38,9 @@ pub(crate) struct Options {
     /// With --durable, messages that are queued, and as many retained, before the restart; 0 leaves it and the long queue out
     #[arg(long, default_value_t = 1_000_000)]
     kept: usize,
+    /// Measure this Midge instead of building one
+    #[arg(long, value_name = "FILE")]
+    broker: Option<PathBuf>,
     /// Leave brokers and generator on whatever core the system chooses, instead of one core each
     #[arg(long)]
     unpinned: bool,
@@ -67,7 +70,10 @@ type Figures = BTreeMap<(String, Broker), Vec<Value>>;
 /// When a peer is missing, something does not build, or a broker does not serve.
 pub(crate) fn run(root: &Path, options: &Options) -> Result<(), Failure> {
     packages::ensure(packages::FOR_BENCH)?;
-    let midge = build::broker(root, true)?;
+    let midge = match &options.broker {
+        Some(broker) => broker.clone(),
+        None => build::broker(root, true)?,
+    };
     build::succeed(build::cargo(root).args(["build", "--release", "--package", "midge-bench"]), "cargo build")?;
     let generator = build::target_directory(root).join("release/midge-bench");
     if options.durable {

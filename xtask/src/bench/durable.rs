@@ -79,7 +79,11 @@ impl Bench<'_> {
     fn pace(&self, peer: Peer, figures: &mut Figures) -> Result<(), Failure> {
         let directory = self.directory(peer)?;
         let running = self.start(peer, &directory)?.wait()?;
-        let arguments = ["durable".to_owned(), format!("--seconds={}", self.options.seconds)];
+        let mut arguments = vec!["durable".to_owned(), format!("--seconds={}", self.options.seconds)];
+        if peer == Peer::MosquittoOnChange {
+            // It does not keep up with more, and was not done with 10,000 a second after a minute.
+            arguments.push(format!("--rates={}", RATES[0]));
+        }
         for line in running.measure(self.generator, &arguments, self.options)? {
             put(figures, peer, line);
         }
@@ -196,7 +200,11 @@ fn print_tables(figures: &Figures, options: &Options) {
     println!("|---|---|---|---|---|---|---|");
     for rate in RATES {
         for peer in [Peer::Midge, Peer::Store, Peer::Mosquitto, Peer::MosquittoOnChange] {
-            let of = |key| value(&format!("durable,{rate}/s"), peer, key);
+            let scenario = format!("durable,{rate}/s");
+            if !figures.contains_key(&(scenario.clone(), peer)) {
+                continue;
+            }
+            let of = |key| value(&scenario, peer, key);
             println!(
                 "| {rate} | {} | {:.0} | {:.2} | {:.2} | {:.1} | {:.0} |",
                 peer.name(),
