@@ -1,6 +1,7 @@
 //! What happens, step by step.
 
 use crate::client::Client;
+use crate::histories;
 use crate::ledger::{Ledger, SHARE};
 use crate::random::Random;
 use crate::server::Server;
@@ -10,11 +11,11 @@ pub(crate) struct World {
     server: Server,
     clients: Vec<Client>,
     ledger: Ledger,
-    pub(crate) story: Vec<String>,
+    story: Vec<String>,
 }
 
-impl World {
-    pub(crate) fn new(seed: u64) -> Self {
+impl histories::World for World {
+    fn new(seed: u64) -> Self {
         let clients = vec![
             Client::new("p0", 0, None),
             Client::new("p1", 1, None),
@@ -26,7 +27,7 @@ impl World {
         Self { seed, server: Server::new(), clients, ledger: Ledger::default(), story: Vec::new() }
     }
 
-    pub(crate) fn step(&mut self, step: u64) -> Result<(), String> {
+    fn step(&mut self, step: u64) -> Result<(), String> {
         let mut random = Random::of_step(self.seed, step);
         let Self { server, clients, ledger, story, .. } = self;
         let who = random.below(clients.len());
@@ -94,14 +95,8 @@ impl World {
         Ok(())
     }
 
-    fn crash(&mut self) {
-        self.story.push("CRASH".to_owned());
-        self.server.crash();
-        self.clients.iter_mut().for_each(Client::forget_connection);
-    }
-
     /// The network heals, nothing crashes any more, and everybody finishes what was begun.
-    pub(crate) fn settle(&mut self) -> Result<(), String> {
+    fn settle(&mut self) -> Result<(), String> {
         self.story.push("everything heals".to_owned());
         if self.seed.is_multiple_of(2) {
             self.crash();
@@ -135,6 +130,18 @@ impl World {
             }
         }
         Err("it never comes to rest".to_owned())
+    }
+
+    fn into_story(self) -> Vec<String> {
+        self.story
+    }
+}
+
+impl World {
+    fn crash(&mut self) {
+        self.story.push("CRASH".to_owned());
+        self.server.crash();
+        self.clients.iter_mut().for_each(Client::forget_connection);
     }
 }
 

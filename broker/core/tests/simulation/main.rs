@@ -29,6 +29,7 @@
 //! - Queues: one larger than told, the wrong policy, a drop not reported, another order, an outbox that drops in silence.
 
 mod client;
+mod histories;
 mod oracle;
 mod pipe;
 mod random;
@@ -37,8 +38,6 @@ mod server;
 mod store;
 mod world;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use world::World;
 
 /// How many histories the ordinary run tells.
@@ -46,58 +45,5 @@ const HISTORIES: u64 = 20_000;
 
 #[test]
 fn every_history_agrees_with_the_specification() {
-    let number = |name: &str| std::env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
-    let seeds = match number("MIDGE_SIMULATION_SEED") {
-        Some(seed) => seed..seed + 1,
-        None => 0..number("MIDGE_SIMULATION_HISTORIES").unwrap_or(HISTORIES),
-    };
-    for seed in seeds {
-        let steps: Vec<u64> = (0..40 + seed % 300).collect();
-        if live(seed, &steps).is_err() {
-            report(seed, steps);
-        }
-    }
-}
-
-/// Lives through these steps of a history. An error is what went wrong, and everything that happened before.
-fn live(seed: u64, steps: &[u64]) -> Result<(), (String, Vec<String>)> {
-    let mut world = World::new(seed);
-    let lived = catch_unwind(AssertUnwindSafe(|| {
-        steps.iter().try_for_each(|step| world.step(*step))?;
-        world.settle()
-    }));
-    match lived {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(wrong)) => Err((wrong, world.story)),
-        Err(panic) => {
-            let text = panic.downcast_ref::<String>().map(String::as_str);
-            let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("of unknown cause");
-            Err((format!("a panic: {text}"), world.story))
-        }
-    }
-}
-
-/// Fails, with a story that is wrong and that would be right without any one of its steps.
-fn report(seed: u64, mut steps: Vec<u64>) -> ! {
-    let all = steps.len();
-    let shortest = (0..=all).find(|&count| live(seed, &steps[..count]).is_err()).unwrap_or(all);
-    steps.truncate(shortest);
-    loop {
-        let before = steps.len();
-        for place in (0..before).rev() {
-            let mut fewer = steps.clone();
-            fewer.remove(place);
-            if live(seed, &fewer).is_err() {
-                steps = fewer;
-            }
-        }
-        if steps.len() == before {
-            break;
-        }
-    }
-    let (wrong, story) = live(seed, &steps).expect_err("it failed before, and histories repeat themselves");
-    let story: String = story.iter().enumerate().map(|(number, step)| format!("{number:4}  {step}\n")).collect();
-    panic!(
-        "history {seed}: {wrong}\nTo repeat: MIDGE_SIMULATION_SEED={seed} cargo test -p midge-core --test simulation\n{story}"
-    );
+    histories::live_through::<World>("simulation", HISTORIES, |seed| 40 + seed % 300);
 }

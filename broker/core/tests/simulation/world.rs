@@ -9,6 +9,7 @@ use midge_core::Time;
 use midge_protocol::{ProtocolVersion, RetainHandling, SubscribeOptions};
 
 use crate::client::{Client, Message, Opening};
+use crate::histories;
 use crate::oracle::{Publication, Verdict, Wire};
 use crate::pipe::Pipe;
 use crate::random::Random;
@@ -23,7 +24,7 @@ pub(crate) struct World {
     wires: Wire,
     messages: u32,
     /// What happened, in words.
-    pub(crate) story: Vec<String>,
+    story: Vec<String>,
     /// Whether sockets take only a few bytes at a time.
     narrow: bool,
     /// Connections whose end the broker has not noticed.
@@ -32,8 +33,26 @@ pub(crate) struct World {
 
 const NAMES: [&str; 5] = ["anna", "bert", "cleo", "dora", "emil"];
 
+impl histories::World for World {
+    fn new(seed: u64) -> Self {
+        Self::begin(seed)
+    }
+
+    fn step(&mut self, step: u64) -> Verdict {
+        self.go_on(step)
+    }
+
+    fn settle(&mut self) -> Verdict {
+        self.come_to_rest()
+    }
+
+    fn into_story(self) -> Vec<String> {
+        self.story
+    }
+}
+
 impl World {
-    pub(crate) fn new(seed: u64) -> Self {
+    fn begin(seed: u64) -> Self {
         let mut random = Random::new(seed);
         let limits = choices::limits(&mut random);
         let late = random.chance(30);
@@ -51,7 +70,7 @@ impl World {
     }
 
     /// Something happens.
-    pub(crate) fn step(&mut self, number: u64) -> Verdict {
+    fn go_on(&mut self, number: u64) -> Verdict {
         self.random = Random::of_step(self.seed, number);
         self.messages = number as u32 * 8;
         let who = self.random.below(self.clients.len());

@@ -9,7 +9,7 @@ use crate::oracle::Verdict;
 
 impl World {
     /// The network heals, everybody comes back and acknowledges: whatever was owed has to arrive.
-    pub(crate) fn settle(&mut self) -> Verdict {
+    pub(super) fn come_to_rest(&mut self) -> Verdict {
         self.tell("the network heals; whoever has a session comes back");
         self.messages = u32::MAX / 2;
         self.quiesce()?;
