@@ -35,7 +35,8 @@ pub enum Decision<'a> {
 }
 
 impl Broker {
-    /// Routes a PUBLISH that was decided on, and answers it.
+    /// Routes a PUBLISH that was decided on, and answers it. Says whether it was taken: not if it was refused, for whatever
+    /// reason, nor if it is a repetition of one that was.
     pub fn publish(
         &self,
         connection: &mut Connection,
@@ -43,10 +44,11 @@ impl Broker {
         decision: Decision<'_>,
         now: Time,
         effects: &mut Effects,
-    ) {
+    ) -> bool {
         effects.counters.count_received(inbound.qos, inbound.payload.len());
         if inbound.repeated {
-            return self.answer_publish(connection, inbound, ReasonCode::Success, None, effects);
+            self.answer_publish(connection, inbound, ReasonCode::Success, None, effects);
+            return false;
         }
         let refusal = match decision {
             Decision::Refuse { reason, text } => Some((reason, text)),
@@ -55,15 +57,17 @@ impl Broker {
         };
         if let Some((reason, text)) = refusal {
             effects.counters.messages_refused += 1;
-            return self.answer_publish(connection, inbound, reason, text, effects);
+            self.answer_publish(connection, inbound, reason, text, effects);
+            return false;
         }
         if let Some(reason) = self.store_objection(inbound) {
             effects.counters.messages_refused += 1;
-            return self.turn_down(connection, inbound, reason, effects);
+            self.turn_down(connection, inbound, reason, effects);
+            return false;
         }
         // Before it is routed: if the session has gone to another connection, the client sends it again there.
         if inbound.qos == QoS::ExactlyOnce && !self.remember(connection, inbound, effects) {
-            return;
+            return false;
         }
         let publisher = connection.session.shared_client_id();
         let reason = match decision {
@@ -76,12 +80,14 @@ impl Broker {
         if reason.is_error() {
             effects.counters.messages_refused += 1;
             self.forget(connection, inbound, effects);
-            return self.turn_down(connection, inbound, reason, effects);
+            self.turn_down(connection, inbound, reason, effects);
+            return false;
         }
         self.answer_publish(connection, inbound, reason, None, effects);
         if effects.overdue {
             effects.flush_touched();
         }
+        true
     }
 
     /// Publishes a message from inside, and says how many sessions it matched. Only [`Origin::System`] may use `$SYS/`; from

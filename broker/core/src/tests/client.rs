@@ -105,7 +105,7 @@ impl World {
         let connection =
             self.batch(|effects| self.broker.connect(request, Arc::clone(&peer) as _, self.now.get(), effects))?;
         let (session, number) = (Arc::clone(connection.session()), connection.number());
-        Ok(Client { world: self, session, number, connection, decoder, peer })
+        Ok(Client { world: self, session, number, connection, decoder, peer, taken: false })
     }
 
     /// Takes the events so far, rendered.
@@ -142,6 +142,8 @@ pub(super) struct Client<'w> {
     pub(super) connection: Connection,
     decoder: Decoder,
     pub(super) peer: Arc<CountingPeer>,
+    /// Whether its latest PUBLISH was taken.
+    pub(super) taken: bool,
 }
 
 impl Client<'_> {
@@ -156,7 +158,7 @@ impl Client<'_> {
         let connection = &mut self.connection;
         self.world.batch(|effects| {
             match received {
-                Received::Publish(inbound) => broker.publish(connection, &inbound, decision, now, effects),
+                Received::Publish(inbound) => self.taken = broker.publish(connection, &inbound, decision, now, effects),
                 Received::Acknowledgement(ack) => broker.acknowledge(connection, ack, now, effects)?,
                 Received::Subscribe(subscribe) => {
                     let rulings = vec![Ok(QoS::ExactlyOnce); subscribe.filters.len()];

@@ -27,6 +27,7 @@ fn a_message_for_a_full_queue_is_refused_and_reaches_nobody() {
     let mut publisher = world.client("p");
     for id in 1..=3 {
         publisher.publish("t", "x", 1, id);
+        assert_eq!(publisher.taken, id < 3, "what is refused is not taken, so no sink hears of it");
     }
     publisher.publish("t", "nobody waits for it", 0, 0);
     publisher.publish("t", "x", 2, 4);

@@ -65,7 +65,9 @@ impl Server {
         let (broker, now) = (&self.broker, self.now);
         let Some(Seat { connection, effects }) = self.seats.get_mut(&wire) else { return Ok(()) };
         match connection.receive(packet).map_err(|error| error.to_string())? {
-            Received::Publish(inbound) => broker.publish(connection, &inbound, Decision::Accept, now, effects),
+            Received::Publish(inbound) => {
+                broker.publish(connection, &inbound, Decision::Accept, now, effects);
+            }
             Received::Acknowledgement(ack) => {
                 broker.acknowledge(connection, ack, now, effects).map_err(|error| error.to_string())?;
             }

@@ -176,11 +176,13 @@ impl Driver {
                 Decision::Refuse { reason, text: denial.reason.as_deref() }
             }
         };
-        node.broker.publish(connection, inbound, decision, batch.now, batch.effects);
+        if !node.broker.publish(connection, inbound, decision, batch.now, batch.effects) {
+            return;
+        }
         let at = node.clock.moment(batch.now);
         match &verdict {
-            PublishVerdict::Accept if !inbound.repeated => client.deliver(batch.host, inbound, at),
-            PublishVerdict::Accept | PublishVerdict::Refuse(_) => {}
+            PublishVerdict::Accept => client.deliver(batch.host, inbound, at),
+            PublishVerdict::Refuse(_) => {}
             PublishVerdict::Replace(messages) => {
                 messages.iter().for_each(|message| client.deliver_message(batch.host, message, at));
             }
