@@ -43,7 +43,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<(), Failure> {
 /// # Errors
 /// When something does not build.
 pub(crate) fn short_runs(root: &Path) -> Result<[(&'static str, Command); 2], Failure> {
-    let broker = build::broker(root, false)?;
+    let broker = build::target_directory(root).join("debug").join("midge");
     let harness = Harness::build(root)?;
     let command = |power_loss| {
         let options = Options { rounds: SHORT_ROUNDS, seed: 1, power_loss, load_ms_max: 200, broker: None };
