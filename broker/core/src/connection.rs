@@ -327,7 +327,7 @@ impl<'a> Inbound<'a> {
         let message = Message::new(topic, self.payload.to_vec())
             .with_qos(self.qos)
             .with_retain(self.retain)
-            .with_expiry(self.properties.message_expiry.map(|seconds| now.after_seconds(seconds)))
+            .with_expiry_interval(self.properties.message_expiry, now)
             .with_publisher(publisher)
             .with_properties(Properties::from(&self.properties));
         Some(message)

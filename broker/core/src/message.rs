@@ -19,6 +19,8 @@ pub struct Message {
     qos: QoS,
     retain: bool,
     expires_at: Option<Time>,
+    /// The Message Expiry Interval it came with: it only ever shrinks.
+    expiry_max: u32,
     publisher: Option<Arc<str>>,
     properties: Option<Box<Properties>>,
     body: BodyCell,
@@ -34,6 +36,7 @@ impl Message {
             qos: QoS::AtMostOnce,
             retain: false,
             expires_at: None,
+            expiry_max: u32::MAX,
             publisher: None,
             properties: None,
             body: BodyCell::default(),
@@ -56,6 +59,14 @@ impl Message {
     #[must_use]
     pub fn with_expiry(self, expires_at: Option<Time>) -> Self {
         Self { expires_at, ..self }
+    }
+
+    /// The same message, worthless so many seconds after `received`. Whoever sends it may have looked at the clock a moment
+    /// earlier than that, and says no more than this all the same [MQTT-3.3.2-6].
+    #[must_use]
+    pub fn with_expiry_interval(self, seconds: Option<u32>, received: Time) -> Self {
+        let expires_at = seconds.map(|seconds| received.after_seconds(seconds));
+        Self { expires_at, expiry_max: seconds.unwrap_or(u32::MAX), ..self }
     }
 
     /// The same message, known to come from the client with this Client Identifier, which No Local compares.
@@ -155,7 +166,7 @@ impl Message {
     pub(crate) fn wire_properties(&self, now: Time) -> MessageProperties<'_> {
         let mut wire =
             self.properties.as_ref().map_or_else(MessageProperties::default, |properties| properties.as_wire());
-        wire.message_expiry = self.expires_at.map(|deadline| now.seconds_until(deadline));
+        wire.message_expiry = self.expires_at.map(|deadline| now.seconds_until(deadline).min(self.expiry_max));
         wire
     }
 }
@@ -233,5 +244,20 @@ impl From<&MessageProperties<'_>> for Properties {
             correlation_data: wire.correlation_data.map(Into::into),
             user_properties: wire.user_properties.iter().collect(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    /// [MQTT-3.3.2-6]
+    #[test]
+    fn a_message_never_has_longer_to_live_than_it_came_with() {
+        let message = Message::new(TopicName::new("t").unwrap(), "x").with_expiry_interval(Some(2), Time(10_001));
+        let left = |now| message.wire_properties(Time(now)).message_expiry;
+        assert_eq!(left(10_000), Some(2), "by a clock that was read a moment earlier");
+        assert_eq!(left(11_001), Some(1));
     }
 }

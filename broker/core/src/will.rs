@@ -32,6 +32,6 @@ impl Will {
 
     /// The message to publish `now`.
     pub(crate) fn into_message(self, now: Time) -> Message {
-        self.message.with_expiry(self.message_expiry.map(|seconds| now.after_seconds(seconds)))
+        self.message.with_expiry_interval(self.message_expiry, now)
     }
 }

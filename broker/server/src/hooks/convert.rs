@@ -82,7 +82,7 @@ pub(crate) fn message_from_host(message: contract::Message, now: Time) -> Result
     Ok(Message::new(topic, message.payload)
         .with_qos(qos_from_host(message.qos))
         .with_retain(message.retain)
-        .with_expiry(message.message_expiry.map(|seconds| now.after_seconds(seconds)))
+        .with_expiry_interval(message.message_expiry, now)
         .with_properties(properties))
 }
 
