@@ -19,6 +19,10 @@ impl Durabilities {
     /// What holds for messages with this topic.
     #[must_use]
     pub fn of(&self, topic: &str) -> Durability {
+        // Asked for every message that is kept, and mostly there is no rule.
+        if self.rules.is_empty() {
+            return self.default;
+        }
         let Ok(name) = TopicName::new(topic) else { return self.default };
         let matches = |filter: &str| TopicFilter::new(filter).is_ok_and(|filter| filter.matches(name));
         self.rules.iter().find(|(filter, _)| matches(filter)).map_or(self.default, |(_, durability)| *durability)
