@@ -221,7 +221,7 @@ impl Broker {
     ) -> bool {
         if let [only] = routes {
             let options = &only.options;
-            if options.no_local && outgoing.is_from(&only.subscriber) {
+            if !outgoing.is_for(only) {
                 return false;
             }
             let terms = Terms {
@@ -233,7 +233,7 @@ impl Broker {
             };
             return self.deliver(&only.subscriber, outgoing, &terms, now, effects) == Delivered::Taken;
         }
-        let wanted = routes.iter().filter(|route| !(route.options.no_local && outgoing.is_from(&route.subscriber)));
+        let wanted = routes.iter().filter(|route| outgoing.is_for(route));
         let Some(qos) = wanted.clone().map(|route| route.options.qos).max() else { return false };
         let ids: Vec<_> = wanted.clone().filter_map(|route| route.options.subscription_id).collect();
         let retain = outgoing.retain && wanted.clone().any(|route| route.options.retain_as_published);
@@ -294,8 +294,13 @@ impl Broker {
 }
 
 impl Outgoing<'_> {
+    /// Whether the subscription gets it: not one's own message with No Local [MQTT-3.8.3-3].
+    pub(super) fn is_for(&self, route: &Route<Arc<Session>>) -> bool {
+        !(route.options.no_local && self.is_from(&route.subscriber))
+    }
+
     /// Whether this very client published it.
-    pub(super) fn is_from(&self, session: &Session) -> bool {
+    fn is_from(&self, session: &Session) -> bool {
         self.publisher.is_some_and(|publisher| **publisher == *session.client_id())
     }
 }

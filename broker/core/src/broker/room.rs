@@ -37,10 +37,7 @@ impl Broker {
         now: Time,
         effects: &mut Effects,
     ) -> bool {
-        let wanted = |route: &&Route<Arc<Session>>| {
-            let own = route.options.no_local && outgoing.is_from(&route.subscriber);
-            route.options.qos > QoS::AtMostOnce && !own
-        };
+        let wanted = |route: &&Route<Arc<Session>>| route.options.qos > QoS::AtMostOnce && outgoing.is_for(route);
         let Some(Route { subscriber: session, .. }) = routes.iter().find(wanted) else { return false };
         let mut state = session.lock();
         if state.ended {
