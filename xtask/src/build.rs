@@ -31,8 +31,8 @@ pub(crate) fn guests_natively(root: &Path) -> Command {
 pub(crate) fn broker(root: &Path, release: bool) -> Result<PathBuf, Failure> {
     plugins::build(root, &plugins::Selection::Bundled)?;
     let mut command = cargo(root);
-    // The whole workspace chooses the features of dependencies, as it does for `cargo test --workspace`: otherwise
-    // wasmtime would be compiled once for each command.
+    // The whole workspace chooses the features of dependencies: otherwise wasmtime would be compiled once for each package
+    // that is asked for. Tests add features to its dependencies (`semver/std`), so it is compiled once more for them.
     command.args(["build", "--workspace", "--bin", "midge"]);
     if release {
         command.arg("--release");
