@@ -1,14 +1,15 @@
 //! Who receives a message published to a topic (chapters 4.7 and 4.8 of the specification).
 //!
 //! Filters without wildcards live in a sharded flat map, filters with wildcards in a tree of levels. In front of
-//! both, every thread keeps a bounded cache from topic to routes. A cached entry is valid while two counters it was
-//! built under are unchanged: the epoch of the wildcard tree, and that one of 4096 exact-filter epochs its topic's
-//! hash selects. A subscription made or ended therefore takes effect for every later match, on every thread.
+//! both, every thread keeps a bounded cache from topic to routes. A cached entry is valid while a few counters are
+//! unchanged which every Subscription moves that is made or ended for a filter that may match the topic. So it takes
+//! effect for every later match, on every thread, and what is remembered of other topics stays.
 //!
 //! Locks are held for the length of one lookup or one change and never while the caller's code runs.
 
 mod cache;
 mod choice;
+mod epochs;
 mod exact;
 mod group;
 mod members;
@@ -20,12 +21,13 @@ mod wildcard;
 
 use std::hash::BuildHasher;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use midge_protocol::{QoS, SubscriptionId, TopicFilter};
 use parking_lot::RwLock;
 
 pub(crate) use choice::{Occasion, Readiness, stable_hash};
+use epochs::Epochs;
 use exact::ExactFilters;
 pub(crate) use group::Group;
 use group::Share;
@@ -77,8 +79,7 @@ pub(crate) struct Route<S> {
 pub(crate) struct SubscriptionIndex<S> {
     exact: ExactFilters<S>,
     wildcard: RwLock<WildcardTree<S>>,
-    wildcard_epoch: AtomicU64,
-    exact_epochs: Box<[AtomicU64]>,
+    epochs: Epochs,
     subscriptions: AtomicUsize,
     shared: AtomicUsize,
     hasher: foldhash::quality::FixedState,
@@ -88,16 +89,6 @@ pub(crate) struct SubscriptionIndex<S> {
     identity: Arc<()>,
 }
 
-/// The epochs that routes were collected under; equal stamps mean equal routes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stamp {
-    wildcard: u64,
-    exact: u64,
-}
-
-/// How many exact-filter epochs there are: a new Subscription makes one in this many cached topics be looked up again.
-const EXACT_EPOCHS: usize = 4096;
-
 impl<S: Subscriber> SubscriptionIndex<S> {
     /// An empty index. `seed` keys its hash tables: a server passes a random one, so that clients cannot aim for
     /// collisions.
@@ -106,8 +97,7 @@ impl<S: Subscriber> SubscriptionIndex<S> {
         Self {
             exact: ExactFilters::new(),
             wildcard: RwLock::new(WildcardTree::new(seed)),
-            wildcard_epoch: AtomicU64::new(0),
-            exact_epochs: (0..EXACT_EPOCHS).map(|_| AtomicU64::new(0)).collect(),
+            epochs: Epochs::new(),
             subscriptions: AtomicUsize::new(0),
             shared: AtomicUsize::new(0),
             hasher: foldhash::quality::FixedState::with_seed(seed),
@@ -165,7 +155,8 @@ impl<S: Subscriber> SubscriptionIndex<S> {
     pub(crate) fn matches(&self, topic: &str, visit: impl FnMut(Match<'_, S>)) {
         let hash = self.hasher.hash_one(topic);
         let routes = cache::with(&self.identity, |cache| {
-            cache.routes(hash, topic, |hash| self.stamp(hash), |walk| self.collect(topic, hash, walk))
+            let places = || self.epochs.places(topic, hash, &self.hasher);
+            cache.routes(hash, topic, &self.epochs, places, |walk| self.collect(topic, hash, walk))
         });
         routes.visit(visit);
     }
@@ -196,33 +187,13 @@ impl<S: Subscriber> SubscriptionIndex<S> {
     }
 
     /// Runs one change, and makes the cached routes it concerns be collected again.
-    ///
-    /// The epoch moves after the change and before the caller learns of it: whoever reads the new epoch sees the new
-    /// routes, and routes collected under the old epoch are not used any more.
     fn change(&self, filter: &str, apply: impl FnOnce(Place) -> Change) -> bool {
-        let (place, epoch) = if filter.contains(['+', '#']) {
-            (Place::Wildcard, &self.wildcard_epoch)
-        } else {
-            let hash = self.hasher.hash_one(filter);
-            (Place::Exact(hash), self.exact_epoch(hash))
-        };
-        let change = apply(place);
+        let is_wildcard = filter.contains(['+', '#']);
+        let change = apply(if is_wildcard { Place::Wildcard } else { Place::Exact(self.hasher.hash_one(filter)) });
         if change.routes {
-            epoch.fetch_add(1, Ordering::Release);
+            self.epochs.advance(filter, &self.hasher);
         }
         change.existed
-    }
-
-    fn stamp(&self, hash: u64) -> Stamp {
-        Stamp {
-            wildcard: self.wildcard_epoch.load(Ordering::Acquire),
-            exact: self.exact_epoch(hash).load(Ordering::Acquire),
-        }
-    }
-
-    fn exact_epoch(&self, hash: u64) -> &AtomicU64 {
-        // Bits that choose neither the shard nor the place in a table.
-        &self.exact_epochs[(hash >> 32) as usize % EXACT_EPOCHS]
     }
 
     fn collect(&self, topic: &str, hash: u64, walk: &mut Walk) -> Routes<S> {

@@ -10,9 +10,10 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::{Arc, Weak};
 
+use super::Subscriber;
+use super::epochs::{Epochs, Places, Stamp};
 use super::routes::Routes;
 use super::wildcard::Walk;
-use super::{Stamp, Subscriber};
 
 /// What one thread remembers of one index.
 pub(super) struct Cache<S> {
@@ -35,7 +36,9 @@ struct Slot<S> {
 
 struct Entry<S> {
     topic: Box<str>,
+    /// What the topic's counters came to when the routes were collected.
     stamp: Stamp,
+    places: Places,
     routes: Rc<Routes<S>>,
 }
 
@@ -79,39 +82,40 @@ impl<S: Subscriber> Cache<S> {
         }
     }
 
-    /// The routes of a topic: those remembered, or what `collect` finds. `current` tells the stamp that entries of a
-    /// hash must bear to be of use.
+    /// The routes of a topic: those remembered, or what `collect` finds. `places` tells where its counters are.
     pub(super) fn routes(
         &mut self,
         hash: u64,
         topic: &str,
-        current: impl Fn(u64) -> Stamp,
+        epochs: &Epochs,
+        places: impl FnOnce() -> Places,
         collect: impl FnOnce(&mut Walk) -> Routes<S>,
     ) -> Rc<Routes<S>> {
         self.lookups = self.lookups.wrapping_add(1);
         if self.lookups.is_multiple_of(LOOKUPS_PER_SWEEP) {
-            self.sweep(&current);
+            self.sweep(epochs);
         }
-        // Read before the routes are collected: what changes meanwhile makes the entry useless, never wrong.
-        let stamp = current(hash);
-        if let Some(routes) = self.find(hash, topic, stamp) {
+        if let Some(routes) = self.find(hash, topic, epochs) {
             return routes;
         }
+        // Read before the routes are collected: what changes meanwhile makes the entry useless, never wrong.
+        let places = places();
+        let stamp = epochs.stamp(&places);
         let routes = Rc::new(collect(&mut self.walk));
-        self.keep(hash, Entry { topic: topic.into(), stamp, routes: Rc::clone(&routes) }, current);
+        self.keep(hash, Entry { topic: topic.into(), stamp, places, routes: Rc::clone(&routes) }, epochs);
         routes
     }
 
-    fn find(&self, hash: u64, topic: &str, stamp: Stamp) -> Option<Rc<Routes<S>>> {
+    fn find(&self, hash: u64, topic: &str, epochs: &Epochs) -> Option<Rc<Routes<S>>> {
         self.slots[set(hash)]
             .iter()
             .filter(|slot| slot.hash == hash)
             .filter_map(|slot| slot.entry.as_deref())
-            .find(|entry| entry.stamp == stamp && *entry.topic == *topic)
+            .find(|entry| *entry.topic == *topic && entry.is_good(epochs))
             .map(|entry| Rc::clone(&entry.routes))
     }
 
-    fn keep(&mut self, hash: u64, entry: Entry<S>, current: impl Fn(u64) -> Stamp) {
+    fn keep(&mut self, hash: u64, entry: Entry<S>, epochs: &Epochs) {
         let weight = entry.routes.weight();
         if entry.topic.len() > TOPIC_BYTES_MAX || weight > WEIGHT_MAX {
             return;
@@ -120,28 +124,28 @@ impl<S: Subscriber> Cache<S> {
             self.empty(self.hand);
             self.hand = (self.hand + 1) % self.slots.len();
         }
-        let place = self.place(hash, &entry.topic, current);
+        let place = self.place(hash, &entry.topic, epochs);
         self.empty(place);
         self.slots[place] = Slot { hash, entry: Some(Box::new(entry)) };
         self.weight += weight;
     }
 
     /// The slot for a topic: where it stood before, else one of no use, else each of its set in turn.
-    fn place(&self, hash: u64, topic: &str, current: impl Fn(u64) -> Stamp) -> usize {
+    fn place(&self, hash: u64, topic: &str, epochs: &Epochs) -> usize {
         let slots = set(hash);
         let is = |slot: &Slot<S>, check: &dyn Fn(&Entry<S>) -> bool| slot.entry.as_deref().is_none_or(check);
         let same = |slot: &Slot<S>| slot.hash == hash && is(slot, &|entry| *entry.topic == *topic);
-        let useless = |slot: &Slot<S>| is(slot, &|entry| entry.stamp != current(slot.hash));
+        let useless = |slot: &Slot<S>| is(slot, &|entry| !entry.is_good(epochs));
         let set = &self.slots[slots.clone()];
         let way = set.iter().position(same).or_else(|| set.iter().position(useless));
         slots.start + way.unwrap_or(self.lookups % WAYS)
     }
 
     /// Drops what is of no use in the next set.
-    fn sweep(&mut self, current: &impl Fn(u64) -> Stamp) {
+    fn sweep(&mut self, epochs: &Epochs) {
         for _ in 0..WAYS {
             let slot = &self.slots[self.hand];
-            if slot.entry.as_deref().is_some_and(|entry| entry.stamp != current(slot.hash)) {
+            if slot.entry.as_deref().is_some_and(|entry| !entry.is_good(epochs)) {
                 self.empty(self.hand);
             }
             self.hand = (self.hand + 1) % self.slots.len();
@@ -152,6 +156,13 @@ impl<S: Subscriber> Cache<S> {
         if let Some(entry) = self.slots[place].entry.take() {
             self.weight -= entry.routes.weight();
         }
+    }
+}
+
+impl<S> Entry<S> {
+    /// Whether no Subscription has changed that its topic may match.
+    fn is_good(&self, epochs: &Epochs) -> bool {
+        epochs.stamp(&self.places) == self.stamp
     }
 }
 
