@@ -61,7 +61,7 @@ impl<S: Subscriber> ExactFilters<S> {
         let Removal { change, empty } = known.get_mut().subscribers.unsubscribe(share, id);
         if empty {
             known.remove();
-            if shard.len() < shard.capacity() / 4 {
+            if shard.len() * 4 < shard.capacity() {
                 let room = shard.len() * 2;
                 shard.shrink_to(room, |known| hasher.hash_one(&*known.filter));
             }
@@ -86,6 +86,12 @@ impl<S: Subscriber> ExactFilters<S> {
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.shards.iter().map(|shard| shard.read().len()).sum()
+    }
+
+    /// For how many filters there is room.
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> usize {
+        self.shards.iter().map(|shard| shard.read().capacity()).sum()
     }
 
     fn shard(&self, hash: u64) -> &RwLock<HashTable<ExactFilter<S>>> {
