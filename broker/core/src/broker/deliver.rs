@@ -14,7 +14,7 @@ use crate::Time;
 use crate::effects::Effects;
 use crate::event::DropReason;
 use crate::limits::OutboxPolicy;
-use crate::session::delivery::{Body, Delivery, Rare};
+use crate::session::delivery::{Delivery, Rare};
 use crate::session::queue::{Bounds, Queue};
 use crate::session::state::State;
 use crate::session::{CloseReason, Session, wake};
@@ -237,13 +237,7 @@ impl Held<'_> {
                 share: terms.group.map(|group| Arc::clone(group.name())),
             })
         };
-        let mut delivery = Delivery {
-            body: Body::Here(outgoing.shared()),
-            entry: EntryNumber::default(),
-            qos: terms.qos,
-            retain: terms.retain,
-            rare: (!plain).then(rare),
-        };
+        let mut delivery = Delivery::new(outgoing.shared(), terms.qos, terms.retain, (!plain).then(rare));
         self.enter(&mut delivery);
         delivery
     }
@@ -257,7 +251,7 @@ impl Held<'_> {
         }
         let entry = self.state.next_entry();
         delivery.entry = entry;
-        self.hold_back(delivery.qos, entry);
+        self.hold_back(delivery.qos(), entry);
         let (body, delivery) = (message.body(|| broker.next_number()), delivery.record());
         self.note(|session| Change::Queued { session, entry, body, message, delivery });
     }

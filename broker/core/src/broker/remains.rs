@@ -114,8 +114,8 @@ fn take_deliveries(state: &mut State, effects: &mut Effects) -> Vec<Delivery> {
     if let Some(window) = state.window.take() {
         effects.counters.in_flight -= i64::from(window.in_flight());
         deliveries.extend(window.into_deliveries().map(|mut delivery| {
-            if delivery.qos == QoS::ExactlyOnce {
-                delivery.rare = None;
+            if delivery.qos() == QoS::ExactlyOnce {
+                delivery.keep();
             }
             delivery
         }));

@@ -1,5 +1,6 @@
 //! One message on its way to one session.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
@@ -9,31 +10,48 @@ use crate::store::{BodyId, DeliveryRecord, EntryNumber, KeptMessage};
 use crate::{Message, Time};
 
 /// A message on its way to a session, with what the session's subscriptions made of it.
+///
+/// A million may wait for one session, so it is packed: 32 bytes, wherever the message is.
 #[derive(Clone, Debug)]
 pub(crate) struct Delivery {
-    pub(crate) body: Body,
     /// Numbers the deliveries of a session for the store; 0 if the store does not know of this one.
     pub(crate) entry: EntryNumber,
-    pub(crate) qos: QoS,
-    pub(crate) retain: bool,
-    /// What most deliveries do without.
-    pub(crate) rare: Option<Box<Rare>>,
+    body: Body,
 }
 
-/// Where the message is.
+/// Where the message is. What all have in common stands in each, where it takes no room.
 #[derive(Clone, Debug)]
-pub(crate) enum Body {
-    Here(Arc<Message>),
+enum Body {
+    Here {
+        manner: Manner,
+        message: Arc<Message>,
+        rare: Option<Box<Rare>>,
+    },
     /// Only in the store, which is to be asked for it when the client can have it.
-    Stored(StoredBody),
+    Away {
+        manner: Manner,
+        away: Away,
+    },
+    AwayRare {
+        manner: Manner,
+        away: Box<(Away, Rare)>,
+    },
+}
+
+/// How it is sent.
+#[derive(Clone, Copy, Debug)]
+struct Manner {
+    qos: QoS,
+    retain: bool,
 }
 
 /// What is known of a message that only the store has.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct StoredBody {
-    pub(crate) id: BodyId,
-    expires_at: Option<Time>,
+struct Away {
+    id: BodyId,
     weight: u32,
+    /// The full second when it has certainly expired. The message itself knows the moment.
+    expires_at: Option<NonZeroU32>,
 }
 
 /// The parts of a delivery that are mostly absent.
@@ -46,37 +64,44 @@ pub(crate) struct Rare {
 }
 
 impl Delivery {
+    /// One whose message is here, and of which the store does not know.
+    pub(crate) fn new(message: Arc<Message>, qos: QoS, retain: bool, rare: Option<Box<Rare>>) -> Self {
+        Self { entry: EntryNumber::default(), body: Body::Here { manner: Manner { qos, retain }, message, rare } }
+    }
+
     /// One that the store has kept.
     pub(crate) fn kept(entry: EntryNumber, message: KeptMessage) -> Self {
         let KeptMessage { body, expires_at, weight, delivery } = message;
         let DeliveryRecord { qos, retain, subscription_ids, shared } = delivery;
-        let plain = subscription_ids.is_empty() && shared.is_none();
-        let rare = || Box::new(Rare { subscription_ids, share: shared.map(Arc::from) });
-        Self {
-            body: Body::Stored(StoredBody { id: body, expires_at, weight }),
-            entry,
-            qos,
-            retain,
-            rare: (!plain).then(rare),
-        }
+        let rare = Rare { subscription_ids, share: shared.map(Arc::from) };
+        let away = Away::new(body, weight, expires_at);
+        Self { entry, body: Body::away(Manner { qos, retain }, away, (!rare.is_empty()).then_some(rare)) }
     }
 
     /// What the store keeps of it.
     pub(crate) fn record(&self) -> DeliveryRecord {
         DeliveryRecord {
-            qos: self.qos,
-            retain: self.retain,
+            qos: self.qos(),
+            retain: self.retain(),
             subscription_ids: self.subscription_ids().to_vec(),
             shared: self.share().map(|share| (**share).into()),
         }
     }
 
+    pub(crate) fn qos(&self) -> QoS {
+        self.manner().qos
+    }
+
+    pub(crate) fn retain(&self) -> bool {
+        self.manner().retain
+    }
+
     pub(crate) fn subscription_ids(&self) -> &[SubscriptionId] {
-        self.rare.as_ref().map_or(&[], |rare| &rare.subscription_ids)
+        self.rare().map_or(&[], |rare| &rare.subscription_ids)
     }
 
     pub(crate) fn share(&self) -> Option<&Arc<str>> {
-        self.rare.as_ref()?.share.as_ref()
+        self.rare()?.share.as_ref()
     }
 
     /// Whether the store knows of it.
@@ -87,17 +112,14 @@ impl Delivery {
     /// The message, where it is here.
     pub(crate) fn message(&self) -> Option<&Arc<Message>> {
         match &self.body {
-            Body::Here(message) => Some(message),
-            Body::Stored(_) => None,
+            Body::Here { message, .. } => Some(message),
+            Body::Away { .. } | Body::AwayRare { .. } => None,
         }
     }
 
     /// The name of the message, where only the store has it.
     pub(crate) fn missing(&self) -> Option<BodyId> {
-        match &self.body {
-            Body::Here(_) => None,
-            Body::Stored(stored) => Some(stored.id),
-        }
+        Some(self.away()?.id)
     }
 
     /// The topic, for whoever tells of the delivery; empty where only the store knows it.
@@ -107,9 +129,9 @@ impl Delivery {
 
     /// What queue limits count.
     pub(crate) fn weight(&self) -> usize {
-        match &self.body {
-            Body::Here(message) => message.weight(),
-            Body::Stored(stored) => stored.weight as usize,
+        match self.away() {
+            Some(away) => away.weight as usize,
+            None => self.weight_here() as usize,
         }
     }
 
@@ -118,26 +140,95 @@ impl Delivery {
         self.message().map_or(0, |message| message.weight() as u64)
     }
 
-    pub(crate) fn expires_at(&self) -> Option<Time> {
-        match &self.body {
-            Body::Here(message) => message.expires_at(),
-            Body::Stored(stored) => stored.expires_at,
+    /// Whether it expires some time.
+    pub(crate) fn is_mortal(&self) -> bool {
+        match self.away() {
+            Some(away) => away.expires_at.is_some(),
+            None => self.message().is_some_and(|message| message.expires_at().is_some()),
         }
     }
 
+    /// Whether it has expired; of a message that only the store has, up to a second later.
     pub(crate) fn is_expired(&self, now: Time) -> bool {
-        self.expires_at().is_some_and(|deadline| deadline <= now)
+        match self.away() {
+            Some(away) => away.expires_at.is_some_and(|second| u64::from(second.get()) * 1000 <= now.0),
+            None => self.message().is_some_and(|message| message.is_expired(now)),
+        }
     }
 
     /// Lets go of a message that the store has.
     pub(crate) fn put_away(&mut self) {
-        if let Body::Here(message) = &self.body
+        if let Body::Here { manner, message, rare } = &mut self.body
             && let Some(id) = message.named_body()
-            && self.is_stored()
+            && self.entry > EntryNumber::default()
         {
             let weight = u32::try_from(message.weight()).unwrap_or(u32::MAX);
-            self.body = Body::Stored(StoredBody { id, expires_at: message.expires_at(), weight });
+            let away = Away::new(id, weight, message.expires_at());
+            self.body = Body::away(*manner, away, rare.take().map(|rare| *rare));
         }
+    }
+
+    /// Nobody else is to have it, whatever subscription it came by.
+    pub(crate) fn keep(&mut self) {
+        match &mut self.body {
+            Body::Here { rare, .. } => *rare = None,
+            Body::Away { .. } => {}
+            Body::AwayRare { manner, away } => self.body = Body::Away { manner: *manner, away: away.0 },
+        }
+    }
+
+    /// Takes a message back that only the store had.
+    fn bring(&mut self, message: Arc<Message>) {
+        let (manner, rare) = match &mut self.body {
+            Body::Here { manner, rare, .. } => (*manner, rare.take()),
+            Body::Away { manner, .. } => (*manner, None),
+            Body::AwayRare { manner, away } => (*manner, Some(Box::new(std::mem::take(&mut away.1)))),
+        };
+        self.body = Body::Here { manner, message, rare };
+    }
+
+    fn manner(&self) -> Manner {
+        match self.body {
+            Body::Here { manner, .. } | Body::Away { manner, .. } | Body::AwayRare { manner, .. } => manner,
+        }
+    }
+
+    fn away(&self) -> Option<&Away> {
+        match &self.body {
+            Body::Here { .. } => None,
+            Body::Away { away, .. } => Some(away),
+            Body::AwayRare { away, .. } => Some(&away.0),
+        }
+    }
+
+    fn rare(&self) -> Option<&Rare> {
+        match &self.body {
+            Body::Here { rare, .. } => rare.as_deref(),
+            Body::Away { .. } => None,
+            Body::AwayRare { away, .. } => Some(&away.1),
+        }
+    }
+}
+
+impl Body {
+    fn away(manner: Manner, away: Away, rare: Option<Rare>) -> Self {
+        match rare {
+            None => Self::Away { manner, away },
+            Some(rare) => Self::AwayRare { manner, away: Box::new((away, rare)) },
+        }
+    }
+}
+
+impl Away {
+    fn new(id: BodyId, weight: u32, expires_at: Option<Time>) -> Self {
+        let second = |time: Time| u32::try_from(time.0.div_ceil(1000)).unwrap_or(u32::MAX).max(1);
+        Self { id, weight, expires_at: expires_at.map(second).and_then(NonZeroU32::new) }
+    }
+}
+
+impl Rare {
+    fn is_empty(&self) -> bool {
+        self.subscription_ids.is_empty() && self.share.is_none()
     }
 }
 
@@ -156,9 +247,46 @@ impl Loaded {
             None => true,
             Some(None) => false,
             Some(Some(message)) => {
-                delivery.body = Body::Here(Arc::clone(message));
+                delivery.bring(Arc::clone(message));
                 true
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use midge_protocol::TopicName;
+
+    use super::*;
+
+    #[test]
+    fn a_delivery_stays_small() {
+        assert_eq!(size_of::<Delivery>(), 32);
+    }
+
+    #[test]
+    fn a_message_that_was_put_away_is_sent_in_the_same_manner() {
+        let message = Message::new(TopicName::new("t").unwrap(), "x").with_expiry(Some(Time(1500))).named(BodyId(7));
+        let message = Arc::new(message);
+        let plain = None;
+        let ids = vec![SubscriptionId::new(3).unwrap()];
+        let rare = Some(Box::new(Rare { subscription_ids: ids, share: Some("$share/a/t".into()) }));
+        for rare in [plain, rare] {
+            let mut delivery = Delivery::new(Arc::clone(&message), QoS::ExactlyOnce, true, rare);
+            delivery.put_away();
+            assert!(delivery.message().is_some(), "the store does not know of it");
+            delivery.entry = EntryNumber(9);
+            let (record, weight) = (delivery.record(), delivery.weight());
+            delivery.put_away();
+            assert_eq!((delivery.missing(), delivery.weight_here()), (Some(BodyId(7)), 0));
+            assert_eq!((delivery.record(), delivery.weight(), delivery.is_mortal()), (record.clone(), weight, true));
+            assert_eq!([1500, 1999, 2000].map(|now| delivery.is_expired(Time(now))), [false, false, true]);
+            delivery.bring(Arc::clone(&message));
+            assert_eq!((delivery.record(), delivery.weight()), (record, weight));
+            assert_eq!([1499, 1500].map(|now| delivery.is_expired(Time(now))), [false, true]);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What waits for a session: messages that came while it was away or had no quota.
 
+use std::cmp::Ordering;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -19,6 +20,8 @@ pub(crate) struct Queue {
     mortal: usize,
     /// How many of them came by a shared subscription, and might go to another member.
     shared: usize,
+    /// How many came after the one that was put away last: the next to be put away stands near it.
+    newer: usize,
 }
 
 /// How much one session may queue.
@@ -58,14 +61,28 @@ impl Queue {
         self.bytes_here
     }
 
-    /// Lets go of the message of this delivery, if it still waits: the store has it.
+    /// Lets go of the message of this delivery, if it still waits and is nobody else's to take: the store has it.
     pub(crate) fn put_away(&mut self, entry: EntryNumber) {
-        if let Ok(at) = self.waiting.binary_search_by_key(&entry, |delivery| delivery.entry)
-            && let Some(delivery) = self.waiting.get_mut(at)
-        {
-            self.bytes_here -= delivery.weight_here();
-            delivery.put_away();
+        let Some(at) = self.position(entry) else { return };
+        self.newer = self.waiting.len() - 1 - at;
+        let delivery = &mut self.waiting[at];
+        self.bytes_here -= delivery.weight_here();
+        delivery.put_away();
+        self.bytes_here += delivery.weight_here();
+    }
+
+    /// Where this delivery is. Those that the store knows of are in the order of their numbers; but among them stand others,
+    /// and those of shared subscriptions, which come back where they were not.
+    fn position(&self, entry: EntryNumber) -> Option<usize> {
+        let start = self.waiting.len().saturating_sub(self.newer + 1);
+        let numbered = |at: &usize| self.waiting[*at].is_stored() && self.waiting[*at].share().is_none();
+        let compare = |at: usize| self.waiting[at].entry.cmp(&entry);
+        let newer = (start..self.waiting.len()).filter(numbered).find(|at| compare(*at) != Ordering::Less);
+        if let Some(at) = newer.filter(|at| compare(*at) == Ordering::Equal) {
+            return Some(at);
         }
+        let older = (0..start).rev().filter(numbered).find(|at| compare(*at) != Ordering::Greater);
+        older.filter(|at| compare(*at) == Ordering::Equal)
     }
 
     /// Puts messages in that came from the store, and takes out what it does not have.
@@ -123,6 +140,9 @@ impl Queue {
     pub(crate) fn pop(&mut self) -> Option<Delivery> {
         let delivery = self.waiting.pop_front()?;
         self.discount(&delivery);
+        if self.waiting.len() < self.waiting.capacity() / 4 && self.waiting.capacity() > SMALL {
+            self.waiting.shrink_to(self.waiting.len() * 2);
+        }
         Some(delivery)
     }
 
@@ -185,14 +205,20 @@ impl Queue {
     fn count(&mut self, delivery: &Delivery) {
         self.bytes += delivery.weight() as u64;
         self.bytes_here += delivery.weight_here();
-        self.mortal += usize::from(delivery.expires_at().is_some());
+        self.mortal += usize::from(delivery.is_mortal());
         self.shared += usize::from(delivery.share().is_some());
     }
 
     fn discount(&mut self, delivery: &Delivery) {
         self.bytes -= delivery.weight() as u64;
         self.bytes_here -= delivery.weight_here();
-        self.mortal -= usize::from(delivery.expires_at().is_some());
+        self.mortal -= usize::from(delivery.is_mortal());
         self.shared -= usize::from(delivery.share().is_some());
     }
 }
+
+/// Room for so many is not worth giving back.
+const SMALL: usize = 64;
+
+#[cfg(test)]
+mod tests;

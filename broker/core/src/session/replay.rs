@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use midge_protocol::{QoS, SubscriptionId, TopicFilter};
 
-use super::delivery::{Body, Delivery, Rare};
+use super::delivery::{Delivery, Rare};
 use crate::retained::{Cursor, Retained};
-use crate::store::EntryNumber;
 use crate::{Message, Time};
 
 /// What each new subscription is still owed, sent as the connection takes it and never cut short.
@@ -67,13 +66,7 @@ impl Replay {
             let current = retained.get(message.topic(), now).is_some_and(|current| Arc::ptr_eq(&current, &message));
             if current && !own {
                 let rare = owed.subscription_id.map(|id| Box::new(Rare { subscription_ids: vec![id], share: None }));
-                return Next::Delivery(Delivery {
-                    body: Body::Here(message),
-                    entry: EntryNumber::default(),
-                    qos,
-                    retain: true,
-                    rare,
-                });
+                return Next::Delivery(Delivery::new(message, qos, true, rare));
             }
         }
     }

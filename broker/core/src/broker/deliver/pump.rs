@@ -52,13 +52,13 @@ impl Held<'_> {
             self.give_up(delivery.entry, delivery.topic(), DropReason::Expired);
             return true;
         }
-        if delivery.qos == QoS::AtMostOnce {
+        if delivery.qos() == QoS::AtMostOnce {
             self.send(&delivery, None, false);
             return true;
         }
         let keep = self.state.is_persistent() || delivery.share().is_some();
         let kept = keep.then(|| delivery.clone());
-        let Some(id) = self.state.window().allocate(delivery.qos, kept) else { return false };
+        let Some(id) = self.state.window().allocate(delivery.qos(), kept) else { return false };
         self.effects.counters.in_flight += 1;
         self.send(&delivery, Some(id), false);
         true
@@ -105,7 +105,7 @@ impl Held<'_> {
             }
             Next::Nothing => return None,
         };
-        if delivery.qos > QoS::AtMostOnce {
+        if delivery.qos() > QoS::AtMostOnce {
             self.enter(&mut delivery);
         }
         Some(delivery)
@@ -125,9 +125,9 @@ impl Held<'_> {
     fn send(&mut self, delivery: &Delivery, packet_id: Option<PacketId>, dup: bool) {
         let Some(message) = delivery.message() else { return debug_assert!(false, "what is sent is here") };
         let outgoing = Outgoing::from_message(message, self.now);
-        let header = Header { dup, qos: delivery.qos, retain: delivery.retain, packet_id };
+        let header = Header { dup, qos: delivery.qos(), retain: delivery.retain(), packet_id };
         if !dup {
-            self.hold_back(delivery.qos, delivery.entry);
+            self.hold_back(delivery.qos(), delivery.entry);
         }
         let State { link: Some(link), outbox, .. } = &mut *self.state else { return };
         if append_own(&outgoing, header, delivery.subscription_ids(), link, outbox).is_err() {
@@ -143,7 +143,7 @@ impl Held<'_> {
             }
             return self.give_up(delivery.entry, outgoing.topic, DropReason::TooLarge);
         }
-        self.effects.counters.count_sent(delivery.qos, outgoing.payload.len());
+        self.effects.counters.count_sent(delivery.qos(), outgoing.payload.len());
         self.effects.touch(self.session, link, outbox);
         if let Some(packet_id) = packet_id.filter(|_| !dup) {
             self.note_sent(delivery.entry, packet_id);

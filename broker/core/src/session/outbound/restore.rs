@@ -17,7 +17,7 @@ impl Window {
     ) -> (Self, Vec<(EntryNumber, PacketId)>) {
         let sent = Sent { turn: 0, counted: false };
         let published = published.into_iter().map(|(id, delivery)| {
-            let (entry, qos) = (delivery.entry, delivery.qos);
+            let (entry, qos) = (delivery.entry, delivery.qos());
             (entry, id, Slot::Published { qos, sent, delivery: Some(delivery) })
         });
         let released = released.into_iter().map(|(id, entry)| (entry, Some(id), Slot::Released { entry, sent }));

@@ -7,17 +7,10 @@ use midge_protocol::TopicName;
 
 use super::*;
 use crate::Message;
-use crate::session::delivery::Body;
 
 fn delivery() -> Delivery {
     let message = Arc::new(Message::new(TopicName::new("t").unwrap(), "x"));
-    Delivery {
-        body: Body::Here(message),
-        entry: EntryNumber::default(),
-        qos: QoS::AtLeastOnce,
-        retain: false,
-        rare: None,
-    }
+    Delivery::new(message, QoS::AtLeastOnce, false, None)
 }
 
 /// What is sent again, each as its letter and Packet Identifier.
