@@ -4,6 +4,7 @@
 
 pub(crate) mod aliases;
 mod authentication;
+pub(crate) mod encoded;
 mod opening;
 mod request;
 
@@ -11,12 +12,13 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use midge_protocol::{
-    Ack, Auth, Disconnect, MessageProperties, Packet, PacketId, PacketKind, ProtocolVersion, Publish, QoS, ReasonCode,
-    Subscribe, TopicFilter, TopicName, Unsubscribe,
+    Ack, Auth, Disconnect, Packet, PacketId, PacketKind, ProtocolVersion, Publish, QoS, ReasonCode, Subscribe,
+    TopicFilter, TopicName, Unsubscribe,
 };
 
 use aliases::AliasesReceived;
 pub(crate) use authentication::Reauthentication;
+use encoded::Encoded;
 pub use opening::{Authenticating, AuthenticationStep, Opening};
 pub use request::{ConnectRequest, SessionOverrides};
 
@@ -65,16 +67,16 @@ pub enum Received<'a> {
     /// For [`Broker::acknowledge`](crate::Broker::acknowledge).
     Acknowledgement(Acknowledgement),
     /// To be decided on, then [`Broker::subscribe`](crate::Broker::subscribe).
-    Subscribe(Subscribe<'a>),
+    Subscribe(&'a Subscribe<'a>),
     /// For [`Broker::unsubscribe`](crate::Broker::unsubscribe).
-    Unsubscribe(Unsubscribe<'a>),
+    Unsubscribe(&'a Unsubscribe<'a>),
     /// For [`Broker::pong`](crate::Broker::pong).
     Ping,
     /// A step of re-authentication, to be judged; then [`Broker::challenge`](crate::Broker::challenge) or
     /// [`Broker::reauthenticated`](crate::Broker::reauthenticated).
-    Authenticate(Auth<'a>),
+    Authenticate(&'a Auth<'a>),
     /// The client's goodbye; no packet of this client counts after it.
-    Disconnect(Disconnect<'a>),
+    Disconnect(&'a Disconnect<'a>),
 }
 
 /// A PUBLISH that needs its connection no more.
@@ -82,20 +84,12 @@ pub enum Received<'a> {
 pub struct Inbound<'a> {
     /// The Topic Name, an alias resolved.
     pub topic: Topic<'a>,
-    /// The payload, in the read buffer.
-    pub payload: &'a [u8],
-    /// The `QoS` it was sent with.
-    pub qos: QoS,
-    /// The RETAIN flag.
-    pub retain: bool,
-    /// The DUP flag; nothing depends on it.
-    pub dup: bool,
-    /// The Packet Identifier; present exactly if the `QoS` is not 0.
-    pub packet_id: Option<PacketId>,
-    /// The properties that travel with the message.
-    pub properties: MessageProperties<'a>,
+    /// The rest of the packet. Its own topic is empty where it has a Topic Alias.
+    pub publish: &'a Publish<'a>,
     /// A QoS 2 message that was routed before: acknowledge it, do not decide on it or route it again [MQTT-4.3.3-10].
     pub repeated: bool,
+    /// The packet it came in, where copies of that can be sent on.
+    pub(crate) encoded: Option<Encoded<'a>>,
 }
 
 /// A Topic Name of a PUBLISH: as it stood in the packet, or what its alias stands for.
@@ -165,14 +159,15 @@ impl Connection {
     ///
     /// # Errors
     /// Any [`ProtocolError`] that is not about CONNECT; the connection has to be closed with its reason.
-    pub fn receive<'a>(&mut self, packet: Packet<'a>) -> Result<Received<'a>, ProtocolError> {
+    #[inline(always)]
+    pub fn receive<'a>(&mut self, packet: &'a Packet<'a>) -> Result<Received<'a>, ProtocolError> {
         let kind = packet.kind();
         match packet {
             Packet::Publish(publish) => self.receive_publish(publish).map(Received::Publish),
-            Packet::Puback(ack) => Ok(acknowledgement(AcknowledgementKind::Puback, &ack)),
-            Packet::Pubrec(ack) => Ok(acknowledgement(AcknowledgementKind::Pubrec, &ack)),
-            Packet::Pubrel(ack) => Ok(acknowledgement(AcknowledgementKind::Pubrel, &ack)),
-            Packet::Pubcomp(ack) => Ok(acknowledgement(AcknowledgementKind::Pubcomp, &ack)),
+            Packet::Puback(ack) => Ok(acknowledgement(AcknowledgementKind::Puback, ack)),
+            Packet::Pubrec(ack) => Ok(acknowledgement(AcknowledgementKind::Pubrec, ack)),
+            Packet::Pubrel(ack) => Ok(acknowledgement(AcknowledgementKind::Pubrel, ack)),
+            Packet::Pubcomp(ack) => Ok(acknowledgement(AcknowledgementKind::Pubcomp, ack)),
             Packet::Subscribe(subscribe) => receive_subscribe(subscribe),
             Packet::Unsubscribe(unsubscribe) => Ok(Received::Unsubscribe(unsubscribe)),
             Packet::Pingreq => Ok(Received::Ping),
@@ -232,7 +227,8 @@ impl Connection {
         self.permissions = permissions;
     }
 
-    fn receive_publish<'a>(&mut self, publish: Publish<'a>) -> Result<Inbound<'a>, ProtocolError> {
+    #[inline(always)]
+    fn receive_publish<'a>(&mut self, publish: &'a Publish<'a>) -> Result<Inbound<'a>, ProtocolError> {
         if publish.qos > self.maximum_qos {
             return Err(ProtocolError::QosNotSupported);
         }
@@ -241,11 +237,11 @@ impl Connection {
         }
         let topic = self.resolve(publish.topic, publish.topic_alias)?;
         let mut inbound = Inbound::from_publish(topic, publish);
-        if let (QoS::ExactlyOnce, Some(id)) = (inbound.qos, inbound.packet_id) {
+        if let (QoS::ExactlyOnce, Some(id)) = (publish.qos, publish.packet_id) {
             inbound.repeated = self.session.lock().received.contains(id);
         }
         // One that is repeated was counted when it first came.
-        if inbound.qos > QoS::AtMostOnce && !inbound.repeated {
+        if publish.qos > QoS::AtMostOnce && !inbound.repeated {
             self.count_unacknowledged()?;
         }
         Ok(inbound)
@@ -277,13 +273,13 @@ impl Connection {
         self.unacknowledged = self.unacknowledged.saturating_sub(1);
     }
 
-    fn receive_auth<'a>(&mut self, auth: Auth<'a>) -> Result<Received<'a>, ProtocolError> {
+    fn receive_auth<'a>(&mut self, auth: &'a Auth<'a>) -> Result<Received<'a>, ProtocolError> {
         let reauthentication = self.reauthentication.as_mut().ok_or(ProtocolError::AuthenticationNotStarted)?;
-        reauthentication.receive(&auth)?;
+        reauthentication.receive(auth)?;
         Ok(Received::Authenticate(auth))
     }
 
-    fn receive_disconnect<'a>(&self, disconnect: Disconnect<'a>) -> Result<Received<'a>, ProtocolError> {
+    fn receive_disconnect<'a>(&self, disconnect: &'a Disconnect<'a>) -> Result<Received<'a>, ProtocolError> {
         if self.session_expiry == 0 && disconnect.session_expiry.is_some_and(|expiry| expiry > 0) {
             return Err(ProtocolError::SessionExpiryRaised);
         }
@@ -295,7 +291,7 @@ fn acknowledgement(kind: AcknowledgementKind, ack: &Ack<'_>) -> Received<'static
     Received::Acknowledgement(Acknowledgement { kind, packet_id: ack.packet_id, reason: ack.reason })
 }
 
-fn receive_subscribe(subscribe: Subscribe<'_>) -> Result<Received<'_>, ProtocolError> {
+fn receive_subscribe<'a>(subscribe: &'a Subscribe<'a>) -> Result<Received<'a>, ProtocolError> {
     let shared = |filter: &str| TopicFilter::new(filter).is_ok_and(|filter| filter.share().is_some());
     if subscribe.filters.iter().any(|asked| asked.options.no_local && shared(asked.filter)) {
         return Err(ProtocolError::SharedNoLocal);
@@ -306,30 +302,31 @@ fn receive_subscribe(subscribe: Subscribe<'_>) -> Result<Received<'_>, ProtocolE
 impl<'a> Inbound<'a> {
     /// A PUBLISH with its topic resolved, as one not seen before: for a packet that was let through by
     /// [`Connection::receive`] and is decoded once more.
+    #[inline(always)]
     #[must_use]
-    pub fn from_publish(topic: Topic<'a>, publish: Publish<'a>) -> Self {
-        Self {
-            topic,
-            payload: publish.payload,
-            qos: publish.qos,
-            retain: publish.retain,
-            dup: publish.dup,
-            packet_id: publish.packet_id,
-            properties: publish.properties,
-            repeated: false,
-        }
+    pub fn from_publish(topic: Topic<'a>, publish: &'a Publish<'a>) -> Self {
+        Self { topic, publish, repeated: false, encoded: None }
+    }
+
+    /// Remembers the bytes of its packet: whoever gets the message in that form is sent a copy of them.
+    #[inline]
+    pub fn keep_encoded(&mut self, packet: &'a [u8], version: ProtocolVersion) {
+        self.encoded = match self.topic {
+            Topic::Borrowed(topic) => Encoded::new(packet, version, topic, self.publish.packet_id),
+            Topic::Alias(_) => None,
+        };
     }
 
     /// The message as one that outlives the read buffer, received `now` from this client.
     #[must_use]
     pub fn to_message(&self, publisher: Option<Arc<str>>, now: Time) -> Option<Message> {
         let topic = TopicName::new(&self.topic).ok()?;
-        let message = Message::new(topic, self.payload.to_vec())
-            .with_qos(self.qos)
-            .with_retain(self.retain)
-            .with_expiry_interval(self.properties.message_expiry, now)
+        let message = Message::new(topic, self.publish.payload.to_vec())
+            .with_qos(self.publish.qos)
+            .with_retain(self.publish.retain)
+            .with_expiry_interval(self.publish.properties.message_expiry, now)
             .with_publisher(publisher)
-            .with_properties(Properties::from(&self.properties));
+            .with_properties(Properties::from(&self.publish.properties));
         Some(message)
     }
 }

@@ -30,6 +30,14 @@ impl<'a> Reader<'a> {
         Ok(taken)
     }
 
+    /// Passes over one byte, if it is 0: an empty property section.
+    #[inline]
+    pub(crate) fn skip_zero(&mut self) -> bool {
+        let Some(rest) = self.rest.strip_prefix(&[0]) else { return false };
+        self.rest = rest;
+        true
+    }
+
     #[inline]
     pub(crate) fn u8(&mut self) -> Result<u8, Malformed> {
         let (first, rest) = self.rest.split_first().ok_or(Cause::Truncated)?;

@@ -45,7 +45,7 @@ impl Broker {
         now: Time,
         effects: &mut Effects,
     ) -> bool {
-        effects.counters.count_received(inbound.qos, inbound.payload.len());
+        effects.counters.count_received(inbound.publish.qos, inbound.publish.payload.len());
         if inbound.repeated {
             self.answer_publish(connection, inbound, ReasonCode::Success, None, effects);
             return false;
@@ -66,7 +66,7 @@ impl Broker {
             return false;
         }
         // Before it is routed: if the session has gone to another connection, the client sends it again there.
-        if inbound.qos == QoS::ExactlyOnce && !self.remember(connection, inbound, effects) {
+        if inbound.publish.qos == QoS::ExactlyOnce && !self.remember(connection, inbound, effects) {
             return false;
         }
         let publisher = connection.session.shared_client_id();
@@ -118,8 +118,8 @@ impl Broker {
         if !self.limits.may_publish(&inbound.topic) {
             return Some(ReasonCode::TopicNameInvalid);
         }
-        let claims_utf8 = self.limits.check_payload_format && inbound.properties.payload_is_utf8 == Some(true);
-        if claims_utf8 && std::str::from_utf8(inbound.payload).is_err() {
+        let claims_utf8 = self.limits.check_payload_format && inbound.publish.properties.payload_is_utf8 == Some(true);
+        if claims_utf8 && std::str::from_utf8(inbound.publish.payload).is_err() {
             return Some(ReasonCode::PayloadFormatInvalid);
         }
         None
@@ -128,14 +128,15 @@ impl Broker {
     /// Why the store does not take it at the moment.
     fn store_objection(&self, inbound: &Inbound<'_>) -> Option<ReasonCode> {
         let Health::Refusing(reason) = self.store.health() else { return None };
-        let is_promised = inbound.qos > QoS::AtMostOnce && self.durabilities.of(&inbound.topic) > Durability::Memory;
+        let is_promised =
+            inbound.publish.qos > QoS::AtMostOnce && self.durabilities.of(&inbound.topic) > Durability::Memory;
         is_promised.then_some(reason)
     }
 
     /// Refuses what another time may be taken. Version 3 cannot be told, and to acknowledge it would lose it: its client is
     /// disconnected and sends it again [v3.1.1 MQTT-4.8.0-2].
     fn turn_down(&self, connection: &mut Connection, inbound: &Inbound<'_>, reason: ReasonCode, effects: &mut Effects) {
-        if connection.version < ProtocolVersion::V5 && inbound.qos > QoS::AtMostOnce {
+        if connection.version < ProtocolVersion::V5 && inbound.publish.qos > QoS::AtMostOnce {
             return connection.session.request_close(connection.number, CloseReason::Administrative(reason));
         }
         self.answer_publish(connection, inbound, reason, None, effects);
@@ -245,7 +246,7 @@ impl Broker {
 
     /// The Packet Identifier of a QoS 2 message is taken until PUBREL; false if the session is no longer this connection's.
     fn remember(&self, connection: &Connection, inbound: &Inbound<'_>, effects: &mut Effects) -> bool {
-        let Some(packet_id) = inbound.packet_id else { return true };
+        let Some(packet_id) = inbound.publish.packet_id else { return true };
         let session = &connection.session;
         let mut state = session.lock();
         if !state.belongs_to(connection.number) {
@@ -258,7 +259,7 @@ impl Broker {
 
     /// It was not taken after all: a PUBREC that says no frees the Packet Identifier [MQTT-4.3.3-9].
     fn forget(&self, connection: &Connection, inbound: &Inbound<'_>, effects: &mut Effects) {
-        let Some(packet_id) = inbound.packet_id else { return };
+        let Some(packet_id) = inbound.publish.packet_id else { return };
         let session = &connection.session;
         let mut state = session.lock();
         if state.belongs_to(connection.number) && state.received.remove(packet_id) {
@@ -275,15 +276,15 @@ impl Broker {
         text: Option<&str>,
         effects: &mut Effects,
     ) {
-        let Some(packet_id) = inbound.packet_id else { return };
+        let Some(packet_id) = inbound.publish.packet_id else { return };
         let reason = if connection.version == ProtocolVersion::V5 { reason } else { ReasonCode::Success };
-        if inbound.qos == QoS::AtLeastOnce || reason.is_error() {
+        if inbound.publish.qos == QoS::AtLeastOnce || reason.is_error() {
             connection.acknowledged();
         }
         let answer = |reason_string| {
             let properties = ReasonProperties { reason_string, ..ReasonProperties::default() };
             let ack = Ack { packet_id, reason, properties };
-            if inbound.qos == QoS::AtLeastOnce { Packet::Puback(ack) } else { Packet::Pubrec(ack) }
+            if inbound.publish.qos == QoS::AtLeastOnce { Packet::Puback(ack) } else { Packet::Pubrec(ack) }
         };
         // The text is left out where it is not wanted or would make the packet too large [MQTT-3.1.2-29], [MQTT-3.4.2-2].
         let text = text.filter(|_| connection.problem_information);

@@ -154,17 +154,22 @@ impl Client<'_> {
 
     pub(super) fn send_decided(&mut self, packet: Packet<'_>, decision: Decision<'_>) -> Result<(), ProtocolError> {
         let (broker, now) = (&self.world.broker, self.world.now.get());
-        let received = self.connection.receive(packet)?;
+        let mut encoded = Vec::new();
+        packet.encode(self.connection.version(), &mut encoded).unwrap();
+        let received = self.connection.receive(&packet)?;
         let connection = &mut self.connection;
         self.world.batch(|effects| {
             match received {
-                Received::Publish(inbound) => self.taken = broker.publish(connection, &inbound, decision, now, effects),
+                Received::Publish(mut inbound) => {
+                    inbound.keep_encoded(&encoded, connection.version());
+                    self.taken = broker.publish(connection, &inbound, decision, now, effects);
+                }
                 Received::Acknowledgement(ack) => broker.acknowledge(connection, ack, now, effects)?,
                 Received::Subscribe(subscribe) => {
                     let rulings = vec![Ok(QoS::ExactlyOnce); subscribe.filters.len()];
-                    broker.subscribe(connection, &subscribe, &rulings, now, effects);
+                    broker.subscribe(connection, subscribe, &rulings, now, effects);
                 }
-                Received::Unsubscribe(unsubscribe) => broker.unsubscribe(connection, &unsubscribe, now, effects),
+                Received::Unsubscribe(unsubscribe) => broker.unsubscribe(connection, unsubscribe, now, effects),
                 Received::Ping => broker.pong(connection, effects),
                 Received::Authenticate(_) | Received::Disconnect(_) => {}
             }

@@ -37,12 +37,12 @@ fn connect(broker: &Broker, id: &str, clean: bool, effects: &mut Effects) -> Con
 }
 
 fn act(broker: &Broker, connection: &mut Connection, packet: Packet<'_>, effects: &mut Effects) {
-    match connection.receive(packet).unwrap() {
+    match connection.receive(&packet).unwrap() {
         Received::Publish(inbound) => {
             broker.publish(connection, &inbound, Decision::Accept, NOW, effects);
         }
         Received::Subscribe(subscribe) => {
-            broker.subscribe(connection, &subscribe, &[Ok(QoS::ExactlyOnce)], NOW, effects)
+            broker.subscribe(connection, subscribe, &[Ok(QoS::ExactlyOnce)], NOW, effects)
         }
         other => panic!("{other:?}"),
     }

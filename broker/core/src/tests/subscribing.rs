@@ -23,9 +23,8 @@ fn rulings_refuse_filters_one_by_one() {
         let mut client = if version == 5 { world.client("a") } else { world.v3("b", true) };
         let Packet::Subscribe(mut subscribe) = subscribe_packet("mine", 2, None, |_| {}) else { unreachable!() };
         subscribe.filters.push(midge_protocol::SubscribeFilter { filter: "theirs", ..subscribe.filters[0] });
-        let Received::Subscribe(subscribe) = client.connection.receive(Packet::Subscribe(subscribe)).unwrap() else {
-            unreachable!()
-        };
+        let packet = Packet::Subscribe(subscribe);
+        let Received::Subscribe(subscribe) = client.connection.receive(&packet).unwrap() else { unreachable!() };
         world.batch(|effects| {
             world.broker.subscribe(&mut client.connection, &subscribe, &rulings, world.now.get(), effects);
         });

@@ -64,7 +64,7 @@ impl Server {
     pub(crate) fn receive(&mut self, wire: Wire, packet: Packet<'_>) -> Result<(), String> {
         let (broker, now) = (&self.broker, self.now);
         let Some(Seat { connection, effects }) = self.seats.get_mut(&wire) else { return Ok(()) };
-        match connection.receive(packet).map_err(|error| error.to_string())? {
+        match connection.receive(&packet).map_err(|error| error.to_string())? {
             Received::Publish(inbound) => {
                 broker.publish(connection, &inbound, Decision::Accept, now, effects);
             }
@@ -73,7 +73,7 @@ impl Server {
             }
             Received::Subscribe(subscribe) => {
                 let rulings = vec![Ok(QoS::ExactlyOnce); subscribe.filters.len()];
-                broker.subscribe(connection, &subscribe, &rulings, now, effects);
+                broker.subscribe(connection, subscribe, &rulings, now, effects);
             }
             _ => return Err("no client says this".to_owned()),
         }

@@ -30,6 +30,7 @@ pub struct Publish<'a> {
 }
 
 impl<'a> Publish<'a> {
+    #[inline(always)]
     pub(crate) fn decode(flags: u8, mut reader: Reader<'a>, version: ProtocolVersion) -> Result<Self, Malformed> {
         let qos = QoS::from_bits((flags >> 1) & 0b11).ok_or(Cause::QosIsThree)?;
         let mut dup = flags & 0b1000 != 0;
@@ -56,7 +57,7 @@ impl<'a> Publish<'a> {
             properties: MessageProperties::default(),
             payload: &[],
         };
-        if version.is_v5() {
+        if version.is_v5() && !reader.skip_zero() {
             publish.read_properties(&mut reader)?;
         }
         // Only an alias can stand for the Topic Name (3.3.2.3.4).

@@ -85,14 +85,16 @@ impl Driver {
     ) -> (usize, Result<(), ConnectionEnd>) {
         let mut consumed = 0;
         while self.waiting.is_none() {
-            let (packet, length) = match self.decoder.decode(bytes.get(consumed..).unwrap_or_default()) {
+            let unread = bytes.get(consumed..).unwrap_or_default();
+            let (packet, length) = match self.decoder.decode(unread) {
                 Ok(Decoded::Packet { packet, length }) => (packet, length),
                 Ok(Decoded::Incomplete { .. }) => break,
                 Err(malformed) => return (consumed, Err(malformed.into())),
             };
+            let encoded = unread.get(..length).unwrap_or_default();
             let flow = match answer.take() {
-                Some(answer) => Ok(self.resume(packet, answer, batch)),
-                None => self.receive(packet, batch),
+                Some(answer) => Ok(self.resume(&packet, encoded, answer, batch)),
+                None => self.receive(&packet, encoded, batch),
             };
             match flow {
                 Ok(Flow::Next) => {
@@ -106,19 +108,22 @@ impl Driver {
         (consumed, Ok(()))
     }
 
-    fn receive(&mut self, packet: Packet<'_>, batch: &mut Batch<'_>) -> Result<Flow, ConnectionEnd> {
+    fn receive(&mut self, packet: &Packet<'_>, encoded: &[u8], batch: &mut Batch<'_>) -> Result<Flow, ConnectionEnd> {
         let broker = &self.node.broker;
         match self.connection.receive(packet)? {
-            Received::Publish(inbound) => return Ok(self.publish(&inbound, batch)),
+            Received::Publish(mut inbound) => {
+                inbound.keep_encoded(encoded, self.connection.version());
+                return Ok(self.publish(&inbound, batch));
+            }
             Received::Acknowledgement(acknowledgement) => {
                 broker.acknowledge(&mut self.connection, acknowledgement, batch.now, batch.effects)?;
             }
-            Received::Subscribe(subscribe) => return Ok(self.subscribe(&subscribe, batch)),
+            Received::Subscribe(subscribe) => return Ok(self.subscribe(subscribe, batch)),
             Received::Unsubscribe(unsubscribe) => {
-                broker.unsubscribe(&mut self.connection, &unsubscribe, batch.now, batch.effects);
+                broker.unsubscribe(&mut self.connection, unsubscribe, batch.now, batch.effects);
             }
             Received::Ping => broker.pong(&mut self.connection, batch.effects),
-            Received::Authenticate(auth) => self.reauthenticate(&auth),
+            Received::Authenticate(auth) => self.reauthenticate(auth),
             Received::Disconnect(disconnect) => {
                 let (reason, session_expiry) = (disconnect.reason, disconnect.session_expiry);
                 return Err(ConnectionEnd::Disconnected { reason, session_expiry });
@@ -128,14 +133,16 @@ impl Driver {
     }
 
     /// A packet that waited for plugins goes on where it stopped. Its connection has judged it already.
-    fn resume(&mut self, packet: Packet<'_>, answer: Answer, batch: &mut Batch<'_>) -> Flow {
+    fn resume(&mut self, packet: &Packet<'_>, encoded: &[u8], answer: Answer, batch: &mut Batch<'_>) -> Flow {
         match (packet, answer) {
             (Packet::Publish(publish), Answer::Publish { alias, verdict }) => {
                 let topic = alias.map_or(Topic::Borrowed(publish.topic), Topic::Alias);
-                self.conclude_publish(&Inbound::from_publish(topic, publish), verdict, batch);
+                let mut inbound = Inbound::from_publish(topic, publish);
+                inbound.keep_encoded(encoded, self.connection.version());
+                self.conclude_publish(&inbound, verdict, batch);
             }
             (Packet::Subscribe(subscribe), Answer::Subscribe(rulings)) => {
-                self.conclude_subscribe(&subscribe, &rulings, batch);
+                self.conclude_subscribe(subscribe, &rulings, batch);
             }
             (packet, _) => debug_assert!(false, "an answer for {} that did not ask", packet.kind()),
         }

@@ -32,12 +32,12 @@ pub(crate) fn version_to_host(version: ProtocolVersion) -> contract::Protocol {
 
 /// What a client published, as plugins see it. Copies: the original lies in the read buffer.
 pub(crate) fn inbound_to_host(inbound: &Inbound<'_>) -> contract::Message {
-    let properties = &inbound.properties;
+    let properties = &inbound.publish.properties;
     contract::Message {
         topic: (&*inbound.topic).into(),
-        payload: inbound.payload.to_vec().into(),
-        qos: qos_to_host(inbound.qos),
-        retain: inbound.retain,
+        payload: inbound.publish.payload.to_vec().into(),
+        qos: qos_to_host(inbound.publish.qos),
+        retain: inbound.publish.retain,
         payload_is_utf8: properties.payload_is_utf8.unwrap_or(false),
         message_expiry: properties.message_expiry,
         content_type: properties.content_type.map(Into::into),

@@ -23,7 +23,8 @@ impl Client {
         inbound: &Inbound<'_>,
         at: Moment,
     ) -> Answer<PublishVerdict> {
-        let ruling = self.authorize_publish(host, permissions, &inbound.topic, inbound.qos, inbound.retain);
+        let ruling =
+            self.authorize_publish(host, permissions, &inbound.topic, inbound.publish.qos, inbound.publish.retain);
         let is_wanted = host.wants_messages(&inbound.topic);
         match ruling {
             Answer::Ready(Err(denial)) => Answer::Ready(PublishVerdict::Refuse(denial)),

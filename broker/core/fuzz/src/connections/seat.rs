@@ -210,17 +210,16 @@ impl Guest {
     /// Carries out one packet.
     fn receive(&mut self, packet: Packet<'_>, hub: &mut Hub) -> Next {
         let Self { connection, watch, .. } = self;
-        let told = packet.clone();
-        let received = match connection.receive(packet) {
+        let received = match connection.receive(&packet) {
             Ok(received) => received,
             Err(error) => return Next::End { ending: Ending::Lost, reason: Some(error.reason_code()) },
         };
-        watch.accepted(&told);
+        watch.accepted(&packet);
         let Hub { broker, effects, now, topics, .. } = hub;
         match received {
             Received::Publish(inbound) => {
                 topics.insert(inbound.topic.to_string());
-                let refused = inbound.payload.first() == Some(&b'!');
+                let refused = inbound.publish.payload.first() == Some(&b'!');
                 let refusal = Decision::Refuse { reason: ReasonCode::NotAuthorized, text: Some("no") };
                 let decision = if refused { refusal } else { Decision::Accept };
                 broker.publish(connection, &inbound, decision, *now, effects);

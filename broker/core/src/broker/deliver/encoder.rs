@@ -4,6 +4,7 @@ use midge_protocol::{MessageProperties, PacketId, ProtocolVersion, Publish, QoS,
 
 use super::outgoing::Outgoing;
 use crate::connection::aliases::AliasUse;
+use crate::connection::encoded::Encoded;
 use crate::session::outbox::Outbox;
 use crate::session::state::Link;
 
@@ -47,7 +48,7 @@ impl Encoder {
         }
     }
 
-    /// Appends a copy of the message; says how many bytes it has.
+    /// Appends a copy of the message: of the packet it came in, where that serves, or else of its one encoding in this layout.
     pub(crate) fn append(
         &mut self,
         outgoing: &Outgoing<'_>,
@@ -59,15 +60,22 @@ impl Encoder {
         if link.version == ProtocolVersion::V5 && (link.alias_maximum > 0 || !subscription_ids.is_empty()) {
             return append_own(outgoing, header, subscription_ids, link, outbox);
         }
-        let layout = self.layout(outgoing, header, link.version)?;
-        if layout.bytes.len() > link.maximum_packet_size as usize {
+        let serves = |encoded: &&Encoded<'_>| encoded.serves(link.version.is_v5(), header.packet_id.is_some());
+        let (bytes, packet_id_at) = match outgoing.encoded.as_ref().filter(serves) {
+            Some(encoded) => (encoded.bytes, encoded.packet_id_at),
+            None => {
+                let layout = self.layout(outgoing, header, link.version)?;
+                (layout.bytes.as_slice(), layout.packet_id_at)
+            }
+        };
+        if bytes.len() > link.maximum_packet_size as usize {
             return Err(TooLarge);
         }
         let buffer = outbox.buffer();
         let start = buffer.len();
-        buffer.extend_from_slice(&layout.bytes);
+        buffer.extend_from_slice(bytes);
         buffer[start] = header.first_byte();
-        if let (Some(id), Some(at)) = (header.packet_id, layout.packet_id_at) {
+        if let (Some(id), Some(at)) = (header.packet_id, packet_id_at) {
             buffer[start + at..start + at + 2].copy_from_slice(&id.get().to_be_bytes());
         }
         Ok(())

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use midge_protocol::{MessageProperties, QoS};
 
 use crate::connection::Inbound;
+use crate::connection::encoded::Encoded;
 use crate::{Message, Time};
 
 /// The message that is being routed, and its owned form once somebody needed one.
@@ -14,26 +15,33 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) qos: QoS,
     pub(crate) retain: bool,
     pub(crate) publisher: Option<&'a Arc<str>>,
-    properties: MessageProperties<'a>,
+    /// The packet it came in, where copies of that can be sent on.
+    pub(crate) encoded: Option<Encoded<'a>>,
+    now: Time,
     source: Source<'a>,
+    /// The message as one that can be kept, once somebody needed it.
+    shared: Option<Arc<Message>>,
 }
 
+#[derive(Clone, Copy)]
 enum Source<'a> {
-    /// Straight from a packet; received at this time.
-    Inbound(&'a Inbound<'a>, Time),
-    Shared(Arc<Message>),
+    /// Straight from a packet, received now.
+    Inbound(&'a Inbound<'a>),
+    Message(&'a Arc<Message>),
 }
 
 impl<'a> Outgoing<'a> {
     pub(crate) fn from_inbound(inbound: &'a Inbound<'a>, publisher: &'a Arc<str>, now: Time) -> Self {
         Self {
             topic: &inbound.topic,
-            payload: inbound.payload,
-            qos: inbound.qos,
-            retain: inbound.retain,
+            payload: inbound.publish.payload,
+            qos: inbound.publish.qos,
+            retain: inbound.publish.retain,
             publisher: Some(publisher),
-            properties: inbound.properties,
-            source: Source::Inbound(inbound, now),
+            encoded: inbound.encoded,
+            now,
+            source: Source::Inbound(inbound),
+            shared: None,
         }
     }
 
@@ -44,25 +52,30 @@ impl<'a> Outgoing<'a> {
             qos: message.qos(),
             retain: message.retain(),
             publisher: message.publisher(),
-            properties: message.wire_properties(now),
-            source: Source::Shared(Arc::clone(message)),
+            encoded: None,
+            now,
+            source: Source::Message(message),
+            shared: None,
         }
     }
 
     pub(crate) fn properties(&self) -> MessageProperties<'a> {
-        self.properties
+        match self.source {
+            Source::Inbound(inbound) => inbound.publish.properties,
+            Source::Message(message) => message.wire_properties(self.now),
+        }
     }
 
     /// The message as one that can be kept; made once, shared by all who keep it.
     pub(crate) fn shared(&mut self) -> Arc<Message> {
-        match &self.source {
-            Source::Shared(message) => Arc::clone(message),
-            Source::Inbound(inbound, received) => {
-                let message = inbound.to_message(self.publisher.cloned(), *received);
-                let message = Arc::new(message.expect("the topic of a decoded PUBLISH is a topic name"));
-                self.source = Source::Shared(Arc::clone(&message));
-                message
-            }
-        }
+        let inbound = match self.source {
+            Source::Message(message) => return Arc::clone(message),
+            Source::Inbound(inbound) => inbound,
+        };
+        let make = || {
+            let message = inbound.to_message(self.publisher.cloned(), self.now);
+            Arc::new(message.expect("the topic of a decoded PUBLISH is a topic name"))
+        };
+        Arc::clone(self.shared.get_or_insert_with(make))
     }
 }

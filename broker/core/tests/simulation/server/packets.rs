@@ -20,10 +20,11 @@ impl Server {
             let decoded =
                 task.decoder.decode(rest).map_err(|malformed| format!("refused as malformed: {malformed}"))?;
             let Decoded::Packet { packet, length } = decoded else { break };
-            rest = &rest[length..];
+            let (encoded, behind) = rest.split_at(length);
+            rest = behind;
             match task.connection.take() {
                 None => self.open(task, packet)?,
-                Some(connection) => self.take(task, connection, packet)?,
+                Some(connection) => self.take(task, connection, packet, encoded)?,
             }
         }
         task.input = rest.to_vec();
@@ -69,14 +70,17 @@ impl Server {
         })
     }
 
-    fn take(&mut self, task: &mut Task, mut connection: Connection, packet: Packet<'_>) -> Verdict {
+    fn take(&mut self, task: &mut Task, mut connection: Connection, packet: Packet<'_>, encoded: &[u8]) -> Verdict {
         let (now, name) = (self.now, task.name());
-        let received = connection.receive(packet).map_err(|error| format!("{name} broke a rule: {error}"))?;
+        let received = connection.receive(&packet).map_err(|error| format!("{name} broke a rule: {error}"))?;
         // A connection that lost its session serves nobody any more.
         let current = self.oracle.is_current(name, task.wire());
         let mut routed = None;
         match received {
-            Received::Publish(inbound) => routed = self.publish(task, &mut connection, &inbound, current)?,
+            Received::Publish(mut inbound) => {
+                inbound.keep_encoded(encoded, connection.version());
+                routed = self.publish(task, &mut connection, &inbound, current)?;
+            }
             Received::Acknowledgement(acknowledgement) => {
                 if acknowledgement.kind == AcknowledgementKind::Pubrel && current {
                     self.oracle.release(name, acknowledgement.packet_id.get());
@@ -112,25 +116,25 @@ impl Server {
         let refused = inbound.topic.starts_with("refused");
         // Clients do not publish to the broker's own topics [MQTT-4.7.2-1].
         let reserved = inbound.topic.starts_with('$');
-        let id = inbound.packet_id.map_or(0, PacketId::get);
-        let new = inbound.qos < QoS::ExactlyOnce || (current && self.oracle.is_new(name, id));
+        let id = inbound.publish.packet_id.map_or(0, PacketId::get);
+        let new = inbound.publish.qos < QoS::ExactlyOnce || (current && self.oracle.is_new(name, id));
         if current && new == inbound.repeated {
             return Err(format!("{name} sent QoS 2 message {id}, which is new: {new} [MQTT-4.3.3-10]"));
         }
-        self.oracle.told.received[inbound.qos as usize] += 1;
+        self.oracle.told.received[inbound.publish.qos as usize] += 1;
         let mut routed = None;
         if refused || reserved {
             self.oracle.release(name, id);
         } else if new {
-            let (number, padding) = number(inbound.payload)?;
+            let (number, padding) = number(inbound.publish.payload)?;
             routed = Some(self.oracle.publish(Publication {
                 number,
                 padding,
                 topic: inbound.topic.to_string(),
                 publisher: name,
-                qos: inbound.qos,
-                retain: inbound.retain,
-                expiry: inbound.properties.message_expiry,
+                qos: inbound.publish.qos,
+                retain: inbound.publish.retain,
+                expiry: inbound.publish.properties.message_expiry,
             }));
         }
         let refusal = Decision::Refuse { reason: ReasonCode::NotAuthorized, text: Some("refused by rule") };
