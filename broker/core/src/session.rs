@@ -233,7 +233,7 @@ impl Session {
         let Some(chunk) = state.link_of(number).and_then(|(_, outbox)| outbox.take(Writer::Owner)) else {
             return Vec::new();
         };
-        let bytes = chunk.to_vec();
+        let bytes = chunk.parts().flatten().copied().collect();
         recycle(chunk);
         bytes
     }

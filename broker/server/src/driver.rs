@@ -27,6 +27,7 @@ use tokio::time::Sleep;
 
 pub(crate) use farewell::close;
 pub(crate) use link::Link;
+use link::Parts;
 pub(crate) use load::Load;
 pub(crate) use pace::Pace;
 pub(crate) use reauthenticate::Reauthentication;
@@ -131,7 +132,11 @@ impl Driver {
         let _ = self.poll_load(context);
         loop {
             if let Some(chunk) = self.unsent.take() {
-                let Poll::Ready(written) = self.owned.poll_write(context, &chunk) else {
+                let written = match link::parts(&chunk) {
+                    Parts::One(bytes) => self.owned.poll_write(context, bytes),
+                    Parts::Several(slices) => self.owned.poll_write_vectored(context, &slices),
+                };
+                let Poll::Ready(written) = written else {
                     self.unsent = Some(chunk);
                     return self.poll_stalled(context);
                 };

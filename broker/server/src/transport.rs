@@ -7,7 +7,7 @@
 //!
 //! Nothing here buffers for plain TCP; an idle connection costs the socket and 16 bytes.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::Shutdown;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -69,6 +69,18 @@ impl Owned {
         match self {
             Self::Tcp(read) => poll_socket(read.as_ref(), context, |socket| socket.try_write(bytes)),
             Self::Layered(stream) => Pin::new(stream).poll_write(context, bytes),
+        }
+    }
+
+    /// As [`Self::poll_write`], from several places at once where the stream can; else only from the first.
+    pub(crate) fn poll_write_vectored(
+        &mut self,
+        context: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Tcp(read) => poll_socket(read.as_ref(), context, |socket| socket.try_write_vectored(parts)),
+            Self::Layered(stream) => Pin::new(stream).poll_write_vectored(context, parts),
         }
     }
 
@@ -145,6 +157,14 @@ impl Writer {
     /// `WouldBlock` where the socket is full or the owner must write; anything else ends the connection.
     pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         self.socket()?.try_write(bytes)
+    }
+
+    /// As [`Self::try_write`], from several places at once.
+    ///
+    /// # Errors
+    /// As [`Self::try_write`].
+    pub(crate) fn try_write_vectored(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.socket()?.try_write_vectored(parts)
     }
 
     fn socket(&self) -> io::Result<&TcpStream> {

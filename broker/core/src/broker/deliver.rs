@@ -89,7 +89,7 @@ impl Broker {
 
 impl Held<'_> {
     /// `QoS` 0, or why not.
-    fn deliver_now_or_never(&mut self, outgoing: &Outgoing<'_>, terms: &Terms<'_>) -> Result<(), DropReason> {
+    fn deliver_now_or_never(&mut self, outgoing: &mut Outgoing<'_>, terms: &Terms<'_>) -> Result<(), DropReason> {
         let limit = self.broker.limits.outbox_bytes_max;
         let State { link: Some(link), outbox, .. } = &mut *self.state else { return Ok(()) };
         let held = outbox.len();

@@ -1,7 +1,11 @@
 //! The encoded bytes that wait to be written on a session's connection.
 
+mod rope;
+
 use std::cell::RefCell;
-use std::ops::Deref;
+
+use bytes::Bytes;
+use rope::Rope;
 
 use super::hold::{Hold, PartNumber};
 use crate::store::Ticket;
@@ -12,9 +16,7 @@ use crate::store::Ticket;
 /// from writing meanwhile, which keeps the order. New bytes gather in a second buffer.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
-    pending: Vec<u8>,
-    /// How much of `pending` was written already.
-    start: usize,
+    pending: Rope,
     /// Bytes of the chunk that is out.
     taken: usize,
     writer: Option<Writer>,
@@ -37,23 +39,32 @@ pub(crate) enum Writer {
 
 /// Bytes to write; they are this holder's alone until given back.
 #[derive(Debug)]
-pub struct Chunk {
-    buffer: Vec<u8>,
-    start: usize,
-}
+pub struct Chunk(Rope);
 
-impl Deref for Chunk {
-    type Target = [u8];
+impl Chunk {
+    /// How many bytes there are; at least one.
+    #[must_use]
+    #[allow(clippy::len_without_is_empty, reason = "there is no empty one")]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
 
-    fn deref(&self) -> &[u8] {
-        &self.buffer[self.start..]
+    /// The bytes, in as many runs as they lie in: one, unless large payloads are among them.
+    pub fn parts(&self) -> impl Iterator<Item = &[u8]> {
+        self.0.parts()
+    }
+
+    /// The first run, for whoever writes one at a time.
+    #[must_use]
+    pub fn front(&self) -> &[u8] {
+        self.parts().next().unwrap_or_default()
     }
 }
 
 impl Outbox {
     /// Bytes not yet written, those that are being written included.
     pub(crate) fn len(&self) -> usize {
-        self.pending.len() - self.start + self.taken + self.hold.as_ref().map_or(0, |hold| hold.bytes.len())
+        self.pending.len() + self.taken + self.hold.as_ref().map_or(0, |hold| hold.bytes.len())
     }
 
     /// Where encoders append.
@@ -64,11 +75,20 @@ impl Outbox {
         }
     }
 
-    fn free_buffer(pending: &mut Vec<u8>) -> &mut Vec<u8> {
-        if pending.capacity() == 0 {
-            *pending = take_buffer();
+    /// Appends a payload that others are sent too. What is held back is copied.
+    pub(crate) fn share(&mut self, payload: &Bytes) {
+        match &mut self.hold {
+            Some(hold) => hold.bytes.extend_from_slice(payload),
+            None => self.pending.share(payload.clone()),
         }
-        pending
+    }
+
+    fn free_buffer(pending: &mut Rope) -> &mut Vec<u8> {
+        let buffer = pending.copied();
+        if buffer.capacity() == 0 {
+            *buffer = take_buffer();
+        }
+        buffer
     }
 
     /// What is appended from now on waits for one more batch; none if it does already, see [`Hold::join`].
@@ -113,29 +133,24 @@ impl Outbox {
         }
         self.writer = Some(writer);
         self.dirty = false;
-        let chunk = Chunk { buffer: std::mem::take(&mut self.pending), start: std::mem::take(&mut self.start) };
+        let chunk = Chunk(std::mem::take(&mut self.pending));
         self.taken = chunk.len();
         Some(chunk)
     }
 
     /// Takes a chunk back of which `written` bytes were written; what is left goes first again.
-    pub(crate) fn give_back(&mut self, mut chunk: Chunk, written: usize) {
+    pub(crate) fn give_back(&mut self, chunk: Chunk, written: usize) {
         self.writer = None;
         self.taken = 0;
-        chunk.start += written;
-        self.cut_off = chunk.start < chunk.buffer.len();
+        self.cut_off = written < chunk.len();
         if !self.cut_off {
-            return_buffer(chunk.buffer);
+            recycle(chunk);
             return;
         }
-        let Chunk { mut buffer, mut start } = chunk;
-        if start > buffer.len() / 2 {
-            buffer.drain(..start);
-            start = 0;
-        }
-        buffer.extend_from_slice(&self.pending[self.start..]);
-        return_buffer(std::mem::replace(&mut self.pending, buffer));
-        self.start = start;
+        let Chunk(mut left) = chunk;
+        left.advance(written);
+        return_buffer(left.append(std::mem::take(&mut self.pending)));
+        self.pending = left;
     }
 
     /// Whether a chunk is out.
@@ -155,12 +170,12 @@ impl Outbox {
 
     /// Whether a chunk could be taken.
     pub(crate) fn is_ready(&self) -> bool {
-        self.writer.is_none() && self.pending.len() > self.start
+        self.writer.is_none() && !self.pending.is_empty()
     }
 
     /// Forgets everything but what is waited for: the connection is gone.
     pub(crate) fn reset(&mut self) {
-        return_buffer(std::mem::take(&mut self.pending));
+        return_buffer(std::mem::take(&mut self.pending).into_buffer());
         let mut hold = self.hold.take();
         if let Some(hold) = &mut hold {
             hold.forget_bytes();
@@ -171,7 +186,7 @@ impl Outbox {
 
 /// Gives the buffer of a chunk back whose connection no longer has an outbox.
 pub(crate) fn recycle(chunk: Chunk) {
-    return_buffer(chunk.buffer);
+    return_buffer(chunk.0.into_buffer());
 }
 
 thread_local! {
@@ -216,7 +231,7 @@ mod tests {
         assert_eq!(outbox.len(), 12);
         outbox.give_back(chunk, 2);
         assert!(outbox.is_cut_off());
-        assert_eq!(&*outbox.take(Writer::Owner).unwrap(), b"rst second");
+        assert_eq!(outbox.take(Writer::Owner).unwrap().front(), b"rst second");
     }
 
     #[test]
@@ -238,7 +253,7 @@ mod tests {
         outbox.buffer().push(1);
         let chunk = outbox.take(Writer::Owner).unwrap();
         outbox.give_back(chunk, 1);
-        assert_eq!(outbox.pending.capacity(), 0);
+        assert_eq!(outbox.pending.copied().capacity(), 0);
         assert_eq!(outbox.len(), 0);
     }
 }

@@ -238,7 +238,7 @@ impl Client<'_> {
     pub(super) fn written(&mut self) -> Vec<String> {
         let mut bytes = Vec::new();
         while let Some(chunk) = self.session.take_output(self.number) {
-            bytes.extend_from_slice(&chunk);
+            bytes.extend(chunk.parts().flatten());
             let length = chunk.len();
             self.session.give_back(self.number, chunk, length);
         }
@@ -250,7 +250,7 @@ impl Client<'_> {
         loop {
             match self.poll() {
                 Poll::Ready(Work::Write(chunk)) => {
-                    bytes.extend_from_slice(&chunk);
+                    bytes.extend(chunk.parts().flatten());
                     let length = chunk.len();
                     self.session.give_back(self.number, chunk, length);
                 }

@@ -230,3 +230,25 @@ fn everything_may_move_between_threads() {
     assert_send::<crate::Connection>();
     assert_send::<Effects>();
 }
+
+#[test]
+fn a_large_payload_is_shared_by_those_who_get_it() {
+    let world = World::new();
+    let (large, small) = ("x".repeat(100_000), "y".repeat(1000));
+    let mut clients: Vec<_> = ["a", "b", "c"].map(|id| subscriber(&world, id)).into();
+    for payload in [&small, &large, &small] {
+        world.batch(|effects| publish(&world, payload, effects));
+    }
+    let runs = |client: &Client<'_>| {
+        let chunk = client.session.take_output(client.number).unwrap();
+        let runs: Vec<(usize, usize)> = chunk.parts().map(|part| (part.as_ptr() as usize, part.len())).collect();
+        client.session.give_back(client.number, chunk, 0);
+        runs
+    };
+    let (a, b) = (runs(&clients[1]), runs(&clients[2]));
+    assert_eq!(a[1], b[1], "one copy of the payload for both");
+    assert_eq!(a[1].1, large.len());
+    for client in &mut clients {
+        assert_eq!(client.written(), [format!("t {small}"), format!("t {large}"), format!("t {small}")]);
+    }
+}

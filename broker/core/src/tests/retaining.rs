@@ -130,7 +130,7 @@ fn a_message_replaced_during_the_replay_is_not_followed_by_its_predecessor() {
 fn step(client: &mut Client<'_>, received: &mut Vec<u8>) -> bool {
     match client.poll() {
         Poll::Ready(Work::Write(chunk)) => {
-            received.extend_from_slice(&chunk);
+            received.extend(chunk.parts().flatten());
             let length = chunk.len();
             client.session.give_back(client.number, chunk, length);
         }

@@ -100,7 +100,7 @@ impl Server {
         while let Poll::Ready(work) = session.poll_output(number, &mut Context::from_waker(Waker::noop())) {
             match work {
                 Work::Write(chunk) => {
-                    output.bytes.extend_from_slice(&chunk);
+                    output.bytes.extend(chunk.parts().flatten());
                     let length = chunk.len();
                     session.give_back(number, chunk, length);
                 }

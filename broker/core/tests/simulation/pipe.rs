@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Wake, Waker};
 
-use midge_core::{ConnectionNumber, Peer, Session};
+use midge_core::{Chunk, ConnectionNumber, Peer, Session};
 
 /// One direction of a socket, with a buffer that can be full.
 pub(crate) struct Pipe {
@@ -24,6 +24,12 @@ impl Pipe {
         let count = bytes.len().min(self.capacity.saturating_sub(buffer.len()));
         buffer.extend_from_slice(&bytes[..count]);
         count
+    }
+
+    /// As [`Self::write`], of what is behind the bytes of a chunk that were written before.
+    pub(crate) fn write_from(&self, chunk: &Chunk, written: usize) -> usize {
+        let bytes: Vec<u8> = chunk.parts().flatten().skip(written).copied().collect();
+        self.write(&bytes)
     }
 
     /// The first bytes, at most so many.
@@ -68,7 +74,7 @@ impl Peer for Writer {
             return session.wake(number);
         }
         while let Some(chunk) = session.take_output(number) {
-            let written = self.pipe.write(&chunk);
+            let written = self.pipe.write_from(&chunk, 0);
             if !session.give_back(number, chunk, written) {
                 return;
             }

@@ -103,6 +103,17 @@ impl<'a> Publish<'a> {
     /// As [`Self::encode`].
     #[inline]
     pub fn encode_located(&self, version: ProtocolVersion, out: &mut Vec<u8>) -> Result<Option<usize>, TooLarge> {
+        let located = self.encode_head(version, out)?;
+        out.extend_from_slice(self.payload);
+        Ok(located)
+    }
+
+    /// As [`Self::encode_located`], but leaves out the payload, which has to follow: it need not be copied to be sent.
+    ///
+    /// # Errors
+    /// As [`Self::encode`].
+    #[inline]
+    pub fn encode_head(&self, version: ProtocolVersion, out: &mut Vec<u8>) -> Result<Option<usize>, TooLarge> {
         // All lengths are known before a byte is written, so that nothing has to be moved or taken back.
         let properties = version.is_v5().then(|| self.properties_length());
         let section = properties.map_or(0, |length| length.saturating_add(variable_integer_length(length)));
@@ -128,7 +139,6 @@ impl<'a> Publish<'a> {
             Some(0) => out.push(0),
             Some(length) => self.put_properties(length, out)?,
         }
-        out.extend_from_slice(self.payload);
         Ok(located)
     }
 

@@ -1,9 +1,10 @@
 //! What other tasks know of a connection: how to write to it, and when it was last heard.
 
+use std::io::IoSlice;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use midge_core::{CloseReason, ConnectionNumber, Peer, Session};
+use midge_core::{Chunk, CloseReason, ConnectionNumber, Peer, Session};
 
 use crate::metrics::ServerMetrics;
 use crate::timers::{Expires, REACH};
@@ -145,7 +146,11 @@ impl Peer for Link {
         }
         while let Some(chunk) = session.take_output(number) {
             // An error here is the owner's to see: it is woken for what is left, and its own write fails.
-            let written = self.writer.try_write(&chunk).unwrap_or(0);
+            let written = match parts(&chunk) {
+                Parts::One(bytes) => self.writer.try_write(bytes),
+                Parts::Several(slices) => self.writer.try_write_vectored(&slices),
+            };
+            let written = written.unwrap_or(0);
             self.metrics.sent(written);
             if !session.give_back(number, chunk, written) {
                 break;
@@ -169,3 +174,24 @@ impl Expires for Link {
         }
     }
 }
+
+/// The bytes of a chunk as a system call takes them.
+pub(super) enum Parts<'a> {
+    One(&'a [u8]),
+    Several(Vec<IoSlice<'a>>),
+}
+
+/// Large payloads are written from where they are, so that they are not copied for each who gets them.
+pub(super) fn parts(chunk: &Chunk) -> Parts<'_> {
+    let mut parts = chunk.parts();
+    match (parts.next(), parts.next()) {
+        (first, None) => Parts::One(first.unwrap_or_default()),
+        (first, second) => {
+            let slices = first.into_iter().chain(second).chain(parts).take(PARTS_MAX);
+            Parts::Several(slices.map(IoSlice::new).collect())
+        }
+    }
+}
+
+/// Parts of one write; what is behind them leaves with the next.
+const PARTS_MAX: usize = 64;

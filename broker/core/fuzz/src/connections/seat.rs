@@ -103,7 +103,7 @@ impl Seat {
             let Poll::Ready(work) = session.poll_output(number, &mut Context::from_waker(Waker::noop())) else { break };
             match work {
                 Work::Write(chunk) => {
-                    let written = guest.socket.write(&chunk);
+                    let written = guest.socket.write(&chunk.parts().flatten().copied().collect::<Vec<u8>>());
                     let whole = written == chunk.len();
                     session.give_back(number, chunk, written);
                     moved |= written > 0;
@@ -275,7 +275,7 @@ impl Peer for Socket {
             return session.wake(number);
         }
         while let Some(chunk) = session.take_output(number) {
-            let written = self.write(&chunk);
+            let written = self.write(&chunk.parts().flatten().copied().collect::<Vec<u8>>());
             if !session.give_back(number, chunk, written) {
                 return;
             }

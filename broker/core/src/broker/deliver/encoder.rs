@@ -1,5 +1,6 @@
 //! One message encoded at most once per layout, however many sessions it goes to.
 
+use bytes::Bytes;
 use midge_protocol::{MessageProperties, PacketId, ProtocolVersion, Publish, QoS, SubscriptionId, TooLarge};
 
 use super::outgoing::Outgoing;
@@ -13,6 +14,8 @@ use crate::session::state::Link;
 pub(crate) struct Encoder {
     /// By whether properties and whether a Packet Identifier are part of it.
     layouts: [Layout; 4],
+    /// Whether somebody has the message.
+    appended: bool,
 }
 
 #[derive(Debug, Default)]
@@ -40,6 +43,7 @@ impl Header {
 impl Encoder {
     /// Another message is about to be routed.
     pub(crate) fn reset(&mut self) {
+        self.appended = false;
         for layout in &mut self.layouts {
             layout.filled = false;
             if layout.bytes.capacity() > SCRATCH_KEPT_MAX {
@@ -51,7 +55,7 @@ impl Encoder {
     /// Appends a copy of the message: of the packet it came in, where that serves, or else of its one encoding in this layout.
     pub(crate) fn append(
         &mut self,
-        outgoing: &Outgoing<'_>,
+        outgoing: &mut Outgoing<'_>,
         header: Header,
         subscription_ids: &[SubscriptionId],
         link: &mut Link,
@@ -60,6 +64,9 @@ impl Encoder {
         if link.version == ProtocolVersion::V5 && (link.alias_maximum > 0 || !subscription_ids.is_empty()) {
             return append_own(outgoing, header, subscription_ids, link, outbox);
         }
+        // The first one is copied: to make the payload one that can be shared is a copy too.
+        let shares = self.appended && outgoing.payload.len() >= SHARED_BYTES_MIN;
+        self.appended = true;
         let serves = |encoded: &&Encoded<'_>| encoded.serves(link.version.is_v5(), header.packet_id.is_some());
         let (bytes, packet_id_at) = match outgoing.encoded.as_ref().filter(serves) {
             Some(encoded) => (encoded.bytes, encoded.packet_id_at),
@@ -71,12 +78,16 @@ impl Encoder {
         if bytes.len() > link.maximum_packet_size as usize {
             return Err(TooLarge);
         }
+        let copied = if shares { &bytes[..bytes.len() - outgoing.payload.len()] } else { bytes };
         let buffer = outbox.buffer();
         let start = buffer.len();
-        buffer.extend_from_slice(bytes);
+        buffer.extend_from_slice(copied);
         buffer[start] = header.first_byte();
         if let (Some(id), Some(at)) = (header.packet_id, packet_id_at) {
             buffer[start + at..start + at + 2].copy_from_slice(&id.get().to_be_bytes());
+        }
+        if shares {
+            outbox.share(outgoing.shared().payload());
         }
         Ok(())
     }
@@ -101,7 +112,7 @@ impl Encoder {
 
 /// Encodes a copy that nobody else can use, right where it goes: with aliases or Subscription Identifiers.
 pub(crate) fn append_own(
-    outgoing: &Outgoing<'_>,
+    outgoing: &mut Outgoing<'_>,
     header: Header,
     subscription_ids: &[SubscriptionId],
     link: &mut Link,
@@ -122,7 +133,9 @@ pub(crate) fn append_own(
             publish.topic_alias = Some(alias);
         }
     }
-    if append_fitting(&publish, link, outbox).is_ok() {
+    let message = (outgoing.payload.len() >= SHARED_BYTES_MIN).then(|| outgoing.shared());
+    let payload = message.as_ref().map(|message| message.payload());
+    if append_fitting(&publish, payload, link, outbox).is_ok() {
         if let AliasUse::Define(alias) = alias {
             link.aliases.get_or_insert_default().define(outgoing.topic, alias);
         }
@@ -134,22 +147,31 @@ pub(crate) fn append_own(
     // An alias takes three bytes: the client may still take the message without [MQTT-3.1.2-25].
     publish.topic = outgoing.topic;
     publish.topic_alias = None;
-    append_fitting(&publish, link, outbox)
+    append_fitting(&publish, payload, link, outbox)
 }
 
-/// Appends a packet, if the client takes one of its size [MQTT-3.1.2-24].
-fn append_fitting(publish: &Publish<'_>, link: &Link, outbox: &mut Outbox) -> Result<(), TooLarge> {
+/// Appends a packet, if the client takes one of its size [MQTT-3.1.2-24]. Its payload is shared, if it is there for that.
+fn append_fitting(
+    publish: &Publish<'_>,
+    shared: Option<&Bytes>,
+    link: &Link,
+    outbox: &mut Outbox,
+) -> Result<(), TooLarge> {
     let buffer = outbox.buffer();
     let start = buffer.len();
-    let encoded = publish.encode_located(link.version, buffer);
-    if encoded.is_err() || buffer.len() - start > link.maximum_packet_size as usize {
+    let encoded = publish.encode_head(link.version, buffer);
+    if encoded.is_err() || buffer.len() - start + publish.payload.len() > link.maximum_packet_size as usize {
         buffer.truncate(start);
         return Err(TooLarge);
+    }
+    match shared {
+        Some(payload) => outbox.share(payload),
+        None => buffer.extend_from_slice(publish.payload),
     }
     Ok(())
 }
 
-fn packet<'a>(outgoing: &'a Outgoing<'_>, header: Header, properties: MessageProperties<'a>) -> Publish<'a> {
+fn packet<'a>(outgoing: &Outgoing<'a>, header: Header, properties: MessageProperties<'a>) -> Publish<'a> {
     Publish {
         dup: header.dup,
         qos: header.qos,
@@ -163,5 +185,7 @@ fn packet<'a>(outgoing: &'a Outgoing<'_>, header: Header, properties: MessagePro
     }
 }
 
+/// Payloads of fewer bytes are copied for everybody: that costs less than one more part of a write.
+const SHARED_BYTES_MIN: usize = 16 * 1024;
 /// Scratch that one large message made grow beyond this is freed after it.
 const SCRATCH_KEPT_MAX: usize = 256 * 1024;

@@ -124,13 +124,13 @@ impl Held<'_> {
     /// Encodes one waiting delivery into the outbox.
     fn send(&mut self, delivery: &Delivery, packet_id: Option<PacketId>, dup: bool) {
         let Some(message) = delivery.message() else { return debug_assert!(false, "what is sent is here") };
-        let outgoing = Outgoing::from_message(message, self.now);
+        let mut outgoing = Outgoing::from_message(message, self.now);
         let header = Header { dup, qos: delivery.qos(), retain: delivery.retain(), packet_id };
         if !dup {
             self.hold_back(delivery.qos(), delivery.entry);
         }
         let State { link: Some(link), outbox, .. } = &mut *self.state else { return };
-        if append_own(&outgoing, header, delivery.subscription_ids(), link, outbox).is_err() {
+        if append_own(&mut outgoing, header, delivery.subscription_ids(), link, outbox).is_err() {
             if let Some(id) = packet_id {
                 // One that was never sent leaves its identifier to the next.
                 let window = self.state.window();

@@ -14,7 +14,7 @@ impl Server {
         if let Some((chunk, mut written)) = task.held.take()
             && let Some(connection) = &task.connection
         {
-            written += task.accepting.pipe.write(&chunk[written..]);
+            written += task.accepting.pipe.write_from(&chunk, written);
             if written < chunk.len() {
                 task.held = Some((chunk, written));
             } else {
@@ -35,7 +35,7 @@ impl Server {
             task.bell.ring();
             match work {
                 Work::Write(chunk) => {
-                    let written = task.accepting.pipe.write(&chunk);
+                    let written = task.accepting.pipe.write_from(&chunk, 0);
                     if written < chunk.len() {
                         task.held = Some((chunk, written));
                     } else {
