@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use crate::{Failure, build, crash, packages, plugins};
+use crate::{Failure, build, crash, packages, paths, plugins};
 
 /// What has passed and failed so far. A check that is no test (formatting, clippy, docs) counts as one.
 #[derive(Default)]
@@ -52,6 +52,7 @@ pub(crate) fn run(root: &Path, only_tests: &[String]) -> Result<(), Failure> {
     tests.args(["test", "--workspace", "--no-fail-fast"]).args(only_tests);
     totals.tests("tests", &mut tests);
     if only_tests.is_empty() {
+        totals.steps("the core's paths, in instructions", || paths::run(root, &paths::Options::default()));
         match crash::short_runs(root) {
             Ok(runs) => runs.into_iter().for_each(|(name, mut run)| totals.check(name, &mut run)),
             Err(_) => totals.fail(1, "building the crash harness"),
@@ -62,9 +63,17 @@ pub(crate) fn run(root: &Path, only_tests: &[String]) -> Result<(), Failure> {
 
 impl Totals {
     fn check(&mut self, name: &str, command: &mut Command) {
+        self.steps(name, || match command.status() {
+            Ok(status) if status.success() => Ok(()),
+            _ => Err(Failure::silent()),
+        });
+    }
+
+    /// A check that is more than one command.
+    fn steps(&mut self, name: &str, check: impl FnOnce() -> Result<(), Failure>) {
         let started = Instant::now();
         println!("── {name}");
-        let passed = command.status().is_ok_and(|status| status.success());
+        let passed = check().inspect_err(Failure::tell).is_ok();
         println!("── {name}: {} in {:.0?}", if passed { "ok" } else { "FAILED" }, started.elapsed());
         if passed {
             self.passed += 1;

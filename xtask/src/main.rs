@@ -9,6 +9,7 @@ mod crash;
 mod demo;
 mod guest_toolchain;
 mod packages;
+mod paths;
 mod plugins;
 mod run;
 
@@ -38,6 +39,8 @@ enum Task {
     Crash(crash::Options),
     /// Measure Midge beside mosquitto on this machine, and print ratios
     Bench(bench::Options),
+    /// Count the instructions of the core's paths, and compare them with what is on record
+    Paths(paths::Options),
     /// Build the broker with its bundled plugins embedded, and print its path
     Build {
         /// Optimise for speed: takes minutes longer to build
@@ -56,9 +59,7 @@ fn main() -> ExitCode {
     match perform(Arguments::parse().task) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            if let Some(message) = failure.message {
-                eprintln!("xtask: {message}");
-            }
+            failure.tell();
             ExitCode::from(failure.code)
         }
     }
@@ -71,6 +72,7 @@ fn perform(task: Task) -> Result<(), Failure> {
         Task::Test { only } => check::run(root, &only),
         Task::Crash(options) => crash::run(root, &options),
         Task::Bench(options) => bench::run(root, &options),
+        Task::Paths(options) => paths::run(root, &options),
         Task::Build { release } => build::broker(root, release).map(|path| println!("{}", path.display())),
         Task::Plugins { only } => plugins::build(root, &plugins::Selection::from(only)),
     }
@@ -93,6 +95,13 @@ impl Failure {
     /// Something that the person at the keyboard can mend.
     pub(crate) fn new(message: impl Into<String>) -> Self {
         Self { message: Some(message.into()), code: 2 }
+    }
+
+    /// Prints it, unless that was done.
+    pub(crate) fn tell(&self) {
+        if let Some(message) = &self.message {
+            eprintln!("xtask: {message}");
+        }
     }
 
     /// A failure that has been printed already.

@@ -22,6 +22,9 @@ pub(crate) const FOR_TESTS: &[Need] = &[
     Need { program: "openssl", package: "openssl" },
 ];
 
+/// What counts instructions.
+pub(crate) const FOR_PATHS: &[Need] = &[Need { program: "valgrind", package: "valgrind" }];
+
 /// The peer that the benchmarks measure beside Midge.
 pub(crate) const FOR_BENCH: &[Need] = &[Need { program: "mosquitto", package: "mosquitto" }];
 

@@ -2,8 +2,8 @@
 
 use crate::wire::{Reader, is_padded, variable_integer};
 use crate::{
-    Ack, Auth, Cause, Connack, Connect, Disconnect, Malformed, Packet, PacketKind, ProtocolVersion, Publish, Suback,
-    Subscribe, Unsuback, Unsubscribe,
+    Ack, Auth, Cause, Connack, Connect, Disconnect, Malformed, Packet, PacketId, PacketKind, ProtocolVersion, Publish,
+    Suback, Subscribe, Unsuback, Unsubscribe,
 };
 
 /// Decodes what one peer sends on one Network Connection.
@@ -93,6 +93,12 @@ impl Decoder {
             // Apart, so that the one packet that comes all the time is made where its reader wants it.
             Some(version) if kind == PacketKind::Publish => {
                 Packet::Publish(self.publish(first_byte, contents, version)?)
+            }
+            Some(_)
+                if let [high, low] = *contents
+                    && let Some(packet) = plain_ack(kind, [high, low])? =>
+            {
+                packet
             }
             _ => self.contents(kind, first_byte, Reader::new(contents))?,
         };
@@ -196,6 +202,20 @@ impl Decoder {
         self.check_sender(&packet)?;
         Ok(packet)
     }
+}
+
+/// PUBACK, PUBREC, PUBREL or PUBCOMP that says no more than its Packet Identifier: success, in every version.
+#[inline]
+fn plain_ack(kind: PacketKind, packet_id: [u8; 2]) -> Result<Option<Packet<'static>>, Malformed> {
+    let packet: fn(Ack<'static>) -> Packet<'static> = match kind {
+        PacketKind::Puback => Packet::Puback,
+        PacketKind::Pubrec => Packet::Pubrec,
+        PacketKind::Pubrel => Packet::Pubrel,
+        PacketKind::Pubcomp => Packet::Pubcomp,
+        _ => return Ok(None),
+    };
+    let packet_id = PacketId::new(u16::from_be_bytes(packet_id)).ok_or(Cause::PacketIdIsZero)?;
+    Ok(Some(packet(Ack::new(packet_id))))
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ impl Peer for Outlet {
     fn flush(&self, session: &Arc<Session>, number: ConnectionNumber) {
         while let Some(chunk) = session.take_output(number) {
             let written = chunk.len();
-            self.0.lock().unwrap().extend(chunk.parts().flatten());
+            chunk.parts().for_each(|part| self.0.lock().unwrap().extend_from_slice(part));
             if !session.give_back(number, chunk, written) {
                 return;
             }
