@@ -46,46 +46,24 @@ impl<'a> Publish<'a> {
             QoS::AtMostOnce => None,
             QoS::AtLeastOnce | QoS::ExactlyOnce => Some(PacketId::read(&mut reader)?),
         };
-        let mut publish = Self {
+        let rest = if version.is_v5() && !reader.skip_zero() { Rest::read(&mut reader)? } else { Rest::default() };
+        let Rest { topic_alias, subscription_ids, properties } = rest;
+        // Only an alias can stand for the Topic Name (3.3.2.3.4).
+        if topic.is_empty() && topic_alias.is_none() {
+            return Err(Cause::TopicNameEmpty.into());
+        }
+        // Made here at once: a packet that is changed after it was made is moved more often.
+        Ok(Self {
             dup,
             qos,
             retain: flags & 1 != 0,
             topic,
             packet_id,
-            topic_alias: None,
-            subscription_ids: Vec::new(),
-            properties: MessageProperties::default(),
-            payload: &[],
-        };
-        if version.is_v5() && !reader.skip_zero() {
-            publish.read_properties(&mut reader)?;
-        }
-        // Only an alias can stand for the Topic Name (3.3.2.3.4).
-        if topic.is_empty() && publish.topic_alias.is_none() {
-            return Err(Cause::TopicNameEmpty.into());
-        }
-        publish.payload = reader.take_rest();
-        Ok(publish)
-    }
-
-    fn read_properties(&mut self, reader: &mut Reader<'a>) -> Result<(), Malformed> {
-        let Self { properties, topic_alias, subscription_ids, .. } = self;
-        let user_properties = properties::read(reader, |property| {
-            match properties.accept(property)? {
-                None => {}
-                Some(Property::TwoBytes(id::TOPIC_ALIAS, 0)) => {
-                    return Err(Cause::TopicAliasIsZero.into());
-                }
-                Some(Property::TwoBytes(id::TOPIC_ALIAS, alias)) => *topic_alias = Some(alias),
-                Some(Property::Variable(id::SUBSCRIPTION_ID, value)) => {
-                    subscription_ids.push(SubscriptionId::new(value).ok_or(Cause::SubscriptionIdIsZero)?);
-                }
-                Some(other) => return not_allowed(other),
-            }
-            Ok(())
-        })?;
-        self.properties.user_properties = user_properties;
-        Ok(())
+            topic_alias,
+            subscription_ids,
+            properties,
+            payload: reader.take_rest(),
+        })
     }
 
     /// Appends the packet to `out`; below version 5 without properties.
@@ -167,6 +145,37 @@ impl<'a> Publish<'a> {
 
     fn first_byte(&self) -> u8 {
         PacketKind::Publish.first_byte() | (u8::from(self.dup) << 3) | ((self.qos as u8) << 1) | u8::from(self.retain)
+    }
+}
+
+/// What the property section of a PUBLISH says.
+#[derive(Default)]
+struct Rest<'a> {
+    topic_alias: Option<u16>,
+    subscription_ids: Vec<SubscriptionId>,
+    properties: MessageProperties<'a>,
+}
+
+impl<'a> Rest<'a> {
+    #[inline(never)]
+    fn read(reader: &mut Reader<'a>) -> Result<Self, Malformed> {
+        let mut rest = Self::default();
+        let user_properties = properties::read(reader, |property| {
+            match rest.properties.accept(property)? {
+                None => {}
+                Some(Property::TwoBytes(id::TOPIC_ALIAS, 0)) => {
+                    return Err(Cause::TopicAliasIsZero.into());
+                }
+                Some(Property::TwoBytes(id::TOPIC_ALIAS, alias)) => rest.topic_alias = Some(alias),
+                Some(Property::Variable(id::SUBSCRIPTION_ID, value)) => {
+                    rest.subscription_ids.push(SubscriptionId::new(value).ok_or(Cause::SubscriptionIdIsZero)?);
+                }
+                Some(other) => return not_allowed(other),
+            }
+            Ok(())
+        })?;
+        rest.properties.user_properties = user_properties;
+        Ok(rest)
     }
 }
 
