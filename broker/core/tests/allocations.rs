@@ -218,8 +218,9 @@ impl Client {
     /// The broker takes bytes from the client.
     fn send(&mut self, broker: &Broker, mut bytes: &[u8], effects: &mut Effects) {
         while let Decoded::Packet { packet, length } = self.decoder.decode(bytes).unwrap() {
-            match self.connection.receive(packet).unwrap() {
-                Received::Publish(inbound) => {
+            match self.connection.receive(&packet).unwrap() {
+                Received::Publish(mut inbound) => {
+                    inbound.keep_encoded(&bytes[..length], self.version);
                     assert!(broker.publish(&mut self.connection, &inbound, Decision::Accept, NOW, effects));
                 }
                 Received::Acknowledgement(ack) => broker.acknowledge(&mut self.connection, ack, NOW, effects).unwrap(),
@@ -234,7 +235,7 @@ impl Client {
         let mut any = false;
         while let Some(chunk) = self.session.take_output(self.number) {
             any = true;
-            let mut bytes: &[u8] = &chunk;
+            let mut bytes = chunk.front();
             while let Decoded::Packet { packet, length } = self.answers.decode(bytes).unwrap() {
                 let answer = match packet {
                     Packet::Publish(publish) => {
