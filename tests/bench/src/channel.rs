@@ -1,117 +1,84 @@
 //! Flow control: no more messages are under way on a topic than a window, so that no broker has to drop any.
 
-use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::thread::{self, Thread};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// One topic: what was sent to it, and what each of its subscribers has received.
 pub(crate) struct Channel {
     pub(crate) topic: String,
-    sent: AtomicU64,
-    received: Box<[Counter]>,
+    sent: u64,
+    received: Box<[u64]>,
+    /// What each subscriber is held to have lost, so that sending goes on without it.
+    given_up: Box<[u64]>,
     /// Messages that may be under way to the slowest subscriber.
     window: u64,
     /// Messages that a publisher sends at once.
     batch: u64,
-    waiting: AtomicUsize,
-    sleepers: Mutex<VecDeque<Thread>>,
+    /// When something was received last, and how much had been.
+    progress: (Instant, u64),
 }
-
-/// On a cache line of its own, because each belongs to another thread.
-#[derive(Default)]
-#[repr(align(64))]
-struct Counter(AtomicU64);
 
 impl Channel {
     pub(crate) fn new(topic: String, subscribers: usize, window: usize, batch: usize) -> Self {
         Self {
             topic,
-            sent: AtomicU64::new(0),
-            received: (0..subscribers).map(|_| Counter::default()).collect(),
+            sent: 0,
+            received: vec![0; subscribers].into(),
+            given_up: vec![0; subscribers].into(),
             window: window.max(batch) as u64,
             batch: batch as u64,
-            waiting: AtomicUsize::new(0),
-            sleepers: Mutex::default(),
+            progress: (Instant::now(), 0),
         }
     }
 
-    /// Waits until a batch may be sent, and counts it as sent. False if `stop` was set meanwhile.
-    pub(crate) fn reserve(&self, stop: &AtomicBool) -> bool {
-        while !stop.load(Ordering::Relaxed) {
-            if self.try_reserve() {
-                return true;
-            }
-            // Announced before the second look, so that either it sees the room or the subscriber sees the sleeper.
-            self.waiting.fetch_add(1, Ordering::SeqCst);
-            self.sleepers().push_back(thread::current());
-            let has_room = self.try_reserve();
-            if !has_room {
-                thread::park_timeout(PATIENCE);
-            }
-            self.waiting.fetch_sub(1, Ordering::SeqCst);
-            if has_room {
-                return true;
-            }
-        }
-        false
+    /// How many batches may be sent now.
+    pub(crate) fn room(&self) -> u64 {
+        (self.slowest() + self.window).saturating_sub(self.sent) / self.batch
     }
 
-    fn try_reserve(&self) -> bool {
-        let limit = self.slowest() + self.window;
-        let reserved = self.sent.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |sent| {
-            (sent + self.batch <= limit).then_some(sent + self.batch)
-        });
-        reserved.is_ok()
+    /// Counts messages that are sent.
+    pub(crate) fn count_sent(&mut self, messages: usize) {
+        self.sent += messages as u64;
     }
 
-    /// Counts messages that are sent whether there is room or not.
-    pub(crate) fn count_sent(&self, messages: usize) {
-        self.sent.fetch_add(messages as u64, Ordering::Relaxed);
-    }
-
-    /// Counts what a subscriber has received. If half of the window is free it wakes as many publishers as fill it.
-    pub(crate) fn count_received(&self, subscriber: usize, messages: u64) {
-        self.received[subscriber].0.fetch_add(messages, Ordering::SeqCst);
-        if self.waiting.load(Ordering::SeqCst) == 0 {
-            return;
-        }
-        let room = (self.slowest() + self.window).saturating_sub(self.sent());
-        if room >= self.window / 2 {
-            let batches = usize::try_from(room / self.batch).unwrap_or(usize::MAX);
-            let mut sleepers = self.sleepers();
-            let count = batches.min(sleepers.len());
-            sleepers.drain(..count).for_each(|sleeper| sleeper.unpark());
-        }
-    }
-
-    /// Messages that were sent.
-    pub(crate) fn sent(&self) -> u64 {
-        self.sent.load(Ordering::Relaxed)
+    /// Counts what a subscriber has received.
+    pub(crate) fn count_received(&mut self, subscriber: usize, messages: u64) {
+        self.received[subscriber] += messages;
     }
 
     /// Messages that all subscribers together have received.
     pub(crate) fn received(&self) -> u64 {
-        self.received.iter().map(|counter| counter.0.load(Ordering::Relaxed)).sum()
+        self.received.iter().sum()
     }
 
-    /// Whether every subscriber has received everything.
+    /// Deliveries that did not come, or not yet.
+    pub(crate) fn missing(&self) -> u64 {
+        (self.sent * self.received.len() as u64).saturating_sub(self.received())
+    }
+
+    /// Whether every subscriber has received everything, or is held to have lost it.
     pub(crate) fn is_drained(&self) -> bool {
-        self.slowest() >= self.sent()
+        self.slowest() >= self.sent
     }
 
-    fn sleepers(&self) -> MutexGuard<'_, VecDeque<Thread>> {
-        self.sleepers.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Where nothing has come for long, what is missing is lost: waiting for it would end the load.
+    pub(crate) fn give_up_if_stalled(&mut self, now: Instant) {
+        let received = self.received();
+        if received != self.progress.1 || self.is_drained() {
+            self.progress = (now, received);
+        } else if now.duration_since(self.progress.0) > STALL {
+            for (given_up, received) in self.given_up.iter_mut().zip(&self.received) {
+                *given_up = self.sent.saturating_sub(*received);
+            }
+        }
     }
 
     fn slowest(&self) -> u64 {
-        self.received.iter().map(|counter| counter.0.load(Ordering::Relaxed)).min().unwrap_or(0)
+        self.received.iter().zip(&self.given_up).map(|(received, given_up)| received + given_up).min().unwrap_or(0)
     }
 }
 
-/// How long a publisher sleeps before it looks again unasked.
-const PATIENCE: Duration = Duration::from_millis(20);
+/// How long nothing may arrive on a topic before what is under way counts as lost.
+const STALL: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
 mod tests {
@@ -119,18 +86,27 @@ mod tests {
 
     #[test]
     fn the_slowest_subscriber_makes_room() {
-        let channel = Channel::new("t".to_owned(), 2, 10, 5);
-        let (run, stop) = (AtomicBool::new(false), AtomicBool::new(true));
-        assert!(channel.reserve(&run) && channel.reserve(&run));
+        let mut channel = Channel::new("t".to_owned(), 2, 10, 5);
+        assert_eq!(channel.room(), 2);
+        channel.count_sent(10);
         channel.count_received(0, 10);
-        thread::scope(|scope| {
-            let waiting = scope.spawn(|| channel.reserve(&run));
-            assert!(!waiting.is_finished());
-            channel.count_received(1, 5);
-            assert!(waiting.join().expect("it does not panic"));
-        });
-        assert_eq!((channel.sent(), channel.received()), (15, 15));
+        assert_eq!(channel.room(), 0);
+        channel.count_received(1, 5);
+        assert_eq!((channel.room(), channel.received(), channel.missing()), (1, 15, 5));
         assert!(!channel.is_drained());
-        assert!(!channel.reserve(&stop));
+    }
+
+    #[test]
+    fn what_does_not_come_is_lost_and_sending_goes_on() {
+        let mut channel = Channel::new("t".to_owned(), 1, 10, 5);
+        channel.count_sent(10);
+        channel.count_received(0, 7);
+        let now = Instant::now();
+        channel.give_up_if_stalled(now);
+        channel.give_up_if_stalled(now + STALL / 2);
+        assert_eq!(channel.room(), 0);
+        channel.give_up_if_stalled(now + STALL * 2);
+        assert_eq!((channel.room(), channel.missing()), (2, 3));
+        assert!(channel.is_drained());
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::thread;
 use std::time::Duration;
 
 use midge_protocol::{
@@ -10,35 +11,30 @@ use midge_protocol::{
 };
 use socket2::{Domain, Socket, Type};
 
+use crate::Broker;
+use crate::tls::Stream;
+
 /// A connection whose CONNECT was accepted. Its reads have a deadline until [`Client::into_stream`].
 pub(crate) struct Client {
-    stream: TcpStream,
+    stream: Stream,
 }
 
 impl Client {
     /// Connects with a clean session and no keep alive, from this source address if one is given.
-    pub(crate) fn connect(broker: SocketAddr, source: Option<Ipv4Addr>, client_id: &str) -> io::Result<Self> {
-        let stream = match source {
-            None => TcpStream::connect(broker)?,
-            Some(address) => {
-                let socket = Socket::new(Domain::for_address(broker), Type::STREAM, None)?;
-                socket.bind(&SocketAddr::new(IpAddr::V4(address), 0).into())?;
-                socket.connect(&broker.into())?;
-                socket.into()
-            }
-        };
-        Self::greet(stream, client_id, true)
+    pub(crate) fn connect(broker: &Broker, source: Option<Ipv4Addr>, client_id: &str) -> io::Result<Self> {
+        Self::greet(broker, source, client_id, true)
     }
 
     /// Connects with the session of before, or a new one, which stays when the connection is gone.
-    pub(crate) fn connect_persistent(broker: SocketAddr, client_id: &str) -> io::Result<Self> {
-        Self::greet(TcpStream::connect(broker)?, client_id, false)
+    pub(crate) fn connect_persistent(broker: &Broker, client_id: &str) -> io::Result<Self> {
+        Self::greet(broker, None, client_id, false)
     }
 
-    fn greet(stream: TcpStream, client_id: &str, clean_start: bool) -> io::Result<Self> {
+    fn greet(broker: &Broker, source: Option<Ipv4Addr>, client_id: &str, clean_start: bool) -> io::Result<Self> {
+        let stream = dial(broker.address, source)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
-        let mut client = Self { stream };
+        let mut client = Self { stream: Stream::over(stream, broker.tls)? };
         let connect = Connect {
             version: VERSION,
             bridge: false,
@@ -47,8 +43,8 @@ impl Client {
             properties: ConnectProperties::default(),
             client_id,
             will: None,
-            username: None,
-            password: None,
+            username: broker.username.as_deref(),
+            password: broker.password.as_deref().map(str::as_bytes),
         };
         client.send(&Packet::Connect(Box::new(connect)))?;
         client.expect(|packet| match packet {
@@ -60,15 +56,28 @@ impl Client {
 
     /// Subscribes to one filter.
     pub(crate) fn subscribe(&mut self, filter: &str, qos: QoS) -> io::Result<()> {
+        self.subscribe_all(&[filter], qos)
+    }
+
+    /// Subscribes to several filters at once.
+    pub(crate) fn subscribe_all(&mut self, filters: &[impl AsRef<str>], qos: QoS) -> io::Result<()> {
         let subscribe = Subscribe {
             packet_id: PacketId::new(1).expect("1 is not 0"),
             subscription_id: None,
             user_properties: UserProperties::default(),
-            filters: vec![SubscribeFilter { filter, options: SubscribeOptions::new(qos) }],
+            filters: filters
+                .iter()
+                .map(|filter| SubscribeFilter { filter: filter.as_ref(), options: SubscribeOptions::new(qos) })
+                .collect(),
         };
         self.send(&Packet::Subscribe(subscribe))?;
+        let granted = ReasonCode::granted(qos);
         self.expect(|packet| match packet {
-            Packet::Suback(suback) if suback.reasons == [ReasonCode::granted(qos)] => Ok(()),
+            Packet::Suback(suback)
+                if suback.reasons.len() == filters.len() && suback.reasons.iter().all(|reason| *reason == granted) =>
+            {
+                Ok(())
+            }
             other => Err(io::Error::other(format!("SUBSCRIBE was answered with {other:?}"))),
         })
     }
@@ -79,16 +88,19 @@ impl Client {
         self.stream.read_to_end(&mut Vec::new()).map(drop)
     }
 
-    /// The connection, whose reads wait for as long as it takes.
+    /// The connection, whose reads wait for as long as it takes. Loads go over plain TCP.
     pub(crate) fn into_stream(self) -> io::Result<TcpStream> {
-        self.stream.set_read_timeout(None)?;
-        Ok(self.stream)
+        match self.stream {
+            Stream::Plain(stream) => stream.set_read_timeout(None).map(|()| stream),
+            Stream::Tls(_) => Err(io::Error::other("only connections that do nothing (`idle`) are measured with TLS")),
+        }
     }
 
     fn send(&mut self, packet: &Packet<'_>) -> io::Result<()> {
         let mut bytes = Vec::new();
         packet.encode(VERSION, &mut bytes).map_err(io::Error::other)?;
-        self.stream.write_all(&bytes)
+        self.stream.write_all(&bytes)?;
+        self.stream.flush()
     }
 
     /// Gives the one packet that is to come to `check`.
@@ -109,5 +121,50 @@ impl Client {
     }
 }
 
+fn dial(broker: SocketAddr, source: Option<Ipv4Addr>) -> io::Result<TcpStream> {
+    let Some(address) = source else { return TcpStream::connect(broker) };
+    let socket = Socket::new(Domain::for_address(broker), Type::STREAM, None)?;
+    socket.bind(&SocketAddr::new(IpAddr::V4(address), 0).into())?;
+    socket.connect(&broker.into())?;
+    Ok(socket.into())
+}
+
+/// Does the work for each number below `count`, in several threads that take turns at the numbers; the results are in order.
+pub(crate) fn side_by_side<T: Send>(
+    count: usize,
+    threads: usize,
+    work: &(impl Fn(usize) -> io::Result<T> + Sync),
+) -> io::Result<Vec<T>> {
+    let threads = threads.clamp(1, count.max(1));
+    let share = |first: usize| -> io::Result<Vec<T>> {
+        (first..count)
+            .step_by(threads)
+            .map(|number| work(number).map_err(|error| io::Error::other(format!("connection {number}: {error}"))))
+            .collect()
+    };
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|first| scope.spawn(move || share(first))).collect();
+        let mut shares = Vec::with_capacity(threads);
+        for worker in workers {
+            shares.push(worker.join().unwrap_or_else(|_| Err(io::Error::other("a thread panicked")))?.into_iter());
+        }
+        Ok((0..count).filter_map(|number| shares[number % threads].next()).collect())
+    })
+}
+
 const VERSION: ProtocolVersion = ProtocolVersion::V311;
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_done_side_by_side_comes_back_in_order() {
+        let results = side_by_side(10, 3, &|number| Ok(number * 2)).expect("nothing fails");
+        assert_eq!(results, (0..10).map(|number| number * 2).collect::<Vec<_>>());
+        let failed = side_by_side(10, 3, &|number| if number == 7 { Err(io::Error::other("no")) } else { Ok(()) });
+        assert_eq!(failed.expect_err("one fails").to_string(), "connection 7: no");
+        assert!(side_by_side(0, 3, &|_| Ok(())).expect("nothing fails").is_empty());
+    }
+}

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use midge_protocol::{MessageProperties, PacketId, ProtocolVersion, Publish, QoS};
 
 use crate::Broker;
-use crate::client::Client;
+use crate::client::{Client, side_by_side};
 use crate::frames::{Inbox, PUBACK};
 
 /// A publisher at QoS 1, and what the broker acknowledged of it.
@@ -67,7 +67,7 @@ impl Publisher {
         start: Instant,
         acknowledge: impl Fn(u64) + Send + 'static,
     ) -> io::Result<Self> {
-        let stream = Client::connect(broker.address, None, client_id)?.into_stream()?;
+        let stream = Client::connect(broker, None, client_id)?.into_stream()?;
         let due = (0..=u16::MAX).map(|_| AtomicU64::new(0)).collect();
         let acknowledged = Arc::new(Acknowledged { count: AtomicU64::new(0), due, sender: Mutex::default() });
         let (mut reading, told) = (stream.try_clone()?, Arc::clone(&acknowledged));
@@ -148,22 +148,13 @@ fn nanoseconds(since: Instant) -> u64 {
 
 /// Makes sessions that stay, numbered, each with one subscription, and leaves them.
 fn make_sessions(broker: &Broker, names: &(impl Fn(usize) -> (String, String) + Sync), count: usize) -> io::Result<()> {
-    let make = |first: usize| -> io::Result<()> {
-        for number in (first..count).step_by(CONNECTORS) {
-            let (client_id, filter) = names(number);
-            let mut client = Client::connect_persistent(broker.address, &client_id)?;
-            client.subscribe(&filter, QoS::AtLeastOnce)?;
-            client.disconnect()?;
-        }
-        Ok(())
+    let make = |number: usize| -> io::Result<()> {
+        let (client_id, filter) = names(number);
+        let mut client = Client::connect_persistent(broker, &client_id)?;
+        client.subscribe(&filter, QoS::AtLeastOnce)?;
+        client.disconnect()
     };
-    thread::scope(|scope| {
-        let workers: Vec<_> = (0..CONNECTORS).map(|first| scope.spawn(move || make(first))).collect();
-        let join = |worker: thread::ScopedJoinHandle<'_, io::Result<()>>| {
-            worker.join().unwrap_or_else(|_| Err(io::Error::other("a thread panicked")))
-        };
-        workers.into_iter().try_for_each(join)
-    })
+    side_by_side(count, CONNECTORS, &make).map(drop)
 }
 
 /// Far below the 65,535 Packet Identifiers there are.

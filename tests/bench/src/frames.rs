@@ -70,7 +70,7 @@ impl Inbox {
 }
 
 /// The packet at the start of the bytes, if all of it is there, and its length.
-fn split(bytes: &[u8]) -> Option<(Frame<'_>, usize)> {
+pub(crate) fn split(bytes: &[u8]) -> Option<(Frame<'_>, usize)> {
     let (first_byte, rest) = bytes.split_first()?;
     let mut length = 0;
     for (place, byte) in rest.iter().take(4).enumerate() {

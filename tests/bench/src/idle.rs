@@ -1,7 +1,7 @@
-//! Connections that do nothing: how fast they are taken, and what each weighs.
+//! Connections that do nothing: what a connect costs, what a subscribe costs, and what each connection weighs.
 
 use std::io;
-use std::net::Ipv4Addr;
+use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -9,95 +9,77 @@ use clap::Args;
 use midge_protocol::QoS;
 use serde_json::{Value, json};
 
-use crate::client::Client;
+use crate::client::{Client, side_by_side};
 use crate::run::rounded;
 use crate::{Broker, process};
 
 /// What is opened.
-#[derive(Args)]
+#[derive(Args, Debug)]
 pub(crate) struct Settings {
     /// How many connections; `ulimit -n` must allow them here and in the broker
     #[arg(long, default_value_t = 10_000)]
     connections: usize,
-    /// Each subscribes to a topic of its own
+    /// Each subscribes to a topic of its own, when all are connected
     #[arg(long)]
     subscribe: bool,
-    /// Threads that connect side by side
-    #[arg(long, default_value_t = 8)]
+    /// Connections that are opened side by side
+    #[arg(long, default_value_t = 32)]
     threads: usize,
     /// Seconds to wait before memory is looked at
     #[arg(long, default_value_t = 2.0)]
     settle: f64,
 }
 
+/// What one step of all connections cost.
+struct Step {
+    seconds: f64,
+    broker_cpu: Option<f64>,
+}
+
 /// Opens the connections, holds them and says what they cost.
 pub(crate) fn measure(broker: &Broker, idle: &Settings) -> io::Result<Value> {
-    let resident_before = broker.pid.map(process::resident_bytes).transpose()?;
-    let cpu_before = broker.pid.map(process::cpu_seconds).transpose()?;
-    let start = Instant::now();
-    let clients = open_all(broker, idle)?;
-    let seconds = start.elapsed().as_secs_f64();
-    let count = clients.len() as f64;
-    let cpu = broker.pid.map(process::cpu_seconds).transpose()?;
+    let resident = || broker.pid.map(process::resident_bytes).transpose();
+    let before = resident()?;
+    let open = |number| Client::connect(broker, broker.source(number), &format!("bench-idle-{number}"));
+    let (clients, connecting) = step(broker, || side_by_side(idle.connections, idle.threads, &open))?;
     thread::sleep(Duration::from_secs_f64(idle.settle));
-    let resident = broker.pid.map(process::resident_bytes).transpose()?;
-    let grown = resident.zip(resident_before).map(|(after, before)| after.saturating_sub(before));
-    let used = cpu.zip(cpu_before).map(|(after, before)| after - before);
+    let connected = resident()?;
+
+    let clients: Vec<_> = clients.into_iter().map(Mutex::new).collect();
+    let subscribe = |number: usize| -> io::Result<()> {
+        let mut client = clients[number].lock().map_err(|_| io::Error::other("a thread panicked"))?;
+        client.subscribe(&format!("bench/idle/{number}"), QoS::AtLeastOnce)
+    };
+    let subscribers = if idle.subscribe { clients.len() } else { 0 };
+    let (_, subscribing) = step(broker, || side_by_side(subscribers, idle.threads, &subscribe))?;
+    if idle.subscribe {
+        thread::sleep(Duration::from_secs_f64(idle.settle));
+    }
+    let after = resident()?;
+
+    let count = clients.len() as f64;
+    let each = |step: &Step| step.broker_cpu.map(|seconds| rounded(seconds * 1e6 / count));
+    let grown =
+        |now: Option<u64>| now.zip(before).map(|(now, before)| (now.saturating_sub(before) as f64 / count).round());
     Ok(json!({
+        "scenario": if broker.tls { "idle,tls" } else { "idle" },
         "connections": clients.len(),
         "subscribed": idle.subscribe,
-        "seconds": rounded(seconds),
-        "connects_per_second": (count / seconds).round(),
-        "broker_cpu_us_per_connect": used.map(|seconds| rounded(seconds * 1e6 / count)),
-        "broker_resident_bytes": resident,
-        "broker_resident_bytes_per_connection": grown.map(|bytes| (bytes as f64 / count).round()),
+        "connect_seconds": rounded(connecting.seconds),
+        "connects_per_second": (count / connecting.seconds).round(),
+        "broker_cpu_us_per_connect": each(&connecting),
+        "broker_cpu_us_per_subscribe": idle.subscribe.then(|| each(&subscribing)).flatten(),
+        "broker_resident_bytes": after,
+        "broker_resident_bytes_per_connected": grown(connected),
+        "broker_resident_bytes_per_connection": grown(after),
     }))
 }
 
-/// Several threads take turns at the numbers.
-fn open_all(broker: &Broker, idle: &Settings) -> io::Result<Vec<Client>> {
-    let threads = idle.threads.clamp(1, idle.connections.max(1));
-    let open_share = move |first: usize| -> io::Result<Vec<Client>> {
-        (first..idle.connections).step_by(threads).map(|number| open(broker, idle, number)).collect()
-    };
-    thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads).map(|first| scope.spawn(move || open_share(first))).collect();
-        let mut clients = Vec::with_capacity(idle.connections);
-        for worker in workers {
-            clients.extend(worker.join().unwrap_or_else(|_| Err(io::Error::other("a thread panicked")))?);
-        }
-        Ok(clients)
-    })
-}
-
-fn open(broker: &Broker, idle: &Settings, number: usize) -> io::Result<Client> {
-    let source = broker.address.ip().is_loopback().then(|| source(number));
-    let mut client = Client::connect(broker.address, source, &format!("bench-idle-{number}"))
-        .map_err(|error| io::Error::other(format!("connection {number}: {error}")))?;
-    if idle.subscribe {
-        client.subscribe(&format!("bench/idle/{number}"), QoS::AtLeastOnce)?;
-    }
-    Ok(client)
-}
-
-/// An address has about 28,000 ports to connect from, so every 20,000 connections come from another one.
-fn source(number: usize) -> Ipv4Addr {
-    let host = u32::try_from(number / CONNECTIONS_PER_ADDRESS).unwrap_or(u32::MAX);
-    Ipv4Addr::from(u32::from(FIRST_SOURCE).saturating_add(host))
-}
-
-const CONNECTIONS_PER_ADDRESS: usize = 20_000;
-const FIRST_SOURCE: Ipv4Addr = Ipv4Addr::new(127, 0, 1, 1);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn source_addresses_change_before_their_ports_run_out() {
-        assert_eq!(source(0), Ipv4Addr::new(127, 0, 1, 1));
-        assert_eq!(source(19_999), Ipv4Addr::new(127, 0, 1, 1));
-        assert_eq!(source(20_000), Ipv4Addr::new(127, 0, 1, 2));
-        assert!(source(1_000_000).is_loopback());
-    }
+fn step<T>(broker: &Broker, work: impl FnOnce() -> io::Result<T>) -> io::Result<(T, Step)> {
+    let cpu = || broker.pid.map(process::cpu_seconds).transpose();
+    let (before, start) = (cpu()?, Instant::now());
+    let done = work()?;
+    let seconds = start.elapsed().as_secs_f64();
+    let broker_cpu = cpu()?.zip(before).map(|(after, before)| after - before);
+    Ok((done, Step { seconds, broker_cpu }))
 }

@@ -19,7 +19,7 @@ use crate::watch::Watch;
 use crate::{Broker, process};
 
 /// What is retained and how it is looked at.
-#[derive(Args)]
+#[derive(Args, Debug)]
 pub(crate) struct Settings {
     /// How many messages, each with a topic of four levels; the broker's limits must allow them
     #[arg(long, default_value_t = 1_000_000)]
@@ -58,7 +58,7 @@ pub(crate) fn measure(broker: &Broker, settings: &Settings) -> io::Result<Value>
     let resident_replaying = watch.take_highest();
 
     // One that subscribes to everything and then reads nothing.
-    let mut deaf = Client::connect(broker.address, None, "bench-retained-deaf")?;
+    let mut deaf = Client::connect(broker, None, "bench-retained-deaf")?;
     deaf.subscribe(FILTER, QoS::AtMostOnce)?;
     thread::sleep(Duration::from_secs_f64(settings.seconds));
     let beside_deaf = probe.latencies();
@@ -90,7 +90,7 @@ fn resident(broker: &Broker) -> io::Result<u64> {
 
 /// Publishes everything with RETAIN; the acknowledgement of the last message says that all were taken.
 fn load(broker: &Broker, settings: &Settings) -> io::Result<()> {
-    let mut client = Client::connect(broker.address, None, "bench-retained-loader")?;
+    let mut client = Client::connect(broker, None, "bench-retained-loader")?;
     client.subscribe("bench/loaded", QoS::AtMostOnce)?;
     let mut stream = client.into_stream()?;
     let payload = vec![b'x'; settings.payload];
@@ -110,7 +110,7 @@ fn load(broker: &Broker, settings: &Settings) -> io::Result<()> {
 
 /// Takes everything that is retained, as quickly as it comes.
 fn replay(broker: &Broker, settings: &Settings) -> io::Result<()> {
-    let mut client = Client::connect(broker.address, None, "bench-retained-reader")?;
+    let mut client = Client::connect(broker, None, "bench-retained-reader")?;
     client.subscribe(FILTER, QoS::AtMostOnce)?;
     count(&mut client.into_stream()?, settings.messages, true)
 }
@@ -153,10 +153,10 @@ struct Probe {
 impl Probe {
     fn start(broker: &Broker, settings: &Settings) -> io::Result<Self> {
         let histogram = Arc::new(Histogram::new());
-        let mut subscriber = Client::connect(broker.address, None, "bench-probe-subscriber")?;
+        let mut subscriber = Client::connect(broker, None, "bench-probe-subscriber")?;
         subscriber.subscribe("probe", QoS::AtMostOnce)?;
         let mut subscriber = subscriber.into_stream()?;
-        let mut publisher = Client::connect(broker.address, None, "bench-probe-publisher")?.into_stream()?;
+        let mut publisher = Client::connect(broker, None, "bench-probe-publisher")?.into_stream()?;
         let start = Instant::now();
         let latencies = Arc::clone(&histogram);
         thread::spawn(move || -> io::Result<()> {

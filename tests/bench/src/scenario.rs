@@ -18,12 +18,14 @@ pub(crate) struct Scenario {
     pub(crate) payload_bytes: usize,
     /// Messages published in a second, by all publishers together; none for as many as the broker takes.
     pub(crate) rate: Option<u32>,
+    /// The subscribers share one subscription: each message goes to one of them.
+    pub(crate) shared: bool,
 }
 
 impl Scenario {
     /// As many publishers as subscribers are pairs with a topic each; otherwise all share one topic.
     pub(crate) fn topics(&self) -> usize {
-        if self.publishers == self.subscribers { self.publishers } else { 1 }
+        if self.publishers == self.subscribers && !self.shared { self.publishers } else { 1 }
     }
 
     /// How many publishers a topic has.
@@ -33,7 +35,12 @@ impl Scenario {
 
     /// How many subscribers get each message.
     pub(crate) fn fan_out(&self) -> usize {
-        self.subscribers / self.topics()
+        if self.shared { 1 } else { self.subscribers / self.topics() }
+    }
+
+    /// What the subscribers of a topic subscribe to.
+    pub(crate) fn filter(&self, topic: &str) -> String {
+        if self.shared { format!("$share/bench/{topic}") } else { topic.to_owned() }
     }
 }
 
@@ -57,18 +64,20 @@ impl FromStr for Scenario {
             qos: QoS::AtMostOnce,
             payload_bytes: PAYLOAD_BYTES,
             rate: None,
+            shared: false,
         };
         for word in words {
             match word {
                 "q0" => scenario.qos = QoS::AtMostOnce,
                 "q1" => scenario.qos = QoS::AtLeastOnce,
                 "q2" => scenario.qos = QoS::ExactlyOnce,
+                "shared" => scenario.shared = true,
                 _ => match (word.strip_suffix('B'), word.strip_suffix("/s")) {
                     (Some(bytes), _) => scenario.payload_bytes = count(bytes)?,
                     (_, Some(rate)) => {
                         scenario.rate = Some(rate.parse().map_err(|_| format!("\"{rate}\" is no rate"))?);
                     }
-                    _ => return Err(format!("\"{word}\" is none of q0, q1, q2, 64B, 1000/s")),
+                    _ => return Err(format!("\"{word}\" is none of q0, q1, q2, 64B, 1000/s, shared")),
                 },
             }
         }
@@ -91,12 +100,12 @@ fn count(text: &str) -> Result<usize, String> {
 
 impl fmt::Display for Scenario {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { publishers, subscribers, qos, payload_bytes, rate } = self;
+        let Self { publishers, subscribers, qos, payload_bytes, rate, shared } = self;
         write!(f, "{publishers}-{subscribers},q{},{payload_bytes}B", *qos as u8)?;
-        match rate {
-            Some(rate) => write!(f, ",{rate}/s"),
-            None => Ok(()),
+        if let Some(rate) = rate {
+            write!(f, ",{rate}/s")?;
         }
+        if *shared { f.write_str(",shared") } else { Ok(()) }
     }
 }
 
@@ -106,7 +115,7 @@ mod tests {
 
     #[test]
     fn a_scenario_is_read_as_it_is_written() {
-        for text in ["1-1,q0,64B", "10-10,q1,1024B", "500-500,q2,8B,20000/s"] {
+        for text in ["1-1,q0,64B", "10-10,q1,1024B", "500-500,q2,8B,20000/s", "100-5,q1,64B,shared"] {
             assert_eq!(text.parse::<Scenario>().map(|scenario| scenario.to_string()), Ok(text.to_owned()));
         }
         assert_eq!("1→100".parse::<Scenario>().map(|scenario| scenario.fan_out()), Ok(100));
@@ -114,7 +123,7 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused() {
-        for text in ["", "1", "0-1", "1-x", "1-1,q3", "1-1,B", "1-1,0/s", "1-1,4B,10/s"] {
+        for text in ["", "1", "0-1", "1-x", "1-1,q3", "1-1,B", "1-1,0/s", "1-1,4B,10/s", "1-1,share"] {
             assert!(text.parse::<Scenario>().is_err(), "{text}");
         }
     }
@@ -128,5 +137,7 @@ mod tests {
         assert_eq!(shape("10-10"), (10, 1, 1));
         assert_eq!(shape("1-100"), (1, 1, 100));
         assert_eq!(shape("100-1"), (1, 100, 1));
+        assert_eq!(shape("10-10,shared"), (1, 10, 1));
+        assert_eq!(shape("100-5,shared"), (1, 100, 1));
     }
 }

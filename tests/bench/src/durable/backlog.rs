@@ -15,7 +15,7 @@ use crate::watch::Watch;
 use crate::{Broker, process};
 
 /// What waits for it.
-#[derive(Args)]
+#[derive(Args, Debug)]
 pub(crate) struct Settings {
     /// How many messages
     #[arg(long, default_value_t = 1_000_000)]
@@ -38,7 +38,7 @@ pub(crate) fn measure(broker: &Broker, settings: &Settings) -> io::Result<Value>
     let (loaded, highest_loading) = (resident()?, watch.take_highest());
 
     let start = Instant::now();
-    let mut stream = Client::connect_persistent(broker.address, CLIENT_ID)?.into_stream()?;
+    let mut stream = Client::connect_persistent(broker, CLIENT_ID)?.into_stream()?;
     let (mut inbox, mut seen, mut first) = (Inbox::new(64 * 1024), 0, None);
     while seen < settings.messages {
         let mut answers = Vec::new();

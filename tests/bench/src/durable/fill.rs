@@ -15,7 +15,7 @@ use crate::run::rounded;
 use crate::{Broker, process};
 
 /// What it is to remember.
-#[derive(Args)]
+#[derive(Args, Debug)]
 pub(crate) struct Settings {
     /// Persistent sessions, all offline
     #[arg(long, default_value_t = 10_000)]
@@ -95,7 +95,7 @@ pub(crate) fn first(broker: &Broker) -> io::Result<Value> {
     }
     let open = start.elapsed();
     let resident = broker.pid.map(process::resident_bytes).transpose()?;
-    let mut stream = Client::connect_persistent(broker.address, &session(1))?.into_stream()?;
+    let mut stream = Client::connect_persistent(broker, &session(1))?.into_stream()?;
     let (mut inbox, mut seen) = (Inbox::new(64 * 1024), 0);
     while seen == 0 {
         if !inbox.read(&mut stream, |frame| seen += usize::from(frame.kind() == PUBLISH))? {

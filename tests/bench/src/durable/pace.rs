@@ -14,7 +14,7 @@ use crate::run::rounded;
 use crate::{Broker, process};
 
 /// What is published.
-#[derive(Args)]
+#[derive(Args, Debug)]
 pub(crate) struct Settings {
     /// Messages a second, one measurement each
     #[arg(long, value_delimiter = ',', default_values_t = [1000, 10_000, 50_000])]
