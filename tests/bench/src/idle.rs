@@ -48,7 +48,7 @@ pub(crate) fn measure(broker: &Broker, idle: &Settings) -> io::Result<Value> {
     let clients: Vec<_> = clients.into_iter().map(Mutex::new).collect();
     let subscribe = |number: usize| -> io::Result<()> {
         let mut client = clients[number].lock().map_err(|_| io::Error::other("a thread panicked"))?;
-        client.subscribe(&format!("bench/idle/{number}"), QoS::AtLeastOnce)
+        client.subscribe(&format!("bench/idle/{number}"), QoS::AtMostOnce)
     };
     let subscribers = if idle.subscribe { clients.len() } else { 0 };
     let (_, subscribing) = step(broker, || side_by_side(subscribers, idle.threads, &subscribe))?;

@@ -34,6 +34,8 @@ pub(crate) struct Load {
     again: Vec<usize>,
     pub(crate) latencies: Arc<Histogram>,
     start: Instant,
+    /// When the channels were looked at for what never comes.
+    looked: Instant,
     payload_bytes: usize,
     paced: Option<Running>,
     /// Reads of subscribers, and what they brought.
@@ -96,6 +98,7 @@ impl Load {
             again: Vec::new(),
             latencies: Arc::new(Histogram::new()),
             start: Instant::now(),
+            looked: Instant::now(),
             payload_bytes: scenario.payload_bytes,
             paced: None,
             reads: 0,
@@ -156,8 +159,8 @@ impl Load {
         Ok(())
     }
 
-    /// Stops sending, waits for what is under way, and returns how many deliveries are missing.
-    pub(crate) fn finish(mut self) -> io::Result<u64> {
+    /// Stops sending, waits for what is under way, and returns how many deliveries are missing; none where they still come.
+    pub(crate) fn finish(mut self) -> io::Result<Option<u64>> {
         if let Some(paced) = &self.paced {
             paced.stop.store(true, Ordering::Relaxed);
             while self.paced.as_ref().is_some_and(|paced| !paced.thread.is_finished()) {
@@ -165,14 +168,16 @@ impl Load {
             }
             self.tell_paced();
         }
-        while !self.channels.iter().all(Channel::is_drained) {
+        let end = Instant::now() + DRAIN_PATIENCE;
+        while !self.channels.iter().all(Channel::is_drained) && Instant::now() < end {
             self.turn(LOOK)?;
         }
+        let drained = self.channels.iter().all(Channel::is_drained);
         self.links.iter().for_each(Link::hang_up);
         if let Some(paced) = self.paced.take() {
             paced.thread.join().unwrap_or_else(|_| Err(io::Error::other("a thread panicked")))?;
         }
-        Ok(self.channels.iter().map(Channel::missing).sum())
+        Ok(drained.then(|| self.channels.iter().map(Channel::missing).sum()))
     }
 
     /// Deliveries so far.
@@ -200,8 +205,9 @@ impl Load {
             }
         }
         self.tell_paced();
-        if events.is_empty() {
-            let now = Instant::now();
+        let now = Instant::now();
+        if now.duration_since(self.looked) > LOOK {
+            self.looked = now;
             self.channels.iter_mut().for_each(|channel| channel.give_up_if_stalled(now));
         }
         Ok(())
@@ -329,5 +335,7 @@ const INBOX_BYTES: usize = 256 * 1024;
 const UNACKNOWLEDGED_MAX: u64 = 10_000;
 /// How often the load looks up where nothing happens.
 const LOOK: Duration = Duration::from_millis(100);
+/// How long a slow broker may take to deliver what is under way at the end.
+const DRAIN_PATIENCE: Duration = Duration::from_secs(30);
 /// Threads that connect side by side.
 const CONNECTORS: usize = 16;

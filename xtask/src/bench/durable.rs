@@ -1,14 +1,17 @@
 //! What it costs to keep messages, beside mosquitto with persistence and beside Midge's store without a broker.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use super::{BROKER_CORE, Failure, Options, Running, build, free_port, middle, pinned, write_figures};
+use super::figures::median;
+use super::peers::{Broker, Peers};
+use super::running::{BROKER_CORE, Bench, on_core};
+use super::{Failure, Options, report};
+use crate::build;
 
 /// What keeps messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,28 +28,26 @@ enum Peer {
 /// Scenario and peer to the values of the rounds.
 type Figures = BTreeMap<(String, Peer), Vec<Value>>;
 
-struct Bench<'a> {
-    root: &'a Path,
-    options: &'a Options,
-    midge: &'a Path,
-    generator: &'a Path,
+struct Durable<'a> {
+    bench: &'a Bench<'a>,
+    peers: Peers,
 }
 
 /// Measures and prints tables.
-pub(super) fn run(root: &Path, options: &Options, midge: &Path, generator: &Path) -> Result<(), Failure> {
-    let bench = Bench { root, options, midge, generator };
-    let mut figures = Figures::new();
+pub(super) fn run(bench: &Bench<'_>) -> Result<(), Failure> {
+    let durable = Durable { bench, peers: Peers::read(&bench.root.join("tests/bench/peers.toml"))? };
+    let (options, mut figures) = (bench.options, Figures::new());
     for round in 1..=options.rounds {
         println!("round {round} of {}: {}", options.rounds, Peer::Store.name());
-        bench.store(&mut figures)?;
+        durable.store(&mut figures)?;
         for peer in [Peer::Midge, Peer::Mosquitto, Peer::MosquittoOnChange] {
             println!("round {round} of {}: {}", options.rounds, peer.name());
-            bench.pace(peer, &mut figures)?;
+            durable.pace(peer, &mut figures)?;
         }
         for peer in [Peer::Midge, Peer::Mosquitto].into_iter().filter(|_| options.kept > 0) {
             println!("round {round} of {}: {}, {} kept", options.rounds, peer.name(), options.kept);
-            bench.restart(peer, &mut figures)?;
-            bench.backlog(peer, &mut figures)?;
+            durable.restart(peer, &mut figures)?;
+            durable.backlog(peer, &mut figures)?;
         }
     }
     print_tables(&figures, options);
@@ -54,16 +55,17 @@ pub(super) fn run(root: &Path, options: &Options, midge: &Path, generator: &Path
     let figures = figures
         .iter()
         .map(|((scenario, peer), rounds)| json!({ "broker": peer.name(), "scenario": scenario, "rounds": rounds }));
-    write_figures(file, figures.collect(), root, options)
+    report::write(file, bench, figures.collect())
 }
 
-impl Bench<'_> {
+impl Durable<'_> {
     /// The store itself, on the broker's core.
     fn store(&self, figures: &mut Figures) -> Result<(), Failure> {
-        let cargo = build::cargo(self.root);
-        let mut command = pinned(Path::new(cargo.get_program()), BROKER_CORE, self.options);
+        let cargo = build::cargo(self.bench.root);
+        let mut command = on_core(Path::new(cargo.get_program()), self.pinned().then_some(BROKER_CORE));
         command.args(["bench", "--quiet", "--package", "midge-storage", "--bench", "bare", "--"]);
-        command.arg(self.options.seconds.to_string()).arg(self.directory(Peer::Store)?).current_dir(self.root);
+        let folder = self.bench.empty_folder("midge-store").map_err(|error| Failure::new(error.to_string()))?;
+        command.arg(self.bench.options.seconds.to_string()).arg(folder).current_dir(self.bench.root);
         let output = command.stderr(Stdio::inherit()).output();
         let output = output.map_err(|error| Failure::new(format!("cargo bench cannot be started: {error}")))?;
         let lines = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -77,77 +79,51 @@ impl Bench<'_> {
     }
 
     fn pace(&self, peer: Peer, figures: &mut Figures) -> Result<(), Failure> {
-        let directory = self.directory(peer)?;
-        let running = self.start(peer, &directory)?.wait()?;
-        let mut arguments = vec!["durable".to_owned(), format!("--seconds={}", self.options.seconds)];
+        let mut command = vec!["durable".to_owned(), format!("--seconds={}", self.bench.options.seconds)];
         if peer == Peer::MosquittoOnChange {
             // It does not keep up with more, and was not done with 10,000 a second after a minute.
-            arguments.push(format!("--rates={}", RATES[0]));
+            command.push(format!("--rates={}", RATES[0]));
         }
-        for line in running.measure(self.generator, &arguments, self.options)? {
-            put(figures, peer, line);
-        }
+        self.measure(peer, &command, figures)
+    }
+
+    fn backlog(&self, peer: Peer, figures: &mut Figures) -> Result<(), Failure> {
+        self.measure(peer, &["backlog".to_owned(), format!("--messages={}", self.bench.options.kept)], figures)
+    }
+
+    fn measure(&self, peer: Peer, command: &[String], figures: &mut Figures) -> Result<(), Failure> {
+        let broker = self.broker(peer)?;
+        let running = self.bench.start(&broker, false, self.pinned()).map_err(|why| peer.failed(&why))?;
+        let lines = running.measure(self.bench, command, self.pinned()).map_err(|why| peer.failed(&why))?;
+        lines.into_iter().for_each(|line| put(figures, peer, line));
         Ok(())
     }
 
     /// Fills the broker, ends it, starts it and asks for a message at once.
     fn restart(&self, peer: Peer, figures: &mut Figures) -> Result<(), Failure> {
-        let directory = self.directory(peer)?;
-        let mut running = self.start(peer, &directory)?.wait()?;
-        let kept = self.options.kept;
-        let arguments = ["fill".to_owned(), format!("--messages={kept}"), format!("--retained={kept}")];
-        let mut lines = running.measure(self.generator, &arguments, self.options)?;
+        let (broker, kept) = (self.broker(peer)?, self.bench.options.kept);
         // mosquitto has not written anything yet, so that only a good end leaves something to start with.
         let signal = if peer == Peer::Midge { Signal::KILL } else { Signal::TERM };
-        let gone = |error: std::io::Error| Failure::new(format!("{} cannot be ended: {error}", peer.name()));
-        kill_process(Pid::from_child(&running.child), signal).map_err(|error| gone(error.into()))?;
-        running.child.wait().map_err(gone)?;
-        drop(running);
-        let running = self.start(peer, &directory)?;
-        lines.extend(running.measure(self.generator, &["first".to_owned()], self.options)?);
-        lines.into_iter().for_each(|line| put(figures, peer, line));
-        Ok(())
-    }
-
-    fn backlog(&self, peer: Peer, figures: &mut Figures) -> Result<(), Failure> {
-        let directory = self.directory(peer)?;
-        let running = self.start(peer, &directory)?.wait()?;
-        let arguments = ["backlog".to_owned(), format!("--messages={}", self.options.kept)];
-        for line in running.measure(self.generator, &arguments, self.options)? {
-            put(figures, peer, line);
-        }
-        Ok(())
-    }
-
-    /// Starts the broker with what is in the directory, and does not wait until it serves.
-    fn start(&self, peer: Peer, directory: &Path) -> Result<Running, Failure> {
-        let port = free_port()?;
-        let config = directory.join("broker.conf");
-        fs::write(&config, peer.config(port, directory))
-            .map_err(|error| Failure::new(format!("{} cannot be written: {error}", config.display())))?;
-        let command = match peer {
-            Peer::Midge => {
-                let mut command = pinned(self.midge, BROKER_CORE, self.options);
-                command.args(["run", "--config"]).arg(&config);
-                command
-            }
-            _ => {
-                let mut command = pinned(Path::new("mosquitto"), BROKER_CORE, self.options);
-                command.arg("-c").arg(&config);
-                command
-            }
+        let lines = || -> Result<Vec<Value>, String> {
+            let folder = self.bench.empty_folder(&broker.name).map_err(|error| error.to_string())?;
+            let running = self.bench.start_in(&broker, &folder, false, self.pinned())?.wait()?;
+            let fill = ["fill".to_owned(), format!("--messages={kept}"), format!("--retained={kept}")];
+            let mut lines = running.measure(self.bench, &fill, self.pinned())?;
+            running.end(signal)?;
+            let running = self.bench.start_in(&broker, &folder, false, self.pinned())?;
+            lines.extend(running.measure(self.bench, &["first".to_owned()], self.pinned())?);
+            Ok(lines)
         };
-        Running::spawn(peer.name(), command, port)
+        lines().map_err(|why| peer.failed(&why))?.into_iter().for_each(|line| put(figures, peer, line));
+        Ok(())
     }
 
-    /// An empty directory.
-    fn directory(&self, peer: Peer) -> Result<PathBuf, Failure> {
-        let directory = build::target_directory(self.root).join("bench").join(format!("{peer:?}").to_lowercase());
-        // There may be none yet.
-        let _ = fs::remove_dir_all(&directory);
-        fs::create_dir_all(&directory)
-            .map_err(|error| Failure::new(format!("{} cannot be made: {error}", directory.display())))?;
-        Ok(directory)
+    fn broker(&self, peer: Peer) -> Result<Broker, Failure> {
+        self.peers.named(peer.configured(), self.bench)
+    }
+
+    fn pinned(&self) -> bool {
+        !self.bench.options.unpinned
     }
 }
 
@@ -161,23 +137,17 @@ impl Peer {
         }
     }
 
-    fn config(self, port: u16, directory: &Path) -> String {
-        let mosquitto = format!(
-            "listener {port} 127.0.0.1\nallow_anonymous true\nlog_type error\nuser root\nmax_queued_messages 0\n\
-             persistence true\npersistence_location {}/\n",
-            directory.display()
-        );
+    /// Its name in tests/bench/peers.toml.
+    const fn configured(self) -> &'static str {
         match self {
-            Self::Midge | Self::Store => format!(
-                "[[listener]]\naddress = \"127.0.0.1:{port}\"\nanonymous = true\n\n\
-                 [admin]\nenabled = false\n\n[log]\nfilter = \"error\"\n\n[runtime]\ndata_dir = {:?}\n\n\
-                 [limits]\nretained_messages_max = 10000000\nretained_bytes_max = \"16GiB\"\n\
-                 queued_messages_max = 10000000\nqueued_bytes_max = \"16GiB\"\n",
-                directory.join("data")
-            ),
-            Self::Mosquitto => mosquitto,
-            Self::MosquittoOnChange => format!("{mosquitto}autosave_on_changes true\nautosave_interval 1\n"),
+            Self::Midge | Self::Store => "midge-fsync",
+            Self::Mosquitto => "mosquitto-persistent",
+            Self::MosquittoOnChange => "mosquitto-on-change",
         }
+    }
+
+    fn failed(self, why: &str) -> Failure {
+        Failure::new(format!("{}: {why}", self.name()))
     }
 }
 
@@ -189,8 +159,8 @@ fn put(figures: &mut Figures, peer: Peer, line: Value) {
 fn print_tables(figures: &Figures, options: &Options) {
     let value = |scenario: &str, peer: Peer, key: &str| {
         let rounds = figures.get(&(scenario.to_owned(), peer)).map(Vec::as_slice).unwrap_or_default();
-        let mut values: Vec<f64> = rounds.iter().filter_map(|round| round[key].as_f64()).collect();
-        middle(&mut values)
+        let values: Vec<f64> = rounds.iter().filter_map(|round| round[key].as_f64()).collect();
+        median(values).unwrap_or(f64::NAN)
     };
     println!(
         "\nMedians of {} rounds; 256 bytes at QoS 1 for 100 persistent sessions that are offline.\n",
