@@ -32,6 +32,8 @@ enum Command {
     /// Look at what survives a restart, check, repair, export, import or compact it; the broker must be stopped
     #[command(subcommand)]
     Store(StoreCommand),
+    /// Put load on any MQTT broker and measure it
+    Bench(midge_bench::Bench),
 }
 
 #[derive(Debug, Args)]
@@ -81,6 +83,7 @@ impl Cli {
             }
             Command::Passwd(passwd) => Ok(passwd.perform()?),
             Command::Store(command) => Ok(command.perform()?),
+            Command::Bench(bench) => bench.perform(&mut io::stdout().lock()).map_err(Failure::Bench),
         }
     }
 }
@@ -141,6 +144,8 @@ pub(crate) enum Failure {
     Passwd(PasswdError),
     /// The store was not looked at, or is not as it should be.
     Store(StoreError),
+    /// The broker under test did not do what the load needs.
+    Bench(io::Error),
 }
 
 impl Failure {
@@ -149,7 +154,7 @@ impl Failure {
         ExitCode::from(match self {
             Self::Config(_) => 2,
             Self::Run(error) => error.exit_code(),
-            Self::Passwd(_) => 1,
+            Self::Passwd(_) | Self::Bench(_) => 1,
             Self::Store(error) => error.exit_code(),
         })
     }
@@ -162,6 +167,7 @@ impl fmt::Display for Failure {
             Self::Run(error) => error.fmt(f),
             Self::Passwd(error) => error.fmt(f),
             Self::Store(error) => error.fmt(f),
+            Self::Bench(error) => error.fmt(f),
         }
     }
 }

@@ -11,7 +11,7 @@ const CRATES: &[(&str, &str, &[&str])] = &[
     ("midge-host", "broker/host", &[]),
     ("midge-storage", "broker/storage", &["midge-core", "midge-protocol"]),
     ("midge-server", "broker/server", &["midge-core", "midge-host", "midge-protocol", "midge-storage"]),
-    ("midge", ".", &["midge-server", "midge-storage"]),
+    ("midge", ".", &["midge-bench", "midge-server", "midge-storage"]),
     ("midge-plugin-sdk", "plugin-sdk", &[]),
     ("midge-bench", "tests/bench", &["midge-protocol"]),
     ("midge-crash", "tests/crash", &["midge-protocol"]),

@@ -5,6 +5,7 @@
 mod conformance;
 mod durability;
 mod enhanced;
+mod generator;
 mod hostile;
 mod house;
 mod interop;
