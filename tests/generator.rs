@@ -4,8 +4,10 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
+use tempfile::TempDir;
 
 use crate::support::Server;
+use crate::support::pki::Pki;
 
 /// Runs the generator and returns what it measured.
 fn measured(server: &Server, arguments: &[&str]) -> Vec<Value> {
@@ -56,6 +58,19 @@ fn connections_and_filters_are_weighed() {
     let filters = measured(&server, &["filters", "--filters=1000", "--clients=10", "--messages=2000"]);
     assert!(number(&filters[0], "/subscribed_per_second") > 0.0);
     assert!(number(&filters[0], "/broker_cpu_us_per_published_warm") >= 0.0);
+}
+
+#[test]
+fn connections_with_tls_and_a_password_are_weighed() {
+    let directory = TempDir::new().unwrap();
+    Pki::in_directory(&directory);
+    let listener = "[[listener]]\naddress = \"127.0.0.1:0\"\nanonymous = true\n\
+                    tls = { certificate = \"server.pem\", key = \"server.key\" }";
+    let server = Server::beside(directory, listener);
+    let login = ["--tls", "--username=somebody", "--password=secret"];
+    let idle = measured(&server, &[&["idle", "--connections=10", "--subscribe", "--settle=0"], &login[..]].concat());
+    assert_eq!(idle[0]["scenario"], "idle,tls");
+    assert!(number(&idle[0], "/connects_per_second") > 0.0);
 }
 
 #[test]

@@ -187,7 +187,7 @@ mod tests {
         for peer in &peers.peer {
             let base = peer.variant_of.as_ref().unwrap_or(&peer.name);
             assert!(peers.peer.iter().any(|other| other.name == *base), "{base}");
-            let texts = peer.arguments.iter().chain(&peer.config).chain(peer.environment.values());
+            let texts = || peer.arguments.iter().chain(&peer.config).chain(peer.environment.values());
             assert!(texts.into_iter().any(|text| text.contains("{port}")), "{} has no port", peer.name);
             assert_eq!(
                 peer.config.is_some(),

@@ -45,7 +45,7 @@ impl Bench<'_> {
 
     /// Starts a broker with what is in the folder, and does not wait until it serves.
     pub(super) fn start_in(&self, broker: &Broker, run: &Path, tls: bool, pinned: bool) -> Result<Running, String> {
-        let port = free_port().map_err(|error| format!("there is no free port: {error}"))?;
+        let [port, port_2, port_3] = free_ports().map_err(|error| format!("there is no free port: {error}"))?;
         let certificates = self.folder.join("tls");
         if tls {
             make_certificate(&certificates)?;
@@ -57,6 +57,8 @@ impl Bench<'_> {
             ("{run}", run.display().to_string()),
             ("{config}", config.display().to_string()),
             ("{port}", port.to_string()),
+            ("{port_2}", port_2.to_string()),
+            ("{port_3}", port_3.to_string()),
             ("{midge}", self.midge.display().to_string()),
             ("{bench}", self.generator.display().to_string()),
             ("{certificate}", certificates.join("certificate.pem").display().to_string()),
@@ -194,8 +196,15 @@ pub(super) fn on_core(program: &Path, core: Option<usize>) -> Command {
     }
 }
 
-fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+/// Ports that nobody serves, while all three are held.
+fn free_ports() -> io::Result<[u16; 3]> {
+    let listen = || TcpListener::bind("127.0.0.1:0");
+    let listeners = [listen()?, listen()?, listen()?];
+    let mut ports = [0; 3];
+    for (port, listener) in ports.iter_mut().zip(&listeners) {
+        *port = listener.local_addr()?.port();
+    }
+    Ok(ports)
 }
 
 /// A key and a certificate for `localhost`, unless they are there.
@@ -220,6 +229,6 @@ fn make_certificate(folder: &Path) -> Result<(), String> {
 pub(super) const BROKER_CORE: usize = 0;
 const GENERATOR_CORE: usize = 1;
 /// Some brokers run in virtual machines that take their time.
-const START_PATIENCE: Duration = Duration::from_secs(60);
+const START_PATIENCE: Duration = Duration::from_secs(120);
 /// How long the generator may take in all.
 const MEASURE_PATIENCE: Duration = Duration::from_secs(600);
