@@ -188,13 +188,8 @@ mod tests {
             let base = peer.variant_of.as_ref().unwrap_or(&peer.name);
             assert!(peers.peer.iter().any(|other| other.name == *base), "{base}");
             let texts = || peer.arguments.iter().chain(&peer.config).chain(peer.environment.values());
-            assert!(texts.into_iter().any(|text| text.contains("{port}")), "{} has no port", peer.name);
-            assert_eq!(
-                peer.config.is_some(),
-                peer.arguments.iter().any(|text| text.contains("{config}")),
-                "{}",
-                peer.name
-            );
+            assert!(texts().any(|text| text.contains("{port}")), "{} has no port", peer.name);
+            assert_eq!(peer.config.is_some(), texts().any(|text| text.contains("{config}")), "{}", peer.name);
         }
     }
 }
