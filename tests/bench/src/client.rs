@@ -122,9 +122,13 @@ impl Client {
 }
 
 fn dial(broker: SocketAddr, source: Option<Ipv4Addr>) -> io::Result<TcpStream> {
-    let Some(address) = source else { return TcpStream::connect(broker) };
     let socket = Socket::new(Domain::for_address(broker), Type::STREAM, None)?;
-    socket.bind(&SocketAddr::new(IpAddr::V4(address), 0).into())?;
+    // Room for everything that may be under way. What finds none is dropped and sent again after 200 ms, which would be measured.
+    // The system gives less where it allows no more.
+    let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES);
+    if let Some(address) = source {
+        socket.bind(&SocketAddr::new(IpAddr::V4(address), 0).into())?;
+    }
     socket.connect(&broker.into())?;
     Ok(socket.into())
 }
@@ -153,6 +157,7 @@ pub(crate) fn side_by_side<T: Send>(
 }
 
 const VERSION: ProtocolVersion = ProtocolVersion::V311;
+const RECEIVE_BUFFER_BYTES: usize = 4 * 1024 * 1024;
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
 
 #[cfg(test)]

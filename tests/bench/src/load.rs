@@ -168,6 +168,7 @@ impl Load {
             }
             self.tell_paced();
         }
+        self.channels.iter_mut().for_each(Channel::hope_again);
         let end = Instant::now() + DRAIN_PATIENCE;
         while !self.channels.iter().all(Channel::is_drained) && Instant::now() < end {
             self.turn(LOOK)?;

@@ -134,9 +134,9 @@ impl Running {
         let pid = Pid::from_child(&child);
         let (done, output) = mpsc::channel();
         thread::spawn(move || done.send(child.wait_with_output()));
-        let output = output.recv_timeout(MEASURE_PATIENCE).or_else(|_| {
+        let output = output.recv_timeout(MEASURE_PATIENCE).map_err(|_| {
             let _ = kill_process(pid, Signal::KILL);
-            Err(format!("it was not done after {} s", MEASURE_PATIENCE.as_secs()))
+            format!("it was not done after {} s", MEASURE_PATIENCE.as_secs())
         })?;
         let output = output.map_err(|error| format!("the generator cannot be waited for: {error}"))?;
         if !output.status.success() {
