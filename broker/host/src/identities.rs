@@ -5,6 +5,7 @@
 //! identity by its number, and nothing has to be replayed to it.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
@@ -12,21 +13,22 @@ use parking_lot::RwLock;
 
 use crate::contract::Protocol;
 
-/// What authentication established about a client.
+/// What authentication established about a client. Every connected client has one: what others know too is shared with
+/// them, and nothing has room to grow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdentityFacts {
     /// Client Identifier of the session.
-    pub client_id: String,
+    pub client_id: Arc<str>,
     /// Stable name of the user or device.
-    pub principal: String,
+    pub principal: Arc<str>,
     /// Tenant.
-    pub tenant: Option<String>,
+    pub tenant: Option<Box<str>>,
     /// Facts the authenticator attached.
-    pub attributes: Vec<(String, String)>,
+    pub attributes: Box<[(String, String)]>,
     /// Name of the listener.
     pub listener: Arc<str>,
     /// Address of the peer.
-    pub peer: String,
+    pub peer: SocketAddr,
     /// The version the client speaks.
     pub protocol: Protocol,
 }
@@ -99,7 +101,7 @@ impl Identities {
         // Compared outside of the lock, because whoever lets go of an identity last needs the lock to take it out.
         let of_shard = |shard: &Shard| -> Vec<_> { shard.read().values().filter_map(Weak::upgrade).collect() };
         let all = self.table.shards.iter().flat_map(of_shard);
-        all.filter(|identity| identity.principal == principal).collect()
+        all.filter(|identity| *identity.principal == *principal).collect()
     }
 
     /// How many there are.
@@ -142,9 +144,9 @@ mod tests {
             client_id: client_id.into(),
             principal: "alice".into(),
             tenant: None,
-            attributes: Vec::new(),
+            attributes: Box::default(),
             listener: "tcp".into(),
-            peer: "127.0.0.1:1".into(),
+            peer: ([127, 0, 0, 1], 1).into(),
             protocol: Protocol::V5,
         }
     }
@@ -153,7 +155,7 @@ mod tests {
     fn an_identity_is_found_by_its_number_while_someone_holds_it() {
         let identities = Identities::new();
         let alice = identities.register(facts("a"));
-        assert_eq!(identities.find(alice.id()).unwrap().client_id, "a");
+        assert_eq!(&*identities.find(alice.id()).unwrap().client_id, "a");
         let id = alice.id();
         drop(alice);
         assert!(identities.find(id).is_none());
@@ -185,6 +187,11 @@ mod tests {
         let identities = Identities::new();
         let alice = identities.register(facts("a"));
         drop(identities);
-        assert_eq!(alice.principal, "alice");
+        assert_eq!(&*alice.principal, "alice");
+    }
+
+    #[test]
+    fn an_identity_is_small() {
+        assert!(size_of::<Identity>() <= 136, "{} bytes", size_of::<Identity>());
     }
 }

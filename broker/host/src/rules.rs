@@ -95,8 +95,8 @@ fn substitute(filter: &str, who: &Identity) -> Option<String> {
         let (before, from) = rest.split_at(at);
         filled.push_str(before);
         let value = match from.as_bytes().get(1) {
-            Some(b'c') => Some(who.client_id.as_str()),
-            Some(b'u') => Some(who.principal.as_str()),
+            Some(b'c') => Some(&*who.client_id),
+            Some(b'u') => Some(&*who.principal),
             Some(b't') => Some(who.tenant.as_deref().unwrap_or_default()),
             _ => None,
         };
@@ -133,9 +133,9 @@ mod tests {
             client_id: client_id.into(),
             principal: "alice".into(),
             tenant: None,
-            attributes: Vec::new(),
+            attributes: Box::default(),
             listener: "tcp".into(),
-            peer: String::new(),
+            peer: ([127, 0, 0, 1], 1).into(),
             protocol: Protocol::V5,
         });
         let permission = |&(effect, filter): &(Effect, &str)| Permission {

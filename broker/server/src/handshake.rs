@@ -35,7 +35,7 @@ struct Candidate {
     decoder: Decoder,
     /// What was read and not carried out.
     unread: Vec<u8>,
-    client_id: Option<String>,
+    client_id: Option<Arc<str>>,
     /// The largest packet it takes.
     maximum_packet_size: u32,
 }
@@ -118,7 +118,7 @@ impl Candidate {
     /// Reads CONNECT and asks who the client is.
     async fn introduce(&mut self, node: &Arc<Node>, arrival: &Arrival<'_>) -> Result<Introduced, ConnectionEnd> {
         let mut request = self.connect(node).await?;
-        self.client_id = Some(request.client_id.clone());
+        self.client_id = Some(Arc::clone(&request.client_id));
         self.maximum_packet_size = request.maximum_packet_size.unwrap_or(u32::MAX);
         if !arrival.listener.config().versions.contains(&name(request.version)) {
             return Err(ConnectionEnd::VersionNotAccepted);

@@ -27,7 +27,7 @@ pub(crate) struct Client {
     /// The plugin whose permissions the broker evaluates itself; denials are in its name.
     pub(crate) permissions_from: Option<Arc<str>>,
     /// What authentication allowed it, where that differs from the broker's limits.
-    pub(crate) limits: GrantLimits,
+    pub(crate) limits: Option<Box<GrantLimits>>,
     /// The second of its last logged denial in the upper half, denials since then in the lower: a client that is
     /// denied ten thousand times a second gets one line for it.
     pub(crate) denials: AtomicU64,

@@ -30,6 +30,8 @@ use permits::Places;
 /// An address on which clients connect.
 pub(crate) struct Listener {
     config: config::Listener,
+    /// Its name, for all its clients.
+    name: Arc<str>,
     address: SocketAddr,
     tls: Option<Tls>,
     places: Arc<Places>,
@@ -42,6 +44,11 @@ impl Listener {
     /// What the operator asked for.
     pub(crate) fn config(&self) -> &config::Listener {
         &self.config
+    }
+
+    /// What it is called in logs, in metrics and towards plugins.
+    pub(crate) fn name(&self) -> &Arc<str> {
+        &self.name
     }
 
     /// The address with the port that the operating system gave.
@@ -130,6 +137,7 @@ impl Listeners {
             };
             let listener = Listener {
                 config: settings.clone(),
+                name: settings.name.as_str().into(),
                 address: sockets.address,
                 tls,
                 places: admission.places(settings.connections_max),

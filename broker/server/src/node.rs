@@ -22,6 +22,8 @@ use crate::metrics::ServerMetrics;
 pub(crate) struct Node {
     pub(crate) broker: Broker,
     pub(crate) identities: Arc<Identities>,
+    /// The principal of clients that nobody vouched for, the same for all. What such a client calls itself is not its name.
+    pub(crate) anonymous: Arc<str>,
     /// Shared with whatever writes to sockets.
     pub(crate) metrics: Arc<ServerMetrics>,
     pub(crate) clock: Clock,
@@ -59,6 +61,7 @@ impl Node {
         Self {
             broker,
             identities,
+            anonymous: ANONYMOUS.into(),
             metrics,
             clock,
             drops,
@@ -102,8 +105,9 @@ impl Node {
 
     /// How fast a client may publish; none where it is not limited.
     pub(crate) fn pace(&self, client: &Client, now: Time) -> Option<Box<Pace>> {
-        let messages = client.limits.publish_per_second.unwrap_or(self.rates.messages_per_second);
-        let bytes = client.limits.bytes_per_second.map_or(self.rates.bytes_per_second, u64::from);
+        let limits = client.limits.as_deref();
+        let messages = limits.and_then(|limits| limits.publish_per_second).unwrap_or(self.rates.messages_per_second);
+        let bytes = limits.and_then(|limits| limits.bytes_per_second).map_or(self.rates.bytes_per_second, u64::from);
         Pace::new(messages, bytes, now)
     }
 
@@ -293,6 +297,9 @@ fn cause_name(cause: &DenialCause) -> &'static str {
         DenialCause::BadAnswer(_) => "bad_answer",
     }
 }
+
+/// What `anonymous` is called.
+pub(crate) const ANONYMOUS: &str = "anonymous";
 
 const COUNT_BITS: u32 = 24;
 const COUNT_MASK: u64 = (1 << COUNT_BITS) - 1;

@@ -56,7 +56,7 @@ fn properties<'a>(request: &'a ConnectRequest, agreed: &Agreed, limits: &Limits)
         maximum_qos: (limits.maximum_qos < QoS::ExactlyOnce).then_some(limits.maximum_qos),
         retain_available: (!limits.retain_available).then_some(false),
         maximum_packet_size: NonZeroU32::new(packet_bytes).filter(|bytes| bytes.get() < PACKET_BYTES_MAX),
-        assigned_client_id: request.client_id_assigned.then_some(request.client_id.as_str()),
+        assigned_client_id: request.client_id_assigned.then_some(&*request.client_id),
         topic_alias_maximum: (limits.topic_alias_maximum > 0).then_some(limits.topic_alias_maximum),
         // Wildcards, Subscription Identifiers and shared subscriptions are available, which is what saying nothing means.
         server_keep_alive: (agreed.keep_alive != request.keep_alive).then_some(agreed.keep_alive),

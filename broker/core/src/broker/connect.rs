@@ -159,10 +159,9 @@ impl Broker {
         } else if self.registry.len() >= self.limits.sessions_max as usize {
             return Err(Refusal::TooManySessions);
         }
-        let client_id: Arc<str> = request.client_id.as_str().into();
         let mut state = State::new(settled.session_expiry, settled.queued_messages_max);
         state.attach(link);
-        let session = Arc::new(Session::new(self.next_number(), client_id, state));
+        let session = Arc::new(Session::new(self.next_number(), Arc::clone(&request.client_id), state));
         let welcome = Welcome { request, settled, session_present: false };
         self.welcome(&session, &mut session.lock(), welcome, will, effects);
         place.put(Arc::clone(&session));

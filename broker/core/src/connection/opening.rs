@@ -84,8 +84,8 @@ fn request(connect: &Connect<'_>, broker: &Broker) -> Result<ConnectRequest, Pro
     if let Some(will) = &connect.will {
         check_will(will, limits)?;
     }
-    let client_id = if client_id_assigned { broker.assign_client_id() } else { connect.client_id.to_owned() };
-    let publisher: Arc<str> = client_id.as_str().into();
+    let client_id: Arc<str> =
+        if client_id_assigned { broker.assign_client_id().into() } else { connect.client_id.into() };
     let properties = &connect.properties;
     let v5 = connect.version == ProtocolVersion::V5;
     let v3_expiry = if connect.clean_start { 0 } else { u32::MAX };
@@ -101,7 +101,7 @@ fn request(connect: &Connect<'_>, broker: &Broker) -> Result<ConnectRequest, Pro
         topic_alias_maximum: properties.topic_alias_maximum.unwrap_or(0),
         request_problem_information: properties.request_problem_information.unwrap_or(true),
         request_response_information: properties.request_response_information.unwrap_or(false),
-        will: connect.will.as_ref().and_then(|will| Will::from_packet(will, &publisher)),
+        will: connect.will.as_ref().and_then(|will| Will::from_packet(will, &client_id)),
         username: connect.username.map(str::to_owned),
         password: connect.password.map(<[u8]>::to_vec),
         user_properties: properties

@@ -16,7 +16,7 @@ pub struct ConnectRequest {
     /// it was published.
     pub bridge: bool,
     /// The Client Identifier, assigned by the broker if the client left it empty. The server may replace it.
-    pub client_id: String,
+    pub client_id: Arc<str>,
     /// Whether the broker assigned it.
     pub client_id_assigned: bool,
     /// Clean Start; Clean Session before version 5.

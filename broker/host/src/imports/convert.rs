@@ -8,12 +8,12 @@ use crate::identities::IdentityFacts;
 
 pub(super) fn identity(facts: &IdentityFacts) -> wit::Identity {
     wit::Identity {
-        client_id: facts.client_id.clone(),
-        principal: facts.principal.clone(),
-        tenant: facts.tenant.clone(),
-        attributes: facts.attributes.clone(),
+        client_id: facts.client_id.to_string(),
+        principal: facts.principal.to_string(),
+        tenant: facts.tenant.as_deref().map(str::to_owned),
+        attributes: facts.attributes.to_vec(),
         listener: facts.listener.as_ref().to_owned(),
-        peer: facts.peer.clone(),
+        peer: facts.peer.to_string(),
         protocol: match facts.protocol {
             Protocol::V31 => wit::Protocol::V31,
             Protocol::V311 => wit::Protocol::V311,

@@ -16,9 +16,9 @@ fn identity(principal: &str) -> Arc<Identity> {
         client_id: "c".into(),
         principal: principal.into(),
         tenant: None,
-        attributes: Vec::new(),
+        attributes: Box::default(),
         listener: "tcp".into(),
-        peer: String::new(),
+        peer: ([127, 0, 0, 1], 1).into(),
         protocol: Protocol::V5,
     })
 }

@@ -146,9 +146,9 @@ pub fn identity_in(identities: &Identities, client_id: &str) -> Arc<Identity> {
         client_id: client_id.into(),
         principal: "alice".into(),
         tenant: None,
-        attributes: Vec::new(),
+        attributes: Box::default(),
         listener: "tcp".into(),
-        peer: "127.0.0.1:1".into(),
+        peer: ([127, 0, 0, 1], 1).into(),
         protocol: Protocol::V5,
     })
 }

@@ -15,7 +15,7 @@ use midge_protocol::ReasonCode;
 use super::Client;
 use super::convert::{permission_from_host, qos_to_host, version_to_host};
 use crate::listener::Listener;
-use crate::node::Node;
+use crate::node::{ANONYMOUS, Node};
 use crate::transport::tls::TlsFacts;
 use crate::transport::websocket::HttpRequest;
 
@@ -61,7 +61,7 @@ pub(crate) async fn let_in(
     (mut grant, authenticator): (Grant, Option<Arc<str>>),
 ) -> Result<Admitted, Denial> {
     if let Some(client_id) = grant.client_id.take() {
-        request.client_id = client_id;
+        request.client_id = client_id.into();
     }
     let limits = grant.limits.unwrap_or_default();
     request.overrides = SessionOverrides {
@@ -73,9 +73,9 @@ pub(crate) async fn let_in(
     request.connack_user_properties = std::mem::take(&mut grant.user_properties);
     let expires_at = grant.expires_at;
     let whereabouts = Whereabouts {
-        client_id: request.client_id.clone(),
-        listener: arrival.listener.config().name.as_str().into(),
-        peer: arrival.peer.to_string(),
+        client_id: Arc::clone(&request.client_id),
+        listener: Arc::clone(arrival.listener.name()),
+        peer: arrival.peer,
         protocol: version_to_host(request.version),
     };
     let (client, permissions) = grant_access(node, host, whereabouts, (grant, authenticator)).await?;
@@ -88,9 +88,9 @@ pub(crate) async fn let_in(
 
 /// Where an identity is found; the rest of it is in its grant.
 pub(super) struct Whereabouts {
-    pub(super) client_id: String,
+    pub(super) client_id: Arc<str>,
     pub(super) listener: Arc<str>,
-    pub(super) peer: String,
+    pub(super) peer: SocketAddr,
     pub(super) protocol: Protocol,
 }
 
@@ -105,11 +105,16 @@ pub(super) async fn grant_access(
     (grant, authenticator): (Grant, Option<Arc<str>>),
 ) -> Result<(Arc<Client>, Option<Arc<Permissions>>), Denial> {
     let Whereabouts { client_id, listener, peer, protocol } = whereabouts;
+    let principal = match grant.principal {
+        anonymous if *anonymous == *node.anonymous => Arc::clone(&node.anonymous),
+        own if *own == *client_id => Arc::clone(&client_id),
+        other => other.into(),
+    };
     let identity = node.identities.register(IdentityFacts {
         client_id,
-        principal: grant.principal,
-        tenant: grant.tenant,
-        attributes: grant.attributes,
+        principal,
+        tenant: grant.tenant.map(Into::into),
+        attributes: grant.attributes.into(),
         listener,
         peer,
         protocol,
@@ -123,7 +128,7 @@ pub(super) async fn grant_access(
         Subject { client_id: &identity.client_id, principal: &identity.principal, tenant: identity.tenant.as_deref() };
     let compiled =
         permissions.map(|permissions| compile(permissions, &subject, permissions_from.clone())).transpose()?;
-    let limits = grant.limits.unwrap_or_default();
+    let limits = grant.limits.map(Box::new);
     let client = Client { identity, permissions_from, limits, denials: AtomicU64::new(0) };
     Ok((Arc::new(client), compiled))
 }
@@ -159,11 +164,11 @@ async fn authenticate(
 pub(super) fn credentials(arrival: &Arrival<'_>, request: &ConnectRequest) -> Credentials {
     let certificate = arrival.tls.and_then(|tls| tls.client.as_ref());
     Credentials {
-        client_id: request.client_id.clone(),
+        client_id: request.client_id.to_string(),
         username: request.username.clone(),
         password: request.password.clone(),
         certificate_cn: certificate.and_then(|client| client.common_name.clone()),
-        listener: arrival.listener.config().name.as_str().into(),
+        listener: Arc::clone(arrival.listener.name()),
         peer: arrival.peer.to_string(),
         protocol: version_to_host(request.version),
         tls: arrival.tls.is_some(),
@@ -217,6 +222,3 @@ async fn authorize_will(
     let ruling = client.authorize_publish(host, permissions, message.topic(), message.qos(), message.retain());
     ruling.resolve().await.map_err(|denial| *denial)
 }
-
-/// The principal of a client that nobody vouched for. What it calls itself is not its name.
-const ANONYMOUS: &str = "anonymous";

@@ -68,9 +68,9 @@ pub(crate) async fn reauthenticate(
         return Err(denied(Some(plugin), DenialCause::Refused, Some(what)));
     }
     let whereabouts = Whereabouts {
-        client_id: identity.client_id.clone(),
+        client_id: Arc::clone(&identity.client_id),
         listener: Arc::clone(&identity.listener),
-        peer: identity.peer.clone(),
+        peer: identity.peer,
         protocol: identity.protocol,
     };
     let expires_at = grant.expires_at;
@@ -80,9 +80,9 @@ pub(crate) async fn reauthenticate(
 
 /// A session belongs to one client of one principal: neither can change under it.
 fn is_other(grant: &Grant, identity: &midge_host::Identity) -> Option<&'static str> {
-    if grant.principal != identity.principal {
+    if *grant.principal != *identity.principal {
         Some("it authenticated as another principal")
-    } else if grant.client_id.as_ref().is_some_and(|client_id| *client_id != identity.client_id) {
+    } else if grant.client_id.as_ref().is_some_and(|client_id| **client_id != *identity.client_id) {
         Some("it authenticated for another client identifier")
     } else {
         None

@@ -30,8 +30,8 @@ impl Client {
     /// An event about this client.
     pub(crate) fn event(&self, kind: &'static str, at: Moment) -> Event {
         Event {
-            client_id: Some(self.identity.client_id.clone()),
-            principal: Some(self.identity.principal.clone()),
+            client_id: Some(self.identity.client_id.to_string()),
+            principal: Some(self.identity.principal.to_string()),
             ..event(kind, at)
         }
     }

@@ -66,7 +66,7 @@ impl Seat {
             Ok(request) => request,
             Err(error) => return check_refusal(version, error.reason_code()),
         };
-        hub.client_ids.insert(request.client_id.clone());
+        hub.client_ids.insert(request.client_id.to_string());
         let socket = Arc::new(Socket { bytes: Mutex::default(), capacity: hub.socket_bytes, inline });
         let peer = Arc::clone(&socket) as Arc<dyn Peer>;
         match hub.broker.connect(request, peer, hub.now, &mut hub.effects) {

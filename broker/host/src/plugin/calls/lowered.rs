@@ -58,12 +58,12 @@ pub(crate) struct LoweredIdentity {
 impl From<&Identity> for LoweredIdentity {
     fn from(who: &Identity) -> Self {
         Self {
-            client_id: who.client_id.clone(),
-            principal: who.principal.clone(),
-            tenant: who.tenant.clone(),
-            attributes: who.attributes.clone(),
+            client_id: who.client_id.to_string(),
+            principal: who.principal.to_string(),
+            tenant: who.tenant.as_deref().map(str::to_owned),
+            attributes: who.attributes.to_vec(),
             listener: Arc::clone(&who.listener),
-            peer: who.peer.clone(),
+            peer: who.peer.to_string(),
             protocol: protocol(who.protocol),
         }
     }
@@ -144,7 +144,7 @@ impl LoweredInbound {
         let who = inbound.who.as_deref();
         Self {
             who: who.map_or(0, Identity::id),
-            client_id: who.map_or_else(String::new, |who| who.client_id.clone()),
+            client_id: who.map_or_else(String::new, |who| who.client_id.to_string()),
             received_at: inbound.received_at,
             message: LoweredMessage::new(&inbound.message, with_payload),
         }

@@ -202,5 +202,5 @@ pub(super) fn one_each(what: &str, found: usize, expected: usize) -> Result<(), 
 fn one_client<'a>(mut batch: impl Iterator<Item = &'a InboundMessage>) -> Option<&'a str> {
     let first = batch.next()?.who.as_deref()?;
     let alone = batch.all(|inbound| inbound.who.as_deref().is_some_and(|who| who.id() == first.id()));
-    alone.then_some(first.client_id.as_str())
+    alone.then_some(&*first.client_id)
 }
