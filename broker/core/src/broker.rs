@@ -241,16 +241,13 @@ impl Broker {
 
     /// Has [`Broker::tick`] look at a disconnected session when it is due.
     fn schedule(&self, session: &Arc<Session>, state: &mut State) {
-        if let Some(deadline) = state.next_deadline() {
-            state.timer = Some(self.wheel.lock().insert(deadline, Arc::clone(session)));
-        }
+        let Some(absence) = &mut state.absence else { return };
+        absence.timer = absence.next_deadline().map(|deadline| self.wheel.lock().insert(deadline, Arc::clone(session)));
     }
 
     /// Nothing is due any more.
     fn unschedule(&self, state: &mut State) {
-        state.will_due = None;
-        state.expires_at = None;
-        if let Some(timer) = state.timer.take() {
+        if let Some(timer) = state.absence.take().and_then(|absence| absence.timer) {
             self.wheel.lock().cancel(timer);
         }
     }

@@ -365,3 +365,17 @@ pub(crate) fn wake(waker: Option<Waker>) {
         waker.wake();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Connection;
+
+    /// Every client has one of each; with the 16 bytes of an `Arc` a session fills a size class of allocators.
+    #[test]
+    fn a_session_without_messages_is_small() {
+        assert!(size_of::<Session>() <= 304, "{} bytes", size_of::<Session>());
+        assert!(size_of::<Connection>() <= 72, "{} bytes", size_of::<Connection>());
+        assert!(size_of::<state::OwnSubscription>() <= 32, "{} bytes", size_of::<state::OwnSubscription>());
+    }
+}

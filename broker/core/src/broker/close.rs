@@ -9,7 +9,7 @@ use super::Broker;
 use crate::connection::Connection;
 use crate::effects::Effects;
 use crate::event::SessionEnd;
-use crate::session::state::State;
+use crate::session::state::{Absence, State};
 use crate::session::{CloseReason, Session, wake};
 use crate::{Time, Will};
 
@@ -107,11 +107,12 @@ impl Broker {
         effects: &mut Effects,
     ) -> Option<Box<Will>> {
         state.detach();
-        state.expires_at = (state.session_expiry < u32::MAX).then(|| now.after_seconds(state.session_expiry));
+        let expires_at = (state.session_expiry < u32::MAX).then(|| now.after_seconds(state.session_expiry));
         let delay = state.will.as_ref().map(|will| will.delay);
-        state.will_due = delay.filter(|&delay| delay > 0 || withheld).map(|delay| now.after_seconds(delay));
+        let will_due = delay.filter(|&delay| delay > 0 || withheld).map(|delay| now.after_seconds(delay));
+        state.absence = Absence::until(will_due, expires_at);
         self.schedule(session, state);
-        let due = if state.will_due.is_none() { state.will.take() } else { None };
+        let due = if will_due.is_none() { state.will.take() } else { None };
         effects.note_session(session, state);
         due
     }

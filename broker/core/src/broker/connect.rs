@@ -142,7 +142,7 @@ impl Broker {
         let mut remains = None;
         if let Some(session) = existing {
             let mut state = session.lock();
-            let expired = state.expires_at.is_some_and(|deadline| deadline <= now);
+            let expired = state.expires_at().is_some_and(|deadline| deadline <= now);
             if !request.clean_start && state.is_persistent() && !state.ended && !expired {
                 let claimed = self.resume(&session, &mut state, settled, link, now);
                 let welcome = Welcome { request, settled, session_present: true };
@@ -175,7 +175,7 @@ impl Broker {
         let taken_over = state.link.is_some();
         // Coming back before the Will Delay Interval has passed cancels the Will [MQTT-3.1.3-9].
         let will = state.will.take().filter(|will| {
-            let overdue = state.will_due.is_some_and(|due| due <= now);
+            let overdue = state.will_due().is_some_and(|due| due <= now);
             if taken_over { will.delay == 0 } else { overdue }
         });
         self.unschedule(state);

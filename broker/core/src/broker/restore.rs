@@ -13,7 +13,7 @@ use crate::retained::Stored;
 use crate::session::Session;
 use crate::session::delivery::Delivery;
 use crate::session::outbound::Window;
-use crate::session::state::{OwnSubscription, State};
+use crate::session::state::{Absence, OwnSubscription, State};
 use crate::store::{Change, Kept, KeptDelivery, KeptSession, SessionRecord, SubscriptionRecord};
 use crate::subscriptions::Options;
 
@@ -51,11 +51,12 @@ impl Broker {
             state.received.insert(packet_id);
         }
         // One that was connected has neither time.
-        state.expires_at =
-            expires_at.or_else(|| (session_expiry < u32::MAX).then(|| now.after_seconds(session_expiry)));
-        state.will_due = will.as_ref().map(|will| will_due.unwrap_or_else(|| now.after_seconds(will.delay)));
+        let known = (expires_at, will_due);
+        let expires_at = expires_at.or_else(|| (session_expiry < u32::MAX).then(|| now.after_seconds(session_expiry)));
+        let will_due = will.as_ref().map(|will| will_due.unwrap_or_else(|| now.after_seconds(will.delay)));
+        let begins_to_count = (expires_at, will_due) != known;
+        state.absence = Absence::until(will_due, expires_at);
         state.will = will;
-        let begins_to_count = (state.expires_at, state.will_due) != (expires_at, will_due);
         let session = Arc::new(Session::new(number.0, Arc::clone(&client_id), state));
         {
             let mut state = session.lock();

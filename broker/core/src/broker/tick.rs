@@ -7,6 +7,7 @@ use crate::Time;
 use crate::effects::Effects;
 use crate::event::SessionEnd;
 use crate::session::Session;
+use crate::session::state::Absence;
 use crate::store::Change;
 
 impl Broker {
@@ -31,20 +32,22 @@ impl Broker {
     /// A disconnected session's deadline came: its Will, its end, or both, the Will first.
     fn fall_due(&self, session: &Arc<Session>, now: Time, effects: &mut Effects) {
         let mut state = session.lock();
-        state.timer = None;
+        if let Some(absence) = &mut state.absence {
+            absence.timer = None;
+        }
         if state.link.is_some() || state.ended {
             return;
         }
-        if state.expires_at.is_some_and(|deadline| deadline <= now) {
+        if state.expires_at().is_some_and(|deadline| deadline <= now) {
             let remains = self.end(session, &mut state, SessionEnd::Expired, effects);
             drop(state);
             effects.counters.sessions_expired += 1;
             self.bury(session, remains, now, effects);
             return;
         }
-        let will = if state.will_due.is_some_and(|due| due <= now) { state.will.take() } else { None };
+        let will = if state.will_due().is_some_and(|due| due <= now) { state.will.take() } else { None };
         if will.is_some() {
-            state.will_due = None;
+            state.absence = Absence::until(None, state.expires_at());
             effects.note_session(session, &state);
         }
         self.schedule(session, &mut state);

@@ -4,21 +4,25 @@ use midge_protocol::PacketId;
 
 /// The Packet Identifiers between PUBLISH and PUBREL (4.3.3). They outlive the connection.
 ///
-/// A sorted vector: few at a time, mostly at the end, and no memory when there are none.
+/// A sorted vector: few at a time, mostly at the end, and no memory but a pointer when there are none, as in most sessions.
 #[derive(Debug, Default)]
-pub(crate) struct ReceivedIds(Vec<PacketId>);
+pub(crate) struct ReceivedIds(Option<Sorted>);
+
+#[expect(clippy::box_collection, reason = "a vector is three words, and nearly every session has none")]
+type Sorted = Box<Vec<PacketId>>;
 
 impl ReceivedIds {
     pub(crate) fn contains(&self, id: PacketId) -> bool {
-        self.0.binary_search(&id).is_ok()
+        self.0.as_ref().is_some_and(|ids| ids.binary_search(&id).is_ok())
     }
 
     /// Whether it was new.
     pub(crate) fn insert(&mut self, id: PacketId) -> bool {
-        match self.0.binary_search(&id) {
+        let ids = self.0.get_or_insert_default();
+        match ids.binary_search(&id) {
             Ok(_) => false,
             Err(at) => {
-                self.0.insert(at, id);
+                ids.insert(at, id);
                 true
             }
         }
@@ -26,11 +30,10 @@ impl ReceivedIds {
 
     /// Whether it was there.
     pub(crate) fn remove(&mut self, id: PacketId) -> bool {
-        let Ok(at) = self.0.binary_search(&id) else { return false };
-        self.0.remove(at);
-        if self.0.is_empty() {
-            self.0 = Vec::new();
-        }
+        let Some(ids) = &mut self.0 else { return false };
+        let Ok(at) = ids.binary_search(&id) else { return false };
+        ids.remove(at);
+        self.0.take_if(|ids| ids.is_empty());
         true
     }
 }

@@ -46,18 +46,25 @@ pub(crate) struct State {
     /// The number of the latest delivery, for the store.
     pub(crate) entries: EntryNumber,
     pub(crate) will: Option<Box<Will>>,
-    /// When the delayed Will is due.
-    pub(crate) will_due: Option<Time>,
-    /// When the session ends, if nobody comes back.
-    pub(crate) expires_at: Option<Time>,
-    /// The wheel's entry for the earlier of the two.
-    pub(crate) timer: Option<Timer>,
+    /// What only the clock brings about, while there is no connection.
+    pub(crate) absence: Option<Box<Absence>>,
     /// Sorted by filter.
     pub(crate) subscriptions: Vec<OwnSubscription>,
     /// Acknowledgements that wait for the store.
     pub(crate) gated: Option<Box<Gated>>,
     /// Connections that lost the session and whose tasks have not closed them yet.
     departed: Box<[Departed]>,
+}
+
+/// What is due while a session has no connection.
+#[derive(Debug)]
+pub(crate) struct Absence {
+    /// When the delayed Will is due.
+    pub(crate) will_due: Option<Time>,
+    /// When the session ends, if nobody comes back.
+    pub(crate) expires_at: Option<Time>,
+    /// The wheel's entry for the earlier of the two.
+    pub(crate) timer: Option<Timer>,
 }
 
 /// A subscription as its session knows it.
@@ -133,9 +140,7 @@ impl State {
             queued_messages_max,
             entries: EntryNumber::default(),
             will: None,
-            will_due: None,
-            expires_at: None,
-            timer: None,
+            absence: None,
             subscriptions: Vec::new(),
             gated: None,
             departed: Box::default(),
@@ -307,12 +312,14 @@ impl State {
         link.waker.take()
     }
 
-    /// When something is due that only the clock brings about, while disconnected.
-    pub(crate) fn next_deadline(&self) -> Option<Time> {
-        match (self.will_due, self.expires_at) {
-            (Some(will), Some(session)) => Some(will.min(session)),
-            (will, session) => will.or(session),
-        }
+    /// When the delayed Will is due.
+    pub(crate) fn will_due(&self) -> Option<Time> {
+        self.absence.as_ref()?.will_due
+    }
+
+    /// When the session ends, if nobody comes back.
+    pub(crate) fn expires_at(&self) -> Option<Time> {
+        self.absence.as_ref()?.expires_at
     }
 
     /// What the store keeps of the session itself.
@@ -320,15 +327,30 @@ impl State {
         SessionRecord {
             client_id: Arc::clone(client_id),
             session_expiry: self.session_expiry,
-            expires_at: self.expires_at,
+            expires_at: self.expires_at(),
             will: self.will.clone(),
-            will_due: self.will_due,
+            will_due: self.will_due(),
         }
     }
 
     /// The filters of the session, kept sorted: where this one is or belongs.
     pub(crate) fn subscription(&self, filter: &str) -> Result<usize, usize> {
         self.subscriptions.binary_search_by(|own| (*own.filter).cmp(filter))
+    }
+}
+
+impl Absence {
+    /// Present if there is anything to wait for.
+    pub(crate) fn until(will_due: Option<Time>, expires_at: Option<Time>) -> Option<Box<Self>> {
+        will_due.or(expires_at).map(|_| Box::new(Self { will_due, expires_at, timer: None }))
+    }
+
+    /// The earlier of the two.
+    pub(crate) fn next_deadline(&self) -> Option<Time> {
+        match (self.will_due, self.expires_at) {
+            (Some(will), Some(session)) => Some(will.min(session)),
+            (will, session) => will.or(session),
+        }
     }
 }
 
