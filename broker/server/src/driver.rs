@@ -13,8 +13,8 @@ mod pace;
 mod packets;
 mod reauthenticate;
 mod scratch;
+mod unread;
 
-use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -32,44 +32,42 @@ pub(crate) use load::Load;
 pub(crate) use pace::Pace;
 pub(crate) use reauthenticate::Reauthentication;
 pub(crate) use scratch::{Scratch, with_scratch};
+pub(crate) use unread::Unread;
 
 use crate::ending::ConnectionEnd;
 use crate::hooks::{Client, PublishVerdict};
-use crate::listener::Permit;
 use crate::node::Node;
-use crate::timers::Timers;
 use crate::transport::Owned;
 
 /// Owns a connection whose CONNECT was accepted.
+///
+/// Most connections do nothing most of the time, and each has one of these: what is rarely there is in a box, and what
+/// is worth keeping small is asserted in [`crate::handshake`].
 pub(crate) struct Driver {
     pub(crate) node: Arc<Node>,
     pub(crate) owned: Owned,
     pub(crate) link: Arc<Link>,
-    pub(crate) timers: Arc<Timers>,
     pub(crate) connection: Connection,
     pub(crate) client: Arc<Client>,
     pub(crate) decoder: Decoder,
     /// None where no rate is limited.
     pub(crate) pace: Option<Box<Pace>>,
-    /// Whether packets are carried out yet.
-    pub(crate) begun: bool,
-    /// What was read and not carried out: the start of a packet, or packets behind one that waits. It holds no memory
-    /// while it is empty.
-    pub(crate) unread: Vec<u8>,
+    /// What was read and not carried out.
+    pub(crate) unread: Unread,
     /// A chunk that the socket does not take at the moment.
-    pub(crate) unsent: Option<Chunk>,
+    pub(crate) unsent: Option<Box<Chunk>>,
     /// Why the client is not read at the moment.
-    pub(crate) waiting: Option<Waiting>,
+    pub(crate) waiting: Option<Box<Waiting>>,
     /// Messages that are being read from the disk.
     pub(crate) load: Option<Load>,
     /// Present if CONNECT named an Authentication Method.
     pub(crate) reauthentication: Option<Box<Reauthentication>>,
-    /// Its place among the connections that may be open.
-    pub(crate) _permit: Permit,
 }
 
 /// Why a client is not read.
 pub(crate) enum Waiting {
+    /// The connection from which the session was taken may still tell the store something.
+    Succession,
     /// The PUBLISH at the head of `unread` waits for plugins.
     Publish {
         /// The Topic Name that the packet's alias stands for.
@@ -92,14 +90,8 @@ enum Answer {
 }
 
 impl Driver {
-    /// Drives the connection to its end.
-    pub(crate) async fn run(mut self) {
-        let end = poll_fn(|context| self.poll(context)).await;
-        // In a box, so that what a connection needs once, at its end, does not make every idle one larger.
-        Box::pin(self.finish(end)).await;
-    }
-
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<ConnectionEnd> {
+    /// Drives the connection, until there is a reason to [`Self::finish`] it.
+    pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<ConnectionEnd> {
         for _ in 0..READS_PER_POLL {
             if let Poll::Ready(end) = self.poll_send(context) {
                 return Poll::Ready(end);
@@ -111,11 +103,6 @@ impl Driver {
                 ready!(self.poll_wait(context))
             } else if self.is_overfull() {
                 return Poll::Pending;
-            } else if !self.begun {
-                ready!(self.connection.session().poll_succession(self.connection.number(), context));
-                self.begun = true;
-                // What came behind CONNECT in the same read.
-                self.carry_out(&[], None)
             } else {
                 ready!(self.poll_receive(context))
             };
@@ -130,14 +117,15 @@ impl Driver {
     fn poll_send(&mut self, context: &mut Context<'_>) -> Poll<ConnectionEnd> {
         let number = self.connection.number();
         let _ = self.poll_load(context);
+        let mut next = self.unsent.take().map(|chunk| *chunk);
         loop {
-            if let Some(chunk) = self.unsent.take() {
+            if let Some(chunk) = next.take() {
                 let written = match link::parts(&chunk) {
                     Parts::One(bytes) => self.owned.poll_write(context, bytes),
                     Parts::Several(slices) => self.owned.poll_write_vectored(context, &slices),
                 };
                 let Poll::Ready(written) = written else {
-                    self.unsent = Some(chunk);
+                    self.unsent = Some(Box::new(chunk));
                     return self.poll_stalled(context);
                 };
                 let written = match written {
@@ -149,7 +137,7 @@ impl Driver {
                 self.connection.session().give_back(number, chunk, written);
             }
             match self.connection.session().poll_output(number, context) {
-                Poll::Ready(Work::Write(chunk)) => self.unsent = Some(chunk),
+                Poll::Ready(Work::Write(chunk)) => next = Some(chunk),
                 Poll::Ready(Work::Drained) => {
                     self.fill_outbox();
                     // However quickly this client takes what it gets, the others of this worker have their turn.
@@ -167,7 +155,7 @@ impl Driver {
 
     /// The socket takes nothing. Its owner is woken when it does, or when the connection is to be closed all the same.
     fn poll_stalled(&mut self, context: &mut Context<'_>) -> Poll<ConnectionEnd> {
-        self.link.stalled(self.timers.now());
+        self.link.stalled();
         let (session, number) = (self.connection.session(), self.connection.number());
         if let Poll::Ready(Work::Close(reason)) = session.poll_output(number, context) {
             return Poll::Ready(reason.into());
@@ -200,7 +188,11 @@ impl Driver {
     }
 
     fn poll_wait(&mut self, context: &mut Context<'_>) -> Poll<Result<(), ConnectionEnd>> {
-        let answer = match &mut self.waiting {
+        let answer = match self.waiting.as_deref_mut() {
+            Some(Waiting::Succession) => {
+                ready!(self.connection.session().poll_succession(self.connection.number(), context));
+                None
+            }
             Some(Waiting::Publish { alias, verdict }) => {
                 let verdict = ready!(verdict.as_mut().poll(context));
                 Some(Answer::Publish { alias: alias.take(), verdict })
@@ -213,7 +205,7 @@ impl Driver {
             None => None,
         };
         self.waiting = None;
-        self.link.set_paused(false, self.timers.now());
+        self.link.set_paused(false);
         Poll::Ready(self.carry_out(&[], answer))
     }
 

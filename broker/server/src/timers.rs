@@ -11,9 +11,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use crate::clock::Moment;
 use parking_lot::Mutex;
 use tokio::time::{MissedTickBehavior, interval};
+
+use crate::clock::Moment;
+use crate::driver::Link;
 
 /// Something with deadlines.
 pub(crate) trait Expires: Send + Sync {
@@ -23,13 +25,13 @@ pub(crate) trait Expires: Send + Sync {
 }
 
 /// The wheel of one shard.
-pub(crate) struct Timers {
+pub(crate) struct Timers<E = Link> {
     /// Seconds this wheel has turned.
     now: AtomicU32,
-    slots: Box<[Slot]>,
+    slots: Box<[Slot<E>]>,
 }
 
-impl Timers {
+impl<E: Expires> Timers<E> {
     /// A wheel at second 1, so that 0 can say "never" where a second is stored.
     pub(crate) fn new() -> Arc<Self> {
         let slots = (0..SLOTS).map(|_| Mutex::default()).collect();
@@ -48,7 +50,7 @@ impl Timers {
     }
 
     /// Has `entry` fired at second `at`; one that is past fires with the next tick.
-    pub(crate) fn watch(&self, at: u32, entry: Weak<dyn Expires>) {
+    pub(crate) fn watch(&self, at: u32, entry: Weak<E>) {
         let now = self.now();
         // One revolution ahead is as far as a slot can say; what is due later is asked then and slotted again.
         let at = at.clamp(now + 1, now + REACH);
@@ -78,13 +80,13 @@ impl Timers {
         }
     }
 
-    fn slot(&self, second: u32) -> &Slot {
+    fn slot(&self, second: u32) -> &Slot<E> {
         &self.slots[(second % SLOTS) as usize]
     }
 }
 
 /// Who is to be looked at in one second.
-type Slot = Mutex<Vec<Weak<dyn Expires>>>;
+type Slot<E> = Mutex<Vec<Weak<E>>>;
 
 /// Slots of the wheel: an entry is looked at every so many seconds at least.
 const SLOTS: u32 = 128;
@@ -115,10 +117,9 @@ mod tests {
             })
         }
 
-        fn watched(timers: &Timers, keep_alive: u32) -> Arc<Self> {
+        fn watched(timers: &Timers<Self>, keep_alive: u32) -> Arc<Self> {
             let client = Self::new(keep_alive);
-            let entry: Arc<dyn Expires> = client.clone();
-            timers.watch(1 + keep_alive, Arc::downgrade(&entry));
+            timers.watch(1 + keep_alive, Arc::downgrade(&client));
             client
         }
 
@@ -139,7 +140,7 @@ mod tests {
         }
     }
 
-    fn turn(timers: &Timers, seconds: u32) {
+    fn turn(timers: &Timers<Client>, seconds: u32) {
         for _ in 0..seconds {
             timers.turn();
         }
@@ -199,7 +200,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_wheel_turns_by_itself() {
-        let timers = Timers::new();
+        let timers = Timers::<Client>::new();
         tokio::spawn(Arc::clone(&timers).run());
         let turned = async {
             while timers.now() < 2 {

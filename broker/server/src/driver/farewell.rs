@@ -13,8 +13,9 @@ use crate::transport::Owned;
 impl Driver {
     /// Decides Will and session, tells the client why, closes, and logs. The Will goes first: it must not wait for a
     /// client that does not read its farewell.
-    pub(super) async fn finish(self, end: ConnectionEnd) {
-        let Self { node, mut owned, link, connection, client, unsent, _permit, .. } = self;
+    pub(crate) async fn finish(self, end: ConnectionEnd) {
+        // The link has the connection's place among those that may be open, and gives it back last.
+        let Self { node, mut owned, link: _link, connection, client, unsent, .. } = self;
         let (version, session, number) = (connection.version(), connection.session().clone(), connection.number());
         // Somebody else may be writing, for the length of a system call.
         poll_fn(|context| session.poll_silence(number, context)).await;
@@ -31,7 +32,7 @@ impl Driver {
             node.conclude(&mut scratch.effects, now);
         });
         node.connection_ended(&client, version, &end, now);
-        drop((link, session));
+        drop(session);
         if let Some(reason) = end.reason_code().filter(|_| version.is_v5() && !is_cut_off) {
             farewell.extend(disconnect(reason));
         }

@@ -1,13 +1,15 @@
 //! What other tasks know of a connection: how to write to it, and when it was last heard.
 
 use std::io::IoSlice;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 
-use midge_core::{Chunk, CloseReason, ConnectionNumber, Peer, Session};
+use midge_core::{Chunk, CloseReason, Connection, ConnectionNumber, Peer, Session};
 
+use crate::clock::Moment;
+use crate::listener::Permit;
 use crate::metrics::ServerMetrics;
-use crate::timers::{Expires, REACH};
+use crate::timers::{Expires, REACH, Timers};
 use crate::transport::Writer;
 
 /// The shared half of a connection. A publisher writes to its subscribers' sockets through it, and the timer wheel
@@ -15,11 +17,15 @@ use crate::transport::Writer;
 pub(crate) struct Link {
     writer: Writer,
     metrics: Arc<ServerMetrics>,
+    /// The wheel of the shard that drives the connection.
+    timers: Arc<Timers>,
+    /// Its place among the connections that may be open.
+    _permit: Permit,
     /// Seconds in which the client may take nothing of what waits for it; then it is disconnected, and its session stays.
     stall_max_s: u32,
     clocks: Clocks,
     /// Set once, when CONNECT has been accepted.
-    session: std::sync::OnceLock<(Arc<Session>, ConnectionNumber)>,
+    session: OnceLock<(Arc<Session>, ConnectionNumber)>,
 }
 
 /// Seconds of the shard's coarse clock; 0 where there is nothing to watch.
@@ -28,70 +34,75 @@ struct Clocks {
     last_received: AtomicU32,
     /// Since when bytes wait for a socket that takes none.
     stalled_since: AtomicU32,
-    /// One and a half times the Keep Alive [MQTT-3.1.2-22].
-    silence_max: AtomicU32,
     /// When the identity's time is over.
     expires_at: AtomicU32,
     /// When the wheel is to look next. An entry of the wheel that comes up before is one of the past.
     next_look: AtomicU32,
+    /// The Keep Alive.
+    keep_alive: AtomicU16,
     /// Whether we do not read the client at the moment: what it sent meanwhile keeps it alive, once it is read.
     paused: AtomicBool,
 }
 
 impl Link {
-    pub(crate) fn new(writer: Writer, metrics: Arc<ServerMetrics>, stall_max_s: u32) -> Self {
+    pub(crate) fn new(
+        writer: Writer,
+        metrics: Arc<ServerMetrics>,
+        timers: Arc<Timers>,
+        permit: Permit,
+        stall_max_s: u32,
+    ) -> Self {
         let zero = || AtomicU32::new(0);
         let clocks = Clocks {
             last_received: zero(),
             stalled_since: zero(),
-            silence_max: zero(),
             expires_at: zero(),
             next_look: zero(),
+            keep_alive: AtomicU16::new(0),
             paused: AtomicBool::new(false),
         };
-        Self { writer, metrics, stall_max_s, clocks, session: std::sync::OnceLock::new() }
+        Self { writer, metrics, timers, _permit: permit, stall_max_s, clocks, session: OnceLock::new() }
     }
 
-    /// CONNECT was accepted: from now on the wheel may close the connection. Returns when to look first.
-    pub(crate) fn open(
-        &self,
-        session: &Arc<Session>,
-        number: ConnectionNumber,
-        keep_alive: u16,
-        expires_at: Option<u32>,
-        now: u32,
-    ) -> u32 {
-        let silence_max = u32::from(keep_alive).saturating_mul(3).div_ceil(2);
+    /// CONNECT was accepted: from now on the wheel may close the connection. The identity is over at `expires_at`, in Unix
+    /// seconds.
+    pub(crate) fn open(self: &Arc<Self>, connection: &Connection, expires_at: Option<u64>, at: Moment) {
+        let now = self.timers.now();
+        let expires_at = self.timers.second_of(expires_at, at);
         self.clocks.last_received.store(now, Ordering::Relaxed);
-        self.clocks.silence_max.store(silence_max, Ordering::Relaxed);
+        self.clocks.keep_alive.store(connection.keep_alive(), Ordering::Relaxed);
         self.clocks.expires_at.store(expires_at.unwrap_or(0), Ordering::Relaxed);
-        let first = self.session.set((Arc::clone(session), number)).is_ok();
+        let first = self.session.set((Arc::clone(connection.session()), connection.number())).is_ok();
         debug_assert!(first, "a connection is opened once");
-        self.look_again(now)
+        self.timers.watch(self.look_again(now), Arc::downgrade(self));
     }
 
-    /// The identity's time is over at another moment. Returns when to look, if that is sooner than the wheel would.
-    pub(crate) fn renew(&self, expires_at: Option<u32>) -> Option<u32> {
+    /// The identity is over at another moment, in Unix seconds.
+    pub(crate) fn renew(self: &Arc<Self>, expires_at: Option<u64>, at: Moment) {
+        let expires_at = self.timers.second_of(expires_at, at);
         self.clocks.expires_at.store(expires_at.unwrap_or(0), Ordering::Relaxed);
-        let sooner = expires_at.filter(|at| *at < self.clocks.next_look.load(Ordering::Relaxed))?;
-        self.clocks.next_look.store(sooner, Ordering::Relaxed);
-        Some(sooner)
+        // Where the wheel looks soon enough, it finds out by itself.
+        if let Some(sooner) = expires_at.filter(|at| *at < self.clocks.next_look.load(Ordering::Relaxed)) {
+            self.clocks.next_look.store(sooner, Ordering::Relaxed);
+            self.timers.watch(sooner, Arc::downgrade(self));
+        }
     }
 
     /// A packet arrived.
-    pub(crate) fn received(&self, now: u32) {
-        self.clocks.last_received.store(now, Ordering::Relaxed);
+    pub(crate) fn received(&self) {
+        self.clocks.last_received.store(self.timers.now(), Ordering::Relaxed);
     }
 
     /// The client is not read from now on, or is again.
-    pub(crate) fn set_paused(&self, paused: bool, now: u32) {
-        self.received(now);
+    pub(crate) fn set_paused(&self, paused: bool) {
+        self.received();
         self.clocks.paused.store(paused, Ordering::Relaxed);
     }
 
     /// The socket takes nothing though bytes wait.
-    pub(crate) fn stalled(&self, now: u32) {
-        let _ = self.clocks.stalled_since.compare_exchange(0, now.max(1), Ordering::Relaxed, Ordering::Relaxed);
+    pub(crate) fn stalled(&self) {
+        let now = self.timers.now().max(1);
+        let _ = self.clocks.stalled_since.compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed);
     }
 
     /// The socket took something.
@@ -101,10 +112,15 @@ impl Link {
         }
     }
 
+    /// One and a half times the Keep Alive [MQTT-3.1.2-22]; 0: the client may be silent for ever.
+    fn silence_max(&self) -> u32 {
+        (u32::from(self.clocks.keep_alive.load(Ordering::Relaxed)) * 3).div_ceil(2)
+    }
+
     /// Why the connection is over, if it is.
     fn overdue(&self, now: u32) -> Option<CloseReason> {
-        let Clocks { last_received, stalled_since, silence_max, expires_at, paused, .. } = &self.clocks;
-        let silence_max = silence_max.load(Ordering::Relaxed);
+        let Clocks { last_received, stalled_since, expires_at, paused, .. } = &self.clocks;
+        let silence_max = self.silence_max();
         let expires_at = expires_at.load(Ordering::Relaxed);
         let stalled_since = stalled_since.load(Ordering::Relaxed);
         // The clock counts whole seconds: only what is later than the limit by one is certainly late.
@@ -122,7 +138,7 @@ impl Link {
 
     /// The earliest second at which the connection could be overdue; a stall that begins meanwhile is seen in time.
     fn look_again(&self, now: u32) -> u32 {
-        let silence_max = self.clocks.silence_max.load(Ordering::Relaxed);
+        let silence_max = self.silence_max();
         let expires_at = self.clocks.expires_at.load(Ordering::Relaxed);
         let mut next = now.saturating_add(self.stall_max_s.min(REACH));
         if silence_max > 0 {

@@ -49,29 +49,26 @@ impl Driver {
         let mut batch = Batch { effects, host: &host, now, packets: 0, publishes: 0 };
         let (consumed, result) = if self.unread.is_empty() {
             let (consumed, result) = self.packets(arrived, answer, &mut batch);
-            self.unread.extend_from_slice(arrived.get(consumed..).unwrap_or_default());
+            self.unread.append(arrived.get(consumed..).unwrap_or_default());
             (consumed, result)
         } else {
-            self.unread.extend_from_slice(arrived);
+            self.unread.append(arrived);
             let mut unread = std::mem::take(&mut self.unread);
             let (consumed, result) = self.packets(&unread, answer, &mut batch);
-            // An idle connection keeps no buffer.
-            if consumed < unread.len() {
-                unread.drain(..consumed);
-                self.unread = unread;
-            }
+            unread.consume(consumed);
+            self.unread = unread;
             (consumed, result)
         };
         let Batch { packets, publishes, .. } = batch;
         if packets > 0 {
-            self.link.received(self.timers.now());
+            self.link.received();
             self.node.metrics.received_packets(packets);
         }
         let congested = effects.congested();
         self.node.conclude(effects, now);
         self.slow_down(congested, publishes, consumed, now);
         if self.waiting.is_some() {
-            self.link.set_paused(true, self.timers.now());
+            self.link.set_paused(true);
         }
         result
     }
@@ -101,7 +98,7 @@ impl Driver {
                     consumed += length;
                     batch.packets += 1;
                 }
-                Ok(Flow::Wait(waiting)) => self.waiting = Some(waiting),
+                Ok(Flow::Wait(waiting)) => self.waiting = Some(Box::new(waiting)),
                 Err(end) => return (consumed, Err(end)),
             }
         }
@@ -222,7 +219,7 @@ impl Driver {
         }
         let owed = self.pace.as_mut().and_then(|pace| pace.spend(publishes, bytes as u64, now));
         let pause = owed.max(congested.then_some(CONGESTION_PAUSE));
-        self.waiting = pause.map(|pause| Waiting::Pause(Box::pin(sleep(pause))));
+        self.waiting = pause.map(|pause| Box::new(Waiting::Pause(Box::pin(sleep(pause)))));
     }
 }
 

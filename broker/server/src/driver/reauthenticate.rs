@@ -1,6 +1,6 @@
 //! Re-authentication (4.12.1): a connected client proves again who it is, while everything else goes on.
 
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use midge_host::contract::{Candidate, Denial, Exchange};
@@ -9,7 +9,6 @@ use midge_protocol::{Auth, ReasonCode};
 use super::{Awaited, Driver, with_scratch};
 use crate::ending::ConnectionEnd;
 use crate::hooks::{Reauthenticated, Regranted, reauthenticate};
-use crate::timers::Expires;
 
 /// What a connection holds whose CONNECT named an Authentication Method.
 pub(crate) struct Reauthentication {
@@ -93,10 +92,7 @@ impl Driver {
             reauthentication.progress = Progress::Idle;
         }
         let now = self.node.clock.now();
-        if let Some(look_at) = self.link.renew(self.timers.second_of(expires_at, self.node.clock.moment(now))) {
-            let watched: Weak<dyn Expires> = Arc::downgrade(&(Arc::clone(&self.link) as Arc<dyn Expires>));
-            self.timers.watch(look_at, watched);
-        }
+        self.link.renew(expires_at, self.node.clock.moment(now));
         // A rate that stays begins no new second: authenticating again is no way round it.
         if client.limits != self.client.limits {
             self.pace = self.node.pace(&client, now);
