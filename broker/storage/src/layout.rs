@@ -49,9 +49,9 @@ impl Keyspaces {
             meta: database.keyspace("meta", options(1 << 20))?,
             sessions: database.keyspace("sessions", options(4 << 20))?,
             subscriptions: database.keyspace("subscriptions", options(4 << 20))?,
-            deliveries: database.keyspace("deliveries", options(16 << 20))?,
+            deliveries: database.keyspace("deliveries", options(8 << 20))?,
             received: database.keyspace("received", options(4 << 20))?,
-            bodies: database.keyspace("bodies", options(32 << 20))?,
+            bodies: database.keyspace("bodies", options(16 << 20))?,
             retained: database.keyspace("retained", options(16 << 20))?,
             plugins: database.keyspace("plugins", options(4 << 20))?,
         })
