@@ -78,7 +78,7 @@ fn a_message_costs_no_more_allocations_than_it_must() {
             let allocations = allocations(case);
             let line =
                 format!("{}: {allocations} allocations in 1000 messages, {} allowed", case.name, case.allocations_max);
-            println!("{line}");
+            eprintln!("{line}");
             (allocations > case.allocations_max).then_some(line)
         })
         .collect();

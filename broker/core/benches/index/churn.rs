@@ -11,9 +11,12 @@ const SIZE: usize = 1_000_000;
 const TOPICS: usize = 1000;
 const LENGTH: Duration = Duration::from_secs(3);
 
+/// The filter of a number.
+type Filter = fn(usize) -> String;
+
 /// What the others subscribe to: filters without wildcards, of clients' own corners, with a wildcard as second level, and
 /// with one as the first.
-const CHURNS: [(&str, fn(usize) -> String); 4] = [
+const CHURNS: [(&str, Filter); 4] = [
     ("exact", |number| format!("churn/{number}/state")),
     ("client/ID/+", |number| format!("client/x{number}/+")),
     ("site/+/ID", |number| format!("site/+/x{number}")),
@@ -74,7 +77,7 @@ pub(crate) fn line(arguments: &[&str]) {
     );
 }
 
-fn churn(index: &Index, filter: fn(usize) -> String, pace: &str, done: &AtomicBool, changes: &AtomicUsize) {
+fn churn(index: &Index, filter: Filter, pace: &str, done: &AtomicBool, changes: &AtomicUsize) {
     const STANDING: usize = 1000;
     let clients = Client::many(1);
     let wanted: Vec<_> =
