@@ -167,8 +167,9 @@ fn subscribe(count: usize) -> usize {
         .map(|number| Seat::connect(&broker, &Wire::connect(&format!("client-{number}"), version, true), &mut effects))
         .collect();
     let filters = |client: usize| -> Vec<String> {
-        let filter =
-            |i: usize| if i % 2 == 0 { format!("client/{client}/in/{i}") } else { format!("all/{i}/+/{client}") };
+        let filter = |i: usize| {
+            if i.is_multiple_of(2) { format!("client/{client}/in/{i}") } else { format!("all/{i}/+/{client}") }
+        };
         (0..10).map(filter).collect()
     };
     for (client, seat) in seats.iter_mut().enumerate() {

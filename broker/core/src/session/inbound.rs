@@ -8,7 +8,6 @@ use midge_protocol::PacketId;
 #[derive(Debug, Default)]
 pub(crate) struct ReceivedIds(Option<Sorted>);
 
-#[expect(clippy::box_collection, reason = "a vector is three words, and nearly every session has none")]
 type Sorted = Box<Vec<PacketId>>;
 
 impl ReceivedIds {

@@ -26,7 +26,7 @@ fn rulings_refuse_filters_one_by_one() {
         let packet = Packet::Subscribe(subscribe);
         let Received::Subscribe(subscribe) = client.connection.receive(&packet).unwrap() else { unreachable!() };
         world.batch(|effects| {
-            world.broker.subscribe(&mut client.connection, &subscribe, &rulings, world.now.get(), effects);
+            world.broker.subscribe(&mut client.connection, subscribe, &rulings, world.now.get(), effects);
         });
         assert_eq!(client.output()[1..], [expected]);
         world.client("p").publish("theirs", "", 0, 0);

@@ -233,9 +233,9 @@ impl Guest {
                 let ruling =
                     |filter: &str| if filter == "b" { Err(ReasonCode::NotAuthorized) } else { Ok(QoS::ExactlyOnce) };
                 let rulings: Vec<_> = subscribe.filters.iter().map(|asked| ruling(asked.filter)).collect();
-                broker.subscribe(connection, &subscribe, &rulings, *now, effects);
+                broker.subscribe(connection, subscribe, &rulings, *now, effects);
             }
-            Received::Unsubscribe(unsubscribe) => broker.unsubscribe(connection, &unsubscribe, *now, effects),
+            Received::Unsubscribe(unsubscribe) => broker.unsubscribe(connection, unsubscribe, *now, effects),
             Received::Ping => broker.pong(connection, effects),
             Received::Authenticate(_) => {
                 return Next::End { ending: Ending::Lost, reason: Some(ReasonCode::BadAuthenticationMethod) };

@@ -88,8 +88,8 @@ impl Server {
                 let done = self.broker.acknowledge(&mut connection, acknowledgement, now, &mut self.effects);
                 done.map_err(|error| format!("{name} broke a rule: {error}"))?;
             }
-            Received::Subscribe(subscribe) => self.subscribe(task, &mut connection, &subscribe, current),
-            Received::Unsubscribe(unsubscribe) => self.unsubscribe(task, &mut connection, &unsubscribe, current),
+            Received::Subscribe(subscribe) => self.subscribe(task, &mut connection, subscribe, current),
+            Received::Unsubscribe(unsubscribe) => self.unsubscribe(task, &mut connection, unsubscribe, current),
             Received::Ping => self.broker.pong(&mut connection, &mut self.effects),
             Received::Authenticate(_) => return Err("nobody authenticates here".into()),
             Received::Disconnect(disconnect) => {
