@@ -20,7 +20,7 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// Connects with a clean session and no keep alive, from this source address if one is given.
+    /// Connects with a clean session, from this source address if one is given.
     pub(crate) fn connect(broker: &Broker, source: Option<Ipv4Addr>, client_id: &str) -> io::Result<Self> {
         Self::greet(broker, source, client_id, true)
     }
@@ -39,7 +39,7 @@ impl Client {
             version: VERSION,
             bridge: false,
             clean_start,
-            keep_alive: 0,
+            keep_alive: KEEP_ALIVE_S,
             properties: ConnectProperties::default(),
             client_id,
             will: None,
@@ -157,6 +157,8 @@ pub(crate) fn side_by_side<T: Send>(
 }
 
 const VERSION: ProtocolVersion = ProtocolVersion::V311;
+/// Longer than any load lasts. Without a Keep Alive rumqttd hangs up at once.
+const KEEP_ALIVE_S: u16 = u16::MAX;
 const RECEIVE_BUFFER_BYTES: usize = 4 * 1024 * 1024;
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
 

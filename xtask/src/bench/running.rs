@@ -196,15 +196,17 @@ pub(super) fn on_core(program: &Path, core: Option<usize>) -> Command {
     }
 }
 
-/// Ports that nobody serves, while all three are held.
+/// Ports that nobody serves, while all three are held. They lie below those that systems give to clients: there thousands may linger
+/// after a scenario with many connections, and some brokers take none that does.
 fn free_ports() -> io::Result<[u16; 3]> {
-    let listen = || TcpListener::bind("127.0.0.1:0");
-    let listeners = [listen()?, listen()?, listen()?];
-    let mut ports = [0; 3];
-    for (port, listener) in ports.iter_mut().zip(&listeners) {
-        *port = listener.local_addr()?.port();
+    let first = FIRST_PORT + u16::try_from(std::process::id() % u32::from(PORTS)).unwrap_or(0);
+    let candidates = (first..FIRST_PORT + PORTS).chain(FIRST_PORT..first);
+    let mut free = candidates.filter_map(|port| Some((port, TcpListener::bind(("127.0.0.1", port)).ok()?)));
+    let (one, two, three) = (free.next(), free.next(), free.next());
+    match (one, two, three) {
+        (Some((one, _one)), Some((two, _two)), Some((three, _three))) => Ok([one, two, three]),
+        _ => Err(io::ErrorKind::AddrInUse.into()),
     }
-    Ok(ports)
 }
 
 /// A key and a certificate for `localhost`, unless they are there.
@@ -226,6 +228,8 @@ fn make_certificate(folder: &Path) -> Result<(), String> {
     }
 }
 
+const FIRST_PORT: u16 = 20_000;
+const PORTS: u16 = 10_000;
 pub(super) const BROKER_CORE: usize = 0;
 const GENERATOR_CORE: usize = 1;
 /// Some brokers run in virtual machines that take their time.
