@@ -113,12 +113,23 @@ struct Rule {
 /// The topics a rule is about.
 #[derive(Clone, Debug)]
 enum Scope {
-    /// Those that match the filter, all of which begin with its first `literal` bytes.
-    Filter { filter: Box<str>, literal: usize },
+    /// Those that match the filter.
+    Filter { filter: Box<str>, shape: Shape },
     /// All, because a prohibition could not be stated more narrowly.
     Everything,
     /// None, because a permission could not be stated.
     Nothing,
+}
+
+/// How a filter is matched: every PUBLISH asks, and most filters need no look at their levels.
+#[derive(Clone, Copy, Debug)]
+enum Shape {
+    /// Without wildcards: one topic.
+    Exact,
+    /// `#` behind so many bytes and a `/`: the topic that is these bytes, and all below.
+    Below(usize),
+    /// Wildcards elsewhere: topics begin with so many bytes, and the rest goes level by level.
+    Levels(usize),
 }
 
 impl Permissions {
@@ -137,9 +148,9 @@ impl Permissions {
         Ok(Self { rules: permissions.into_iter().enumerate().map(compile).collect::<Result<_, _>>()? })
     }
 
-    /// Whether the client may publish to the topic, at this QoS and with RETAIN if `retain`.
+    /// Whether the client may publish to the topic, a Topic Name, at this QoS and with RETAIN if `retain`.
     pub fn check_publish(&self, topic: &str, qos: QoS, retain: bool) -> Ruling {
-        let Ok(topic) = TopicName::new(topic) else { return Ruling::Deny };
+        debug_assert!(TopicName::new(topic).is_ok(), "{topic:?} was checked when it was decoded");
         let applies = |rule: &&Rule| rule.publish && rule.scope.matches(topic);
         match self.rules.iter().find(applies) {
             Some(rule) if rule.effect == Effect::Allow && qos <= rule.max_qos && (rule.retain || !retain) => {
@@ -171,7 +182,7 @@ impl Rule {
     fn new(permission: &Permission, subject: &Subject<'_>) -> Self {
         let Permission { effect, publish, subscribe, max_qos, retain, .. } = *permission;
         let scope = match substitute(&permission.filter, subject) {
-            Some(filter) => Scope::Filter { literal: literal_length(&filter), filter: filter.into() },
+            Some(filter) => Scope::Filter { shape: Shape::of(&filter), filter: filter.into() },
             None if effect == Effect::Deny => Scope::Everything,
             None => Scope::Nothing,
         };
@@ -180,12 +191,9 @@ impl Rule {
 }
 
 impl Scope {
-    fn matches(&self, topic: TopicName<'_>) -> bool {
+    fn matches(&self, topic: &str) -> bool {
         match self {
-            // Most rules are about other topics, which their first bytes tell.
-            Self::Filter { filter, literal } => {
-                topic.as_str().as_bytes().starts_with(&filter.as_bytes()[..*literal]) && kept(filter).matches(topic)
-            }
+            Self::Filter { filter, shape } => shape.matches(filter, topic),
             Self::Everything => true,
             Self::Nothing => false,
         }
@@ -204,6 +212,29 @@ impl Scope {
             Self::Filter { filter, .. } => kept(filter).overlaps(requested),
             Self::Everything => true,
             Self::Nothing => false,
+        }
+    }
+}
+
+impl Shape {
+    fn of(filter: &str) -> Self {
+        match filter.find(['+', '#']) {
+            None => Self::Exact,
+            Some(wildcard) if filter[wildcard..] == *"#" && wildcard > 0 => Self::Below(wildcard - 1),
+            // All topics that match `a/+/b` begin with `a`, and those that match `+/b` with nothing in particular.
+            Some(wildcard) => Self::Levels(wildcard.saturating_sub(1)),
+        }
+    }
+
+    fn matches(self, filter: &str, topic: &str) -> bool {
+        // Most rules are about other topics, which their first bytes tell.
+        let rest = |literal: usize| topic.as_bytes().strip_prefix(&filter.as_bytes()[..literal]);
+        match self {
+            Self::Exact => *filter == *topic,
+            Self::Below(literal) => rest(literal).is_some_and(|rest| rest.first().is_none_or(|byte| *byte == b'/')),
+            Self::Levels(literal) => {
+                rest(literal).is_some() && TopicName::new(topic).is_ok_and(|topic| kept(filter).matches(topic))
+            }
         }
     }
 }
@@ -243,11 +274,6 @@ fn first_level(filter: &str) -> &str {
 
 fn is_shared(filter: &str) -> bool {
     filter.starts_with("$share/")
-}
-
-/// How many bytes every topic that matches the filter shares with it: one for `a/+/b` and for `a/#`.
-fn literal_length(filter: &str) -> usize {
-    filter.find(['+', '#']).map_or(filter.len(), |wildcard| wildcard.saturating_sub(1))
 }
 
 fn kept(filter: &str) -> TopicFilter<'_> {

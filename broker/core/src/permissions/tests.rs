@@ -149,7 +149,21 @@ fn a_rule_that_makes_no_sense_is_refused_by_name() {
 }
 
 #[test]
-fn what_is_no_topic_is_refused() {
+fn what_is_no_filter_is_refused() {
     let rules = rules(&ALICE, &["allow ps #"]);
-    assert!(!publishes(&rules, "a/+") && !publishes(&rules, "") && !subscribes(&rules, "a#"));
+    assert!(!subscribes(&rules, "a#") && !subscribes(&rules, ""));
+}
+
+#[test]
+fn a_rule_matches_what_its_filter_does() {
+    let filters =
+        ["a", "a/b", "a/#", "a/b/#", "/#", "#", "+", "+/#", "a/+", "a/+/c", "+/b", "a/+/#", "/", "$x/#", "a//#"];
+    let topics = ["a", "a/", "a/b", "a/b/c", "ab", "ab/c", "/", "/a", "b", "a//", "a//b", "$x", "$x/a", "$", "a/$x"];
+    for filter in filters {
+        let rules = rules(&ALICE, &[&format!("allow p {filter}")]);
+        for topic in topics {
+            let matches = TopicFilter::new(filter).unwrap().matches(TopicName::new(topic).unwrap());
+            assert_eq!(publishes(&rules, topic), matches, "{filter} {topic}");
+        }
+    }
 }
