@@ -145,7 +145,8 @@ fn configuration() -> Config {
         .concurrency_support(false)
         .epoch_interruption(true)
         .wasm_memory64(false)
-        .wasm_multi_memory(false)
+        // With several memories (the default): a component that is made of others, such as JavaScript's, copies from one to
+        // another. All of them together are bounded by the instance's limit.
         // Crypto in guests: 64x64-bit multiplication in one instruction.
         .wasm_wide_arithmetic(true)
         // The inline lane runs on the worker's own stack, whose overflow would end the process: keep far away from it.

@@ -189,3 +189,35 @@ async fn without_a_pool_everything_works_as_well() {
     let ruling = publish(&host, &identity("c"), "a").await;
     assert!(ruling.allow && ruling.max_qos == QoS::ExactlyOnce);
 }
+
+#[tokio::test]
+async fn a_component_made_of_others_is_compiled() {
+    // As JavaScript toolchains make them. The text goes from one memory to another.
+    let component = wat::parse_str(
+        r#"(component
+            (component $inner
+                (core module $m
+                    (memory (export "memory") 1)
+                    (func (export "realloc") (param i32 i32 i32 i32) (result i32) i32.const 0)
+                    (func (export "take") (param i32 i32)))
+                (core instance $i (instantiate $m))
+                (func (export "take") (param "text" string)
+                    (canon lift (core func $i "take") (memory (core memory $i "memory"))
+                        (realloc (core func $i "realloc")))))
+            (component $outer
+                (import "take" (func $take (param "text" string)))
+                (core module $libc (memory (export "memory") 1))
+                (core instance $libc (instantiate $libc))
+                (core func $lowered (canon lower (func $take) (memory (core memory $libc "memory"))))
+                (core module $m
+                    (import "" "take" (func $take (param i32 i32)))
+                    (func (export "run") (call $take (i32.const 0) (i32.const 0))))
+                (core instance $i (instantiate $m (with "" (instance (export "take" (func $lowered))))))
+                (func (export "run") (canon lift (core func $i "run"))))
+            (instance $inner (instantiate $inner))
+            (instance $outer (instantiate $outer (with "take" (func $inner "take"))))
+            (export "run" (func $outer "run")))"#,
+    );
+    let (kind, text) = refused(&component.unwrap()).await;
+    assert!(matches!(kind, LoadErrorKind::NoHook { .. }), "{text}");
+}
