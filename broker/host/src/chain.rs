@@ -9,9 +9,12 @@ mod authz;
 mod exchange;
 mod messages;
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+pub(crate) use self::authz::PublishQuestion;
 
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::authentications::Authentications;
 use crate::contract::{Denial, DenialCause, Hook, OnError};
 use crate::error::HookError;
 use crate::plugin::Generation;
@@ -24,10 +27,15 @@ pub(crate) struct Chains {
     authz: Box<[Arc<Generation>]>,
     messages: Box<[Arc<Generation>]>,
     pub(crate) verdicts: Arc<Verdicts>,
+    pub(crate) authentications: Arc<Authentications>,
 }
 
 impl Chains {
-    pub(crate) fn new(plugins: &[Arc<Generation>], verdicts: Arc<Verdicts>) -> Self {
+    pub(crate) fn new(
+        plugins: &[Arc<Generation>],
+        verdicts: Arc<Verdicts>,
+        authentications: Arc<Authentications>,
+    ) -> Self {
         let of = |hook| plugins.iter().filter(|plugin| plugin.has(hook)).cloned().collect();
         Self {
             authn: of(Hook::Authn),
@@ -35,6 +43,7 @@ impl Chains {
             authz: of(Hook::Authz),
             messages: of(Hook::Messages),
             verdicts,
+            authentications,
         }
     }
 
@@ -43,6 +52,7 @@ impl Chains {
         let chain = match hook {
             Hook::Authz => &self.authz,
             Hook::Messages => &self.messages,
+            Hook::EnhancedAuthn => &self.enhanced,
             _ => &self.authn,
         };
         chain.iter().all(|plugin| plugin.is_inline())
@@ -53,16 +63,18 @@ impl Chains {
 struct Walk {
     hook: Hook,
     began: Instant,
+    /// When the last plugin answered.
+    now: Instant,
     /// Reason Code when a plugin fails.
     failure_code: u8,
 }
 
 impl Walk {
-    fn begin(hook: Hook, failure_code: u8) -> Self {
-        Self { hook, began: Instant::now(), failure_code }
+    fn begin(hook: Hook, failure_code: u8, now: Instant) -> Self {
+        Self { hook, began: now, now, failure_code }
     }
 
-    fn refused(&self, plugin: &Generation, code: u8, reason: Option<String>) -> Denial {
+    fn refused(&self, plugin: &Generation, code: u8, reason: Option<Arc<str>>) -> Denial {
         plugin.count_refusal(self.hook);
         self.denial(code, reason, Some(plugin.name()), DenialCause::Refused)
     }
@@ -87,12 +99,9 @@ impl Walk {
         self.denial(self.failure_code, None, Some(plugin.name()), error.failure.into())
     }
 
-    fn denial(&self, code: u8, reason: Option<String>, plugin: Option<&Arc<str>>, cause: DenialCause) -> Denial {
-        Denial { code, reason, plugin: plugin.cloned(), hook: self.hook, took: self.took(), cause }
-    }
-
-    fn took(&self) -> Duration {
-        self.began.elapsed()
+    fn denial(&self, code: u8, reason: Option<Arc<str>>, plugin: Option<&Arc<str>>, cause: DenialCause) -> Denial {
+        let took = self.now.saturating_duration_since(self.began);
+        Denial { code, reason, plugin: plugin.cloned(), hook: self.hook, took, cause }
     }
 }
 

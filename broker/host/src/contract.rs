@@ -18,7 +18,7 @@ pub use message::{Action, Delivery, Event, InboundMessage, Message, Outcome, Ref
 pub use plugin::{Hook, Lane, OnError, PluginLimits, PluginSource, PluginSpec};
 pub use status::{
     BreakerState, CacheStatus, CustomMetric, CustomMetricKind, HookStatus, ImportStatus, LATENCY_BOUNDS,
-    LatencyHistogram, PluginStatus, QueueStatus,
+    LatencyHistogram, PluginStatus, QueueStatus, ReuseStatus,
 };
 
 use std::pin::Pin;

@@ -1,17 +1,20 @@
 //! [`Host`]: the set of plugins in force, and the only door to them.
 
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
-use crate::chain::Chains;
+use crate::apart::Apart;
+use crate::authentications::Authentications;
+use crate::chain::{Chains, PublishQuestion};
 use crate::contract::{
     Action, Answer, Authentication, CacheStatus, Candidate, ConnectFacts, Credentials, Denial, Event, Exchange,
-    ExchangeStep, Hook, InboundMessage, Message, Outside, Permission, PluginSpec, PluginStatus, QoS, Ruling,
-    SubscriptionQuestion,
+    ExchangeStep, Hook, InboundMessage, Message, Outside, Permission, PluginSpec, PluginStatus, QoS, ReuseStatus,
+    Ruling, SubscriptionQuestion,
 };
 use crate::engine::PluginEngine;
 use crate::error::{HookError, LoadError, LoadErrorKind};
@@ -28,16 +31,16 @@ pub struct HostSettings {
     pub engine: Arc<PluginEngine>,
     /// Where compiled components are kept; `None` compiles them at each start. Made if need be, for this user alone.
     pub cache_directory: Option<PathBuf>,
-    /// Worker threads that make calls: inline plugins have an instance for each. Default: the number of processors.
+    /// Threads that make calls: inline plugins have an instance for each. Default: the number of processors.
     pub workers: usize,
     /// The broker's version, as plugins see it. Default: this crate's.
     pub broker_version: String,
     /// The node's name, as plugins see it. Default `midge`.
     pub node: String,
-    /// Longest time a verdict is reused, whatever its plugin says. Default 5 min; zero turns reuse off.
+    /// Longest time an answer is reused, whatever its plugin says. Default 5 min; zero turns reuse off.
     pub reuse_max: Duration,
-    /// Verdicts kept for reuse, of all identities. Default 1,000,000.
-    pub verdicts_max: u64,
+    /// Answers kept for reuse: verdicts of all identities, and as many of authenticators. Default 1,000,000.
+    pub answers_max: u64,
 }
 
 impl HostSettings {
@@ -51,7 +54,7 @@ impl HostSettings {
             broker_version: env!("CARGO_PKG_VERSION").to_owned(),
             node: "midge".to_owned(),
             reuse_max: Duration::from_secs(300),
-            verdicts_max: 1_000_000,
+            answers_max: 1_000_000,
         }
     }
 }
@@ -64,8 +67,11 @@ pub struct Host {
     plugins: Vec<Loaded>,
     chains: Arc<Chains>,
     generations: Vec<Arc<Generation>>,
+    /// Which hooks any plugin has.
+    hooks: [bool; Hook::ALL.len()],
     service: OnceLock<Service>,
     engine: Arc<PluginEngine>,
+    /// Where sinks run, and calls that can wait.
     runtime: Handle,
 }
 
@@ -73,7 +79,8 @@ impl Host {
     /// Loads plugins, in the order of their chains. Queues of sinks and observers stay with the host in service until
     /// this one [enters it](Self::enter_service), so a host that is not used after all changes nothing.
     ///
-    /// Must be called in a tokio runtime, which also runs the sinks.
+    /// Must be called in a tokio runtime, which also runs the sinks, and every call of a plugin that can wait: it should
+    /// not be the one that serves clients.
     ///
     /// # Errors
     /// The first plugin that cannot be loaded, with its file, what was found and what would be accepted.
@@ -84,13 +91,18 @@ impl Host {
         identities: Arc<Identities>,
     ) -> Result<Arc<Self>, LoadError> {
         unique_names(&plugins)?;
-        let verdicts = Arc::new(Verdicts::new(settings.reuse_max, settings.verdicts_max));
+        let verdicts = Arc::new(Verdicts::new(settings.reuse_max, settings.answers_max));
+        let authentications = Arc::new(Authentications::new(settings.reuse_max, settings.answers_max));
         let runtime = Handle::current();
         let cache = settings.cache_directory.as_deref().filter(|_| !plugins.is_empty()).and_then(Cache::open);
         let loader = Arc::new(Loader {
             lasting: Arc::clone(settings.engine.lasting(&runtime)),
             cache,
-            outside: Arc::new(Revoking { verdicts: Arc::clone(&verdicts), outside }),
+            outside: Arc::new(Revoking {
+                verdicts: Arc::clone(&verdicts),
+                authentications: Arc::clone(&authentications),
+                outside,
+            }),
             identities,
             broker_version: settings.broker_version.into(),
             node: settings.node.into(),
@@ -103,8 +115,9 @@ impl Host {
         }
         let generations: Vec<_> = loaded.iter().map(|loaded| Arc::clone(&loaded.generation)).collect();
         Ok(Arc::new(Self {
-            chains: Arc::new(Chains::new(&generations, verdicts)),
+            chains: Arc::new(Chains::new(&generations, verdicts, authentications)),
             plugins: loaded,
+            hooks: Hook::ALL.map(|hook| generations.iter().any(|plugin| plugin.has(hook))),
             generations,
             service: OnceLock::new(),
             engine: settings.engine,
@@ -121,12 +134,16 @@ impl Host {
     /// Whether any plugin has this hook.
     #[must_use]
     pub fn has(&self, hook: Hook) -> bool {
-        self.plugins.iter().any(|loaded| loaded.generation.has(hook))
+        self.hooks[hook.index()]
     }
 
     /// Asks the authentication chain. Its end denies.
     pub async fn authenticate(&self, credentials: Credentials, facts: ConnectFacts) -> Authentication {
-        self.chains.authenticate(credentials, facts).await
+        if self.chains.is_inline(Hook::Authn) {
+            return self.chains.authenticate(credentials, facts).await;
+        }
+        let chains = Arc::clone(&self.chains);
+        self.apart(async move { chains.authenticate(credentials, facts).await }).await
     }
 
     /// Whether any plugin says who a client is.
@@ -137,12 +154,20 @@ impl Host {
 
     /// Begins an exchange of enhanced authentication with what the client sent first.
     pub async fn start_exchange(&self, candidate: &Candidate, data: Option<Vec<u8>>) -> ExchangeStep {
-        self.chains.start_exchange(candidate, data).await
+        if self.chains.is_inline(Hook::EnhancedAuthn) {
+            return self.chains.start_exchange(candidate, data).await;
+        }
+        let (chains, candidate) = (Arc::clone(&self.chains), candidate.clone());
+        self.apart(async move { chains.start_exchange(&candidate, data).await }).await
     }
 
     /// Goes on with an exchange when the client has replied. It may have begun with the host that this one replaced.
     pub async fn proceed(&self, candidate: &Candidate, exchange: Exchange, data: Option<Vec<u8>>) -> ExchangeStep {
-        self.chains.proceed(candidate, exchange, data).await
+        if self.chains.is_inline(Hook::EnhancedAuthn) {
+            return self.chains.proceed(candidate, exchange, data).await;
+        }
+        let (chains, candidate) = (Arc::clone(&self.chains), candidate.clone());
+        self.apart(async move { chains.proceed(&candidate, exchange, data).await }).await
     }
 
     /// The whole authorization of an identity as data, for the broker to evaluate; `None`: ask per action. To be asked
@@ -151,7 +176,11 @@ impl Host {
     /// # Errors
     /// A plugin could not answer: the client must be turned away.
     pub async fn permissions(&self, who: &Arc<Identity>) -> Result<Option<Vec<Permission>>, Denial> {
-        self.chains.permissions(who).await
+        if self.chains.is_inline(Hook::Authz) {
+            return self.chains.permissions(who).await;
+        }
+        let (chains, who) = (Arc::clone(&self.chains), Arc::clone(who));
+        self.apart(async move { chains.permissions(&who).await }).await
     }
 
     /// The plugin that [`Host::permissions`] come from: the first authorizer, since behind one that wants to be asked they
@@ -162,33 +191,45 @@ impl Host {
     }
 
     /// Whether an identity may publish to this topic. Answers at once from the verdict cache, or if every authorizer is
-    /// an inline plugin.
+    /// an inline plugin. `now_ms` decides which remembered verdicts are still good. It is of any clock that does not go back,
+    /// always the same one, and may have been read for a whole batch of messages.
     #[must_use]
-    pub fn authorize_publish(&self, who: &Arc<Identity>, topic: &str, qos: QoS, retain: bool) -> Answer<Ruling> {
-        let chains = &self.chains;
-        if let Some(known) = chains.known_publish(who, topic, qos, retain) {
-            return Answer::Ready(known);
-        }
+    pub fn authorize_publish(
+        &self,
+        who: &Arc<Identity>,
+        topic: &str,
+        qos: QoS,
+        retain: bool,
+        now_ms: u64,
+    ) -> Answer<Ruling> {
+        let (chains, question) = (&self.chains, PublishQuestion { topic, qos, retain, now_ms });
+        let placed = match chains.known_publish(who, &question) {
+            Ok(known) => return Answer::Ready(known),
+            Err(placed) => placed,
+        };
         if chains.is_inline(Hook::Authz) {
-            return Answer::Ready(at_once(chains.authorize_publish(who, topic, qos, retain)));
+            return Answer::Ready(at_once(chains.authorize_publish(who, &question, placed)));
         }
         let (chains, who, topic) = (Arc::clone(chains), Arc::clone(who), topic.to_owned());
-        Answer::Later(Box::pin(async move { chains.authorize_publish(&who, &topic, qos, retain).await }))
+        Answer::Later(self.apart(async move {
+            chains.authorize_publish(&who, &PublishQuestion { topic: &topic, retain, qos, now_ms }, placed).await
+        }))
     }
 
-    /// Whether an identity may subscribe: one ruling per question, in order.
+    /// Whether an identity may subscribe: one ruling per question, in order. `now_ms` as in [`Host::authorize_publish`].
     #[must_use]
     pub fn authorize_subscribe(
         &self,
         who: &Arc<Identity>,
         questions: Vec<SubscriptionQuestion>,
+        now_ms: u64,
     ) -> Answer<Vec<Ruling>> {
         let chains = &self.chains;
         if chains.is_inline(Hook::Authz) {
-            return Answer::Ready(at_once(chains.authorize_subscribe(who, &questions)));
+            return Answer::Ready(at_once(chains.authorize_subscribe(who, &questions, now_ms)));
         }
         let (chains, who) = (Arc::clone(chains), Arc::clone(who));
-        Answer::Later(Box::pin(async move { chains.authorize_subscribe(&who, &questions).await }))
+        Answer::Later(self.apart(async move { chains.authorize_subscribe(&who, &questions, now_ms).await }))
     }
 
     /// Connection and session of an identity are gone: verdicts are dropped, and plugins hear of it.
@@ -212,13 +253,14 @@ impl Host {
             return Answer::Ready(at_once(self.chains.on_publish(batch)));
         }
         let chains = Arc::clone(&self.chains);
-        Answer::Later(Box::pin(async move { chains.on_publish(batch).await }))
+        Answer::Later(self.apart(async move { chains.on_publish(batch).await }))
     }
 
     /// Whether any sink wants messages of this topic.
     #[must_use]
     pub fn wants_delivery(&self, topic: &str) -> bool {
-        self.generations.iter().any(|plugin| plugin.has(Hook::Sink) && plugin.wants(topic))
+        let wants = |plugin: &Arc<Generation>| plugin.has(Hook::Sink) && plugin.wants(topic);
+        self.has(Hook::Sink) && self.generations.iter().any(wants)
     }
 
     /// Queues a message for every sink that wants it. Never waits: a full queue drops, counts and says so.
@@ -277,6 +319,12 @@ impl Host {
         self.chains.verdicts.status()
     }
 
+    /// Answers of authenticators that are kept to be used again.
+    #[must_use]
+    pub fn authentications(&self) -> ReuseStatus {
+        self.chains.authentications.status()
+    }
+
     /// Ends this host, within `deadline`: `lifecycle.shutdown` for its plugins. If it is the one in service, its sinks
     /// deliver what waits and flush first; if another one has taken its place, the queues are that one's.
     pub async fn shutdown(&self, deadline: Duration) {
@@ -288,6 +336,11 @@ impl Host {
         for plugin in &self.generations {
             plugin.shutdown(deadline.into_std()).await;
         }
+    }
+
+    /// Has the runtime of the plugins do what may wait.
+    fn apart<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Pin<Box<Apart<T>>> {
+        Box::pin(Apart::on(&self.runtime, work))
     }
 
     fn service(&self) -> &Service {
@@ -309,9 +362,10 @@ impl std::fmt::Debug for Host {
     }
 }
 
-/// Lets go of cached verdicts before the broker looks at a principal's subscriptions again.
+/// Lets go of remembered answers before the broker looks at a principal's subscriptions again.
 struct Revoking {
     verdicts: Arc<Verdicts>,
+    authentications: Arc<Authentications>,
     outside: Arc<dyn Outside>,
 }
 
@@ -326,6 +380,7 @@ impl Outside for Revoking {
 
     fn revoke(&self, plugin: &str, principal: &str) {
         self.verdicts.revoke(principal);
+        self.authentications.revoke(principal);
         self.outside.revoke(plugin, principal);
     }
 }

@@ -37,7 +37,7 @@ pub use self::limits::ImportLimits;
 pub(crate) use self::rate::{Pass, Rate};
 pub(crate) use self::shared::{ImportError, Lasting, Shared};
 use crate::bindings::Everything;
-use crate::contract::{ConnectFacts, Hook, PluginLimits};
+use crate::contract::{Hook, PluginLimits};
 use crate::plugin::Limiter;
 
 /// The store data of one instance.
@@ -84,8 +84,8 @@ impl PluginState {
     ///
     /// # Errors
     /// The instance has too many resources.
-    pub(crate) fn push_connect(&mut self, facts: Arc<ConnectFacts>) -> wasmtime::Result<Resource<Connect>> {
-        Ok(self.table.push(Connect(facts))?)
+    pub(crate) fn push_connect(&mut self, connect: Connect) -> wasmtime::Result<Resource<Connect>> {
+        Ok(self.table.push(connect)?)
     }
 
     /// Takes a lent CONNECT back.

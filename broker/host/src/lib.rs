@@ -21,6 +21,8 @@
 //!
 //! Notices (`queues`, `notices`) are queued and never waited for.
 
+mod apart;
+mod authentications;
 mod bindings;
 mod chain;
 pub mod contract;
@@ -35,6 +37,7 @@ mod notices;
 mod plugin;
 mod queues;
 mod rules;
+mod thread;
 mod topics;
 mod verdicts;
 

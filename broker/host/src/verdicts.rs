@@ -2,14 +2,20 @@
 //!
 //! An identity never changes, so an entry is wrong only if the plugin changed its mind: it says how long that takes
 //! (`reuse`), the operator caps it, and `broker.revoke` ends it at once. Another generation of plugins has another cache.
+//!
+//! A question that is answered from here allocates nothing. Nor is the same one ever under way twice: an identity is of
+//! one connection, and that asks the next question when the last is answered.
 
-use std::collections::HashMap;
+mod entry;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use hashbrown::HashMap;
 use parking_lot::Mutex;
 
+use self::entry::{Entry, Kept};
 use crate::contract::{CacheStatus, QoS};
 use crate::identities::Identity;
 use crate::plugin::Reuse;
@@ -20,11 +26,11 @@ use crate::topics;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Allow { max_qos: QoS },
-    Deny { code: u8, reason: Option<String>, plugin: Option<Arc<str>> },
+    Deny { code: u8, reason: Option<Arc<str>>, plugin: Option<Arc<str>> },
 }
 
 /// What an answer is about, beside the topic or filter. Another QoS or RETAIN is another question.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
     Publish { qos: QoS, retain: bool },
     Subscribe { qos: QoS, no_local: bool },
@@ -47,93 +53,96 @@ pub(crate) struct Placed {
     pub(crate) rules: Arc<Rules>,
 }
 
+/// What is known about a question.
+#[derive(Debug)]
+pub(crate) enum Known {
+    /// The answer.
+    Verdict(Verdict),
+    /// The permissions of who asks, `None` if nobody was asked for them yet.
+    Permissions(Option<Option<Placed>>),
+}
+
 /// The cache.
 #[derive(Debug)]
 pub(crate) struct Verdicts {
-    shards: [Mutex<HashMap<u64, Entry>>; SHARDS],
+    shards: [Shard; SHARDS],
     ttl_max: Duration,
     size_max: u64,
     size: AtomicU64,
-    hits: AtomicU64,
-    misses: AtomicU64,
 }
 
-/// Everything kept about one identity.
-#[derive(Debug)]
-struct Entry {
-    principal: String,
-    /// `Some` once every authorizer was asked for permissions: with those that were given, if any.
-    placed: Option<Option<Placed>>,
-    exact: HashMap<(Action, Box<str>), Kept>,
-    covering: Vec<(Action, Box<str>, Kept)>,
-}
+/// Identities with the same remainder. On cache lines of its own: threads do not slow each other down by what they ask.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Shard(Mutex<Part>);
 
-#[derive(Clone, Debug)]
-struct Kept {
-    verdict: Verdict,
-    until: Instant,
+#[derive(Debug, Default)]
+struct Part {
+    entries: HashMap<u64, Entry>,
+    hits: u64,
+    misses: u64,
 }
 
 impl Verdicts {
     pub(crate) fn new(ttl_max: Duration, size_max: u64) -> Self {
-        Self {
-            shards: std::array::from_fn(|_| Mutex::default()),
-            ttl_max,
-            size_max,
-            size: AtomicU64::new(0),
-            hits: AtomicU64::new(0),
-            misses: AtomicU64::new(0),
+        Self { shards: std::array::from_fn(|_| Shard::default()), ttl_max, size_max, size: AtomicU64::new(0) }
+    }
+
+    /// What is known about an action, and still good. `now_ms` is of any clock that does not go back, always the same one.
+    pub(crate) fn find(&self, who: &Identity, action: Action, asked: &str, now_ms: u64) -> Known {
+        let mut part = self.part(who.id()).lock();
+        let entry = part.entries.get(&who.id());
+        if let Some(verdict) = entry.and_then(|entry| entry.find(action, asked, now_ms)) {
+            part.hits += 1;
+            return Known::Verdict(verdict);
         }
+        let placed = entry.and_then(|entry| entry.placed.clone());
+        part.misses += 1;
+        Known::Permissions(placed)
     }
 
-    /// The verdict on an action, if it is known and still good.
-    pub(crate) fn find(&self, who: &Identity, action: Action, asked: &str, now: Instant) -> Option<Verdict> {
-        let found = self.shard(who.id()).lock().get(&who.id()).and_then(|entry| entry.find(action, asked, now));
-        let counter = if found.is_some() { &self.hits } else { &self.misses };
-        counter.fetch_add(1, Ordering::Relaxed);
-        found
-    }
-
-    /// Keeps a verdict for as long, and for as many topics, as `reuse` and the operator allow.
+    /// Keeps a verdict for as long, and for as many topics, as `reuse` and the operator allow; the time counts from
+    /// `now_ms`, when it was asked for.
     pub(crate) fn keep(
         &self,
         who: &Identity,
         action: Action,
         asked: &str,
         reuse: &Reuse,
-        verdict: Verdict,
-        now: Instant,
+        verdict: &Verdict,
+        now_ms: u64,
     ) {
-        let ttl = reuse.ttl.min(self.ttl_max);
-        if ttl.is_zero() {
+        let ttl_ms = u64::try_from(reuse.ttl.min(self.ttl_max).as_millis()).unwrap_or(u64::MAX);
+        if ttl_ms == 0 || self.size_max == 0 {
             return;
         }
-        let kept = Kept { verdict, until: now + ttl };
+        let kept = Kept { verdict: verdict.clone(), until_ms: now_ms.saturating_add(ttl_ms) };
         // A filter that does not cover what was asked is the plugin's mistake: the answer holds for the question only.
         let covers =
             reuse.covers.as_deref().filter(|covers| topics::is_filter(covers) && action.is_covered(covers, asked));
-        let mut shard = self.shard(who.id()).lock();
-        self.make_room(&mut shard, who.id());
-        let entry = shard.entry(who.id()).or_insert_with(|| Entry::new(&who.principal));
+        let mut part = self.part(who.id()).lock();
+        self.make_room(&mut part.entries, who.id());
+        let entry = part.entries.entry(who.id()).or_insert_with(|| Entry::new(&who.principal));
         let before = entry.size();
-        entry.keep(action, asked, covers, kept, now);
+        entry.keep(action, asked, covers, kept, now_ms);
         self.resized(before, entry.size());
     }
 
     /// The permissions an identity has as data. `None`: nobody was asked yet.
     pub(crate) fn placed(&self, who: &Identity) -> Option<Option<Placed>> {
-        self.shard(who.id()).lock().get(&who.id())?.placed.clone()
+        self.part(who.id()).lock().entries.get(&who.id())?.placed.clone()
     }
 
     /// Notes the permissions of an identity.
     pub(crate) fn place(&self, who: &Identity, placed: Option<Placed>) {
-        let mut shard = self.shard(who.id()).lock();
-        shard.entry(who.id()).or_insert_with(|| Entry::new(&who.principal)).placed = Some(placed);
+        let mut part = self.part(who.id()).lock();
+        part.entries.entry(who.id()).or_insert_with(|| Entry::new(&who.principal)).placed = Some(placed);
     }
 
     /// Forgets an identity.
     pub(crate) fn forget(&self, id: u64) {
-        if let Some(entry) = self.shard(id).lock().remove(&id) {
+        let gone = self.part(id).lock().entries.remove(&id);
+        if let Some(entry) = gone {
             self.resized(entry.size(), 0);
         }
     }
@@ -141,8 +150,8 @@ impl Verdicts {
     /// Forgets everything about a principal.
     pub(crate) fn revoke(&self, principal: &str) {
         for shard in &self.shards {
-            shard.lock().retain(|_, entry| {
-                let stays = entry.principal != principal;
+            shard.0.lock().entries.retain(|_, entry| {
+                let stays = *entry.principal != *principal;
                 if !stays {
                     self.resized(entry.size(), 0);
                 }
@@ -152,24 +161,25 @@ impl Verdicts {
     }
 
     pub(crate) fn status(&self) -> CacheStatus {
-        CacheStatus {
-            hits: self.hits.load(Ordering::Relaxed),
-            misses: self.misses.load(Ordering::Relaxed),
-            size: self.size.load(Ordering::Relaxed),
-            identities: self.shards.iter().map(|shard| shard.lock().len() as u64).sum(),
+        let mut status = CacheStatus { size: self.size.load(Ordering::Relaxed), ..CacheStatus::default() };
+        for shard in &self.shards {
+            let part = shard.0.lock();
+            status.hits += part.hits;
+            status.misses += part.misses;
+            status.identities += part.entries.len() as u64;
         }
+        status
     }
 
     /// Full: another identity of the same shard loses its verdicts. Which one does not matter much, and finding the
     /// best one would cost more than asking again.
-    fn make_room(&self, shard: &mut HashMap<u64, Entry>, id: u64) {
+    fn make_room(&self, entries: &mut HashMap<u64, Entry>, id: u64) {
         if self.size.load(Ordering::Relaxed) < self.size_max {
             return;
         }
-        if let Some((_, entry)) = shard.iter_mut().find(|(other, entry)| **other != id && entry.size() > 0) {
+        if let Some((_, entry)) = entries.iter_mut().find(|(other, entry)| **other != id && entry.size() > 0) {
             let before = entry.size();
-            entry.exact.clear();
-            entry.covering.clear();
+            entry.clear();
             self.resized(before, 0);
         }
     }
@@ -179,56 +189,12 @@ impl Verdicts {
         self.size.fetch_sub(before, Ordering::Relaxed);
     }
 
-    fn shard(&self, id: u64) -> &Mutex<HashMap<u64, Entry>> {
-        &self.shards[id as usize % SHARDS]
+    fn part(&self, id: u64) -> &Mutex<Part> {
+        &self.shards[id as usize % SHARDS].0
     }
 }
 
-impl Entry {
-    fn new(principal: &str) -> Self {
-        Self { principal: principal.to_owned(), placed: None, exact: HashMap::new(), covering: Vec::new() }
-    }
-
-    fn size(&self) -> u64 {
-        (self.exact.len() + self.covering.len()) as u64
-    }
-
-    fn find(&self, action: Action, asked: &str, now: Instant) -> Option<Verdict> {
-        let good = |kept: &&Kept| now < kept.until;
-        let covered = |(of, covers, _): &&(Action, Box<str>, Kept)| *of == action && action.is_covered(covers, asked);
-        let mut covering = self.covering.iter().filter(covered).map(|(_, _, kept)| kept);
-        let found = covering.find(good).or_else(|| {
-            // No key is made where nothing is kept: this is every publish of a plugin that allows no reuse.
-            let exact = (!self.exact.is_empty()).then(|| self.exact.get(&(action, asked.into())));
-            exact.flatten().filter(good)
-        });
-        found.map(|kept| kept.verdict.clone())
-    }
-
-    fn keep(&mut self, action: Action, asked: &str, covers: Option<&str>, kept: Kept, now: Instant) {
-        if self.size() >= PER_IDENTITY_MAX {
-            self.exact.retain(|_, kept| now < kept.until);
-            self.covering.retain(|(_, _, kept)| now < kept.until);
-        }
-        if self.size() >= PER_IDENTITY_MAX {
-            self.exact.clear();
-            self.covering.clear();
-        }
-        match covers {
-            Some(covers) => {
-                self.covering.retain(|(of, other, _)| *of != action || **other != *covers);
-                self.covering.push((action, covers.into(), kept));
-            }
-            None => {
-                self.exact.insert((action, asked.into()), kept);
-            }
-        }
-    }
-}
-
-const SHARDS: usize = 16;
-/// A client that asks about ever new topics pushes out its own verdicts only.
-const PER_IDENTITY_MAX: u64 = 128;
+const SHARDS: usize = 64;
 
 #[cfg(test)]
 mod tests;

@@ -76,8 +76,10 @@ async fn on_error_next_asks_the_next_one() {
 async fn an_inline_plugin_answers_at_once() {
     let host = load(vec![authz("a")]).await.unwrap();
     let who = identity("c");
-    assert!(matches!(host.authorize_publish(&who, "a", QoS::AtMostOnce, false), Answer::Ready(ruling) if ruling.allow));
-    let rulings = host.authorize_subscribe(&who, vec![question("a/#"), question("deny"), question("next")]);
+    assert!(
+        matches!(host.authorize_publish(&who, "a", QoS::AtMostOnce, false, 0), Answer::Ready(ruling) if ruling.allow)
+    );
+    let rulings = host.authorize_subscribe(&who, vec![question("a/#"), question("deny"), question("next")], 0);
     let Answer::Ready(rulings) = rulings else { panic!("later") };
     let allowed: Vec<_> = rulings.iter().map(|ruling| ruling.allow).collect();
     assert_eq!(allowed, [true, false, false]);
@@ -89,7 +91,7 @@ async fn an_inline_plugin_answers_at_once() {
 async fn a_failed_subscribe_denies_every_filter() {
     let host = load(vec![authz("a")]).await.unwrap();
     let questions = vec![question("a"), question("error")];
-    let rulings = host.authorize_subscribe(&identity("c"), questions).resolve().await;
+    let rulings = host.authorize_subscribe(&identity("c"), questions, 0).resolve().await;
     assert!(rulings.iter().all(|ruling| !ruling.allow && ruling.denial.as_ref().unwrap().code == 0x83));
 }
 
@@ -160,7 +162,7 @@ async fn permissions_behind_a_plugin_that_is_asked_are_evaluated_here() {
     assert!(publish(&host, &who, "next/x").await.allow, "the rest is up to the second one's permissions");
     let denial = publish(&host, &who, "nowhere").await.denial.unwrap();
     assert_eq!((denial.plugin.as_deref(), denial.cause), (Some("second"), DenialCause::Refused));
-    let rulings = host.authorize_subscribe(&who, vec![question("next/+"), question("n/#")]).resolve().await;
+    let rulings = host.authorize_subscribe(&who, vec![question("next/+"), question("n/#")], 0).resolve().await;
     assert_eq!((rulings[0].allow, rulings[1].allow), (true, false));
     let calls = counters(&host, "second", Hook::Authz).answered;
     assert_eq!(calls, 1, "the second plugin was asked for permissions and nothing else");

@@ -14,7 +14,7 @@ use std::fmt;
 use std::time::Duration;
 
 use midge_core::Statistics;
-use midge_host::contract::{CacheStatus, PluginStatus};
+use midge_host::contract::{CacheStatus, PluginStatus, ReuseStatus};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::metrics::counter::Counter;
@@ -134,6 +134,7 @@ pub(crate) struct Snapshot {
     pub(crate) store: Option<StoreStatus>,
     pub(crate) plugins: Vec<PluginStatus>,
     pub(crate) cache: CacheStatus,
+    pub(crate) authentications: ReuseStatus,
     pub(crate) uptime: Duration,
 }
 
@@ -163,7 +164,7 @@ impl Collector for Snapshot {
         if let Some(store) = &self.store {
             store::write(store, &mut text)?;
         }
-        plugins::write(&self.plugins, &self.cache, &mut text)?;
+        plugins::write(&self.plugins, &self.cache, &self.authentications, &mut text)?;
         process::write(self.uptime, &mut text)
     }
 }

@@ -79,7 +79,8 @@ fn builder(name: &str, threads: usize) -> Builder {
     builder
 }
 
-const CONTROL_THREADS: usize = 2;
+/// Threads of the control runtime.
+pub(crate) const CONTROL_THREADS: usize = 2;
 
 /// Components run on the workers; their native frames are larger than Rust's.
 const STACK_BYTES: usize = 4 << 20;

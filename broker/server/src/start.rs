@@ -16,7 +16,7 @@ use tracing::{info, warn};
 use crate::admin;
 use crate::banner::Banner;
 use crate::clock::Clock;
-use crate::config::{Bundled, Config, ConfigError, WillsAtShutdown};
+use crate::config::{Bundled, Config, ConfigError, Limits, WillsAtShutdown};
 use crate::error::{Cause, RunError};
 use crate::handshake;
 use crate::keeper::DiskKeeper;
@@ -24,7 +24,7 @@ use crate::listener::{Admission, Listeners};
 use crate::node::{Node, Rates};
 use crate::outside::Orders;
 use crate::reload::Reload;
-use crate::runtime::Runtimes;
+use crate::runtime::{CONTROL_THREADS, Runtimes};
 use crate::shutdown::{Drained, Signal, Signals, drain};
 use crate::storage::{Disk, Watch};
 use crate::sys;
@@ -59,7 +59,7 @@ pub fn check(mut config: Config, bundled: Bundled) -> Result<(), RunError> {
     let runtimes = runtimes(&config)?;
     let control = runtimes.control().clone();
     let result = control.block_on(async {
-        let host = Plugins::new(bundled, None)?.load(&config).await?;
+        let host = Plugins::new(&config, bundled, None)?.load(&config).await?;
         config.settle(host.authenticates()).map_err(Cause::from)?;
         Listeners::check(&config).map_err(Cause::from)?;
         let mut banner = Banner::to_stdout();
@@ -73,9 +73,14 @@ pub fn check(mut config: Config, bundled: Bundled) -> Result<(), RunError> {
 }
 
 fn runtimes(config: &Config) -> Result<Runtimes, Cause> {
-    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let (shards, threads) = config.runtime.layout(processors);
+    let (shards, threads) = layout(config);
     Runtimes::start(shards, threads).map_err(Cause::system("threads"))
+}
+
+/// Shards, and the worker threads of each.
+fn layout(config: &Config) -> (usize, usize) {
+    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    config.runtime.layout(processors)
 }
 
 async fn serve(start: Start, runtimes: &Runtimes) -> Result<(), Cause> {
@@ -85,7 +90,7 @@ async fn serve(start: Start, runtimes: &Runtimes) -> Result<(), Cause> {
     let disk = disk?;
     let clock = clock(disk.as_ref());
     let keeper = disk.as_ref().map(|disk| Arc::new(DiskKeeper { store: disk.handle(), clock }) as Arc<dyn Keeper>);
-    let plugins = Plugins::new(bundled, keeper)?;
+    let plugins = Plugins::new(&config, bundled, keeper)?;
     let host = plugins.load(&config).await?;
     config.settle(host.authenticates())?;
 
@@ -221,22 +226,34 @@ async fn turn(node: Arc<Node>) {
 /// What every generation of plugins is loaded with.
 pub(crate) struct Plugins {
     engine: Arc<PluginEngine>,
+    /// Threads that may call plugins, each of which finds an instance of its own.
+    workers: usize,
+    limits: Limits,
     pub(crate) identities: Arc<Identities>,
     orders: Arc<Orders>,
     bundled: Bundled,
 }
 
 impl Plugins {
-    fn new(bundled: Bundled, keeper: Option<Arc<dyn Keeper>>) -> Result<Self, Cause> {
-        let engine = Arc::new(PluginEngine::new(EngineSettings::default())?.with_keeper(keeper));
-        Ok(Self { engine, identities: Arc::default(), orders: Arc::default(), bundled })
+    fn new(config: &Config, bundled: Bundled, keeper: Option<Arc<dyn Keeper>>) -> Result<Self, Cause> {
+        let limits = config.limits.clone();
+        let settings = EngineSettings { instances_max: limits.plugin_instances_max, ..EngineSettings::default() };
+        let engine = Arc::new(PluginEngine::new(settings)?.with_keeper(keeper));
+        let (shards, threads) = layout(config);
+        let workers = shards * threads + CONTROL_THREADS;
+        Ok(Self { engine, workers, limits, identities: Arc::default(), orders: Arc::default(), bundled })
     }
 
     /// Loads the plugins of a configuration beside those that are in force.
     pub(crate) async fn load(&self, config: &Config) -> Result<Arc<Host>, Cause> {
         let specs = config.plugin_specs(self.bundled)?;
         let outside: Arc<dyn Outside> = Arc::clone(&self.orders) as _;
-        let settings = HostSettings::new(Arc::clone(&self.engine), cache_directory(config));
+        let settings = HostSettings {
+            workers: self.workers,
+            reuse_max: self.limits.answer_reuse_max,
+            answers_max: self.limits.answers_max.into(),
+            ..HostSettings::new(Arc::clone(&self.engine), cache_directory(config))
+        };
         Ok(Host::load(settings, specs, outside, Arc::clone(&self.identities)).await?)
     }
 }

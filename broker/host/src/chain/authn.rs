@@ -1,30 +1,47 @@
 //! Who is this?
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::{Chains, SERVER_UNAVAILABLE, Walk};
-use crate::contract::{Authentication, ConnectFacts, Credentials, Hook};
-use crate::plugin::{Authenticate, AuthnAnswer};
+use crate::authentications::{Decision, Found};
+use crate::contract::{Authentication, ConnectFacts, Credentials, Denial, DenialCause, Hook};
+use crate::plugin::{Authenticate, AuthnAnswer, AuthnVote};
 
 impl Chains {
     pub(crate) async fn authenticate(&self, credentials: Credentials, facts: ConnectFacts) -> Authentication {
-        let walk = Walk::begin(Hook::Authn, SERVER_UNAVAILABLE);
+        let turn = match self.authentications.find(&credentials).await {
+            Found::Decision(decision) => return remembered(decision),
+            Found::Question(turn) => turn,
+        };
+        let mut walk = Walk::begin(Hook::Authn, SERVER_UNAVAILABLE, Instant::now());
         let (credentials, facts) = (Arc::new(credentials), Arc::new(facts));
+        // A decision is reused only as long as each plugin that was asked would say the same.
+        let mut reuse = Duration::MAX;
         for plugin in &self.authn {
-            let call = Authenticate {
-                credentials: Arc::clone(&credentials),
-                facts: Arc::clone(&facts),
-                with_password: plugin.shows_password(),
-            };
-            match plugin.call(&call).await {
-                Ok(AuthnAnswer::Allow(grant)) => {
-                    return Authentication::Allowed { grant, plugin: Arc::clone(plugin.name()) };
+            let call = Authenticate::new(Arc::clone(&credentials), Arc::clone(&facts), plugin.shows_password());
+            match plugin.call_at(&call, &mut walk.now).await {
+                Ok(AuthnAnswer { vote, reuse_for }) => {
+                    reuse = reuse.min(reuse_for);
+                    let plugin_name = || Arc::clone(plugin.name());
+                    match vote {
+                        AuthnVote::Allow(grant) => {
+                            if !reuse.is_zero() {
+                                let grant = Arc::new((*grant).clone());
+                                turn.keep(Decision::Allow { grant, plugin: plugin_name() }, reuse);
+                            }
+                            return Authentication::Allowed { grant, plugin: plugin_name() };
+                        }
+                        AuthnVote::Deny { code, reason } => {
+                            let decision = Decision::Deny { code, reason: reason.clone(), plugin: plugin_name() };
+                            turn.keep(decision, reuse);
+                            return Authentication::Denied(walk.refused(plugin, code, reason));
+                        }
+                        AuthnVote::Next => {}
+                    }
                 }
-                Ok(AuthnAnswer::Deny { code, reason }) => {
-                    return Authentication::Denied(walk.refused(plugin, code, reason));
-                }
-                Ok(AuthnAnswer::Next) => {}
                 Err(error) => {
+                    reuse = Duration::ZERO;
                     if let Some(denial) = walk.failed(plugin, error) {
                         return Authentication::Denied(denial);
                     }
@@ -32,5 +49,21 @@ impl Chains {
             }
         }
         Authentication::Denied(walk.nobody())
+    }
+}
+
+fn remembered(decision: Decision) -> Authentication {
+    match decision {
+        Decision::Allow { grant, plugin } => {
+            Authentication::Allowed { grant: Box::new(Arc::unwrap_or_clone(grant)), plugin }
+        }
+        Decision::Deny { code, reason, plugin } => Authentication::Denied(Denial {
+            code,
+            reason,
+            plugin: Some(plugin),
+            hook: Hook::Authn,
+            took: Duration::ZERO,
+            cause: DenialCause::Refused,
+        }),
     }
 }

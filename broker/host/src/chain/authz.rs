@@ -8,12 +8,12 @@ use crate::contract::{Denial, DenialCause, Hook, Permission, QoS, Ruling, Subscr
 use crate::identities::Identity;
 use crate::plugin::{AuthorizePublish, AuthorizeSubscribe, AuthzAnswer, Generation, Permissions, Reuse, Vote};
 use crate::rules::Rules;
-use crate::verdicts::{Action, Placed, Verdict};
+use crate::verdicts::{Action, Known, Placed, Verdict};
 
 impl Chains {
     /// The whole authorization of an identity as data, or `None` if plugins must be asked per action.
     pub(crate) async fn permissions(&self, who: &Identity) -> Result<Option<Vec<Permission>>, Denial> {
-        let found = self.ask_permissions(who).await?;
+        let found = self.ask_permissions(who, &mut walk(Instant::now())).await?;
         // Behind a plugin that wants to be asked, permissions are for the host to evaluate.
         Ok(found.and_then(|(position, permissions)| (position == 0).then_some(permissions)))
     }
@@ -22,22 +22,36 @@ impl Chains {
         self.authz.first().map(|plugin| Arc::clone(plugin.name()))
     }
 
-    pub(crate) fn known_publish(&self, who: &Identity, topic: &str, qos: QoS, retain: bool) -> Option<Ruling> {
-        let verdict = self.verdicts.find(who, Action::Publish { qos, retain }, topic, Instant::now())?;
-        Some(remembered(verdict))
+    /// The ruling, if it is known; else the permissions of who asks.
+    pub(crate) fn known_publish(
+        &self,
+        who: &Identity,
+        question: &PublishQuestion<'_>,
+    ) -> Result<Ruling, Option<Option<Placed>>> {
+        match self.verdicts.find(who, question.action(), question.topic, question.now_ms) {
+            Known::Verdict(verdict) => Ok(remembered(verdict)),
+            Known::Permissions(placed) => Err(placed),
+        }
     }
 
-    pub(crate) async fn authorize_publish(&self, who: &Identity, topic: &str, qos: QoS, retain: bool) -> Ruling {
-        let walk = walk();
-        let placed = match self.placed(who).await {
+    /// Asks, after nothing was [known](Self::known_publish) but the permissions, if those.
+    pub(crate) async fn authorize_publish(
+        &self,
+        who: &Identity,
+        question: &PublishQuestion<'_>,
+        placed: Option<Option<Placed>>,
+    ) -> Ruling {
+        let mut walk = walk(Instant::now());
+        let placed = match self.or_asked(placed, who, &mut walk).await {
             Ok(placed) => placed,
             Err(denial) => return Ruling::denied(denial),
         };
+        let PublishQuestion { topic, qos, retain, now_ms } = *question;
         let mut course = Course::default();
         for (position, plugin) in self.authz.iter().enumerate() {
             let answer = match natively(&placed, position) {
                 Some(rules) => natural(rules.publish(topic, qos, retain)),
-                None => match plugin.call(&AuthorizePublish { who, topic, qos, retain }).await {
+                None => match plugin.call_at(&AuthorizePublish { who, topic, qos, retain }, &mut walk.now).await {
                     Ok(answer) => answer,
                     Err(error) => match walk.failed(plugin, error) {
                         Some(denial) => return Ruling::denied(denial),
@@ -47,22 +61,25 @@ impl Chains {
             };
             let answer = cap_publish(answer, qos);
             if let Some(verdict) = course.step(plugin, answer) {
-                let action = Action::Publish { qos, retain };
-                self.verdicts.keep(who, action, topic, &course.reuse(), verdict.clone(), Instant::now());
+                self.verdicts.keep(who, question.action(), topic, &course.reuse(), &verdict, now_ms);
                 return ruling(&walk, plugin, verdict);
             }
         }
         Ruling::denied(walk.nobody())
     }
 
-    pub(crate) async fn authorize_subscribe(&self, who: &Identity, questions: &[SubscriptionQuestion]) -> Vec<Ruling> {
-        let walk = walk();
-        let placed = match self.placed(who).await {
+    pub(crate) async fn authorize_subscribe(
+        &self,
+        who: &Identity,
+        questions: &[SubscriptionQuestion],
+        now_ms: u64,
+    ) -> Vec<Ruling> {
+        let mut walk = walk(Instant::now());
+        let placed = match self.or_asked(self.verdicts.placed(who), who, &mut walk).await {
             Ok(placed) => placed,
             Err(denial) => return vec![Ruling::denied(denial); questions.len()],
         };
-        let now = Instant::now();
-        let mut open: Vec<Open<'_>> = questions.iter().map(|question| self.open(who, question, now)).collect();
+        let mut open: Vec<Open<'_>> = questions.iter().map(|question| self.open(who, question, now_ms)).collect();
         for (position, plugin) in self.authz.iter().enumerate() {
             let mut pending: Vec<&mut Open<'_>> = open.iter_mut().filter(|open| open.ruling.is_none()).collect();
             if pending.is_empty() {
@@ -73,7 +90,7 @@ impl Chains {
                 None => {
                     let subscriptions: Vec<_> = pending.iter().map(|open| open.question).collect();
                     let subscriptions = &subscriptions;
-                    match plugin.call(&AuthorizeSubscribe { who, subscriptions }).await {
+                    match plugin.call_at(&AuthorizeSubscribe { who, subscriptions }, &mut walk.now).await {
                         Ok(answers) => answers,
                         Err(error) => match walk.failed(plugin, error) {
                             Some(denial) => {
@@ -87,7 +104,7 @@ impl Chains {
             };
             for (open, answer) in pending.into_iter().zip(answers) {
                 if let Some(verdict) = open.course.step(plugin, answer) {
-                    self.keep_subscription(who, open, verdict.clone());
+                    self.keep_subscription(who, open, &verdict, now_ms);
                     open.ruling = Some(ruling(&walk, plugin, verdict));
                 }
             }
@@ -95,37 +112,48 @@ impl Chains {
         open.into_iter().map(|open| open.ruling.unwrap_or_else(|| Ruling::denied(walk.nobody()))).collect()
     }
 
-    fn open<'a>(&self, who: &Identity, question: &'a SubscriptionQuestion, now: Instant) -> Open<'a> {
+    fn open<'a>(&self, who: &Identity, question: &'a SubscriptionQuestion, now_ms: u64) -> Open<'a> {
         let known = match question.share {
             // A plugin may judge a shared subscription by its name, which no filter covers.
             Some(_) => None,
-            None => self.verdicts.find(who, action(question), &question.filter, now),
+            None => match self.verdicts.find(who, action(question), &question.filter, now_ms) {
+                Known::Verdict(verdict) => Some(remembered(verdict)),
+                Known::Permissions(_) => None,
+            },
         };
-        Open { question, course: Course::default(), ruling: known.map(remembered) }
+        Open { question, course: Course::default(), ruling: known }
     }
 
-    fn keep_subscription(&self, who: &Identity, open: &Open<'_>, verdict: Verdict) {
+    fn keep_subscription(&self, who: &Identity, open: &Open<'_>, verdict: &Verdict, now_ms: u64) {
         if open.question.share.is_none() {
             let (action, filter) = (action(open.question), &open.question.filter);
-            self.verdicts.keep(who, action, filter, &open.course.reuse(), verdict, Instant::now());
+            self.verdicts.keep(who, action, filter, &open.course.reuse(), verdict, now_ms);
         }
     }
 
     /// The permissions that stand somewhere in the chain; asked for once per identity.
-    async fn placed(&self, who: &Identity) -> Result<Option<Placed>, Denial> {
-        match self.verdicts.placed(who) {
+    async fn or_asked(
+        &self,
+        known: Option<Option<Placed>>,
+        who: &Identity,
+        walk: &mut Walk,
+    ) -> Result<Option<Placed>, Denial> {
+        match known {
             Some(placed) => Ok(placed),
             None => {
-                self.ask_permissions(who).await?;
+                self.ask_permissions(who, walk).await?;
                 Ok(self.verdicts.placed(who).flatten())
             }
         }
     }
 
-    async fn ask_permissions(&self, who: &Identity) -> Result<Option<(usize, Vec<Permission>)>, Denial> {
-        let walk = walk();
+    async fn ask_permissions(
+        &self,
+        who: &Identity,
+        walk: &mut Walk,
+    ) -> Result<Option<(usize, Vec<Permission>)>, Denial> {
         for (position, plugin) in self.authz.iter().enumerate() {
-            match plugin.call(&Permissions { who }).await {
+            match plugin.call_at(&Permissions { who }, &mut walk.now).await {
                 Ok(Some(permissions)) => {
                     let rules = Arc::new(Rules::new(&permissions, who));
                     self.verdicts.place(who, Some(Placed { position, rules }));
@@ -141,6 +169,22 @@ impl Chains {
         }
         self.verdicts.place(who, None);
         Ok(None)
+    }
+}
+
+/// May this be published?
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PublishQuestion<'a> {
+    pub(crate) topic: &'a str,
+    pub(crate) qos: QoS,
+    pub(crate) retain: bool,
+    /// When it is asked, as in [`Verdicts::find`](crate::verdicts::Verdicts::find).
+    pub(crate) now_ms: u64,
+}
+
+impl PublishQuestion<'_> {
+    const fn action(&self) -> Action {
+        Action::Publish { qos: self.qos, retain: self.retain }
     }
 }
 
@@ -183,12 +227,13 @@ impl Course {
 
     /// Filters of several plugins are not intersected: the verdict of two or more holds for its own topic.
     fn reuse(&self) -> Reuse {
-        Reuse { ttl: self.ttl.unwrap_or_default(), covers: self.covers.clone().filter(|_| self.asked == 1) }
+        let covers = if self.asked == 1 { self.covers.clone() } else { None };
+        Reuse { ttl: self.ttl.unwrap_or_default(), covers }
     }
 }
 
-fn walk() -> Walk {
-    Walk::begin(Hook::Authz, IMPLEMENTATION_SPECIFIC)
+fn walk(now: Instant) -> Walk {
+    Walk::begin(Hook::Authz, IMPLEMENTATION_SPECIFIC, now)
 }
 
 fn natively(placed: &Option<Placed>, position: usize) -> Option<&Rules> {

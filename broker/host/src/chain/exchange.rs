@@ -1,6 +1,7 @@
 //! Who is this, in several steps?
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::{Chains, SERVER_UNAVAILABLE, Walk};
 use crate::contract::{Candidate, Exchange, ExchangeStep, Hook};
@@ -9,11 +10,11 @@ use crate::plugin::{Generation, Proceed, Round, Start, StepAnswer};
 impl Chains {
     /// Asks the first plugin that serves the method; the next one only if it failed and its `on_error` says so.
     pub(crate) async fn start_exchange(&self, candidate: &Candidate, data: Option<Vec<u8>>) -> ExchangeStep {
-        let walk = walk();
+        let mut walk = walk();
         let mut is_served = false;
         for plugin in self.enhanced.iter().filter(|plugin| plugin.serves(&candidate.method)) {
             is_served = true;
-            match plugin.call(&Start(round(plugin, candidate, data.clone()))).await {
+            match plugin.call_at(&Start(round(plugin, candidate, data.clone())), &mut walk.now).await {
                 Ok(answer) => return step(&walk, plugin, answer),
                 Err(error) => {
                     if let Some(denial) = walk.failed(plugin, error) {
@@ -32,13 +33,14 @@ impl Chains {
         exchange: Exchange,
         data: Option<Vec<u8>>,
     ) -> ExchangeStep {
-        let walk = walk();
+        let mut walk = walk();
         let Exchange { plugin, state } = exchange;
         let is_it = |loaded: &&Arc<Generation>| *loaded.name() == plugin && loaded.serves(&candidate.method);
         let Some(plugin) = self.enhanced.iter().find(is_it) else {
             return ExchangeStep::Denied(walk.nobody());
         };
-        match plugin.call(&Proceed { round: round(plugin, candidate, data), state }).await {
+        let question = Proceed { round: round(plugin, candidate, data), state };
+        match plugin.call_at(&question, &mut walk.now).await {
             Ok(answer) => step(&walk, plugin, answer),
             // Nobody else knows the exchange, so there is nobody to go on to.
             Err(error) => ExchangeStep::Denied(walk.broken(plugin, error)),
@@ -47,7 +49,7 @@ impl Chains {
 }
 
 fn walk() -> Walk {
-    Walk::begin(Hook::EnhancedAuthn, SERVER_UNAVAILABLE)
+    Walk::begin(Hook::EnhancedAuthn, SERVER_UNAVAILABLE, Instant::now())
 }
 
 fn round<'a>(plugin: &Generation, candidate: &'a Candidate, data: Option<Vec<u8>>) -> Round<'a> {

@@ -1,12 +1,13 @@
 //! What becomes of messages before they are routed.
 
+use std::slice;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Chains, IMPLEMENTATION_SPECIFIC};
 use crate::contract::{Action, DenialCause, Hook, InboundMessage, Message, OnError, Refusal};
 use crate::error::HookError;
-use crate::plugin::Generation;
+use crate::plugin::{Asked, Generation};
 
 impl Chains {
     /// Whether any plugin wants messages of this topic.
@@ -17,27 +18,21 @@ impl Chains {
     /// Asks each plugin in turn about what the ones before made of the batch. One action per message.
     pub(crate) async fn on_publish(&self, batch: Vec<InboundMessage>) -> Vec<Action> {
         let began = Instant::now();
+        let mut now = began;
         let mut fates: Vec<Fate> = batch.into_iter().map(Fate::new).collect();
         for plugin in &self.messages {
             let asked = questions(&fates, plugin);
             if asked.is_empty() {
                 continue;
             }
-            let messages: Vec<_> = asked.iter().map(|(_, message)| message.clone()).collect();
-            let actions = match plugin.on_publish(&messages).await {
+            let actions = match plugin.on_publish(&asked, &mut now).await {
                 Ok(actions) => actions,
                 Err(error) => failure(plugin, error, asked.len()),
             };
-            let mut actions = asked.iter().map(|&(fate, _)| fate).zip(actions).peekable();
-            for (index, fate) in fates.iter_mut().enumerate() {
-                let mut own = Vec::new();
-                while let Some((_, action)) = actions.next_if(|(of, _)| *of == index) {
-                    own.push(action);
-                }
-                fate.apply(plugin, own);
-            }
+            let mut actions = actions.into_iter();
+            fates.iter_mut().filter(|fate| fate.refusal.is_none()).for_each(|fate| fate.apply(plugin, &mut actions));
         }
-        let took = began.elapsed();
+        let took = now.saturating_duration_since(began);
         fates.into_iter().map(|fate| fate.action(took)).collect()
     }
 }
@@ -45,59 +40,63 @@ impl Chains {
 /// One message of the batch, and what the plugins made of it so far.
 struct Fate {
     inbound: InboundMessage,
-    /// What would be routed now; the original while nobody changed it.
-    messages: Vec<Message>,
-    changed: bool,
+    /// What would be routed now, once somebody changed it.
+    made: Option<Vec<Message>>,
     refusal: Option<Refusal>,
 }
 
 impl Fate {
-    fn new(inbound: InboundMessage) -> Self {
-        Self { messages: vec![inbound.message.clone()], inbound, changed: false, refusal: None }
+    const fn new(inbound: InboundMessage) -> Self {
+        Self { inbound, made: None, refusal: None }
     }
 
-    /// One action for each message the plugin wanted, in order.
-    fn apply(&mut self, plugin: &Generation, actions: Vec<Action>) {
-        if actions.iter().all(|action| *action == Action::Keep) {
-            return;
-        }
-        let mut actions = actions.into_iter();
-        let mut messages = Vec::new();
-        for message in std::mem::take(&mut self.messages) {
+    /// What would be routed now.
+    fn messages(&self) -> &[Message] {
+        self.made.as_deref().unwrap_or_else(|| slice::from_ref(&self.inbound.message))
+    }
+
+    /// Takes the next action for each message the plugin wanted.
+    fn apply(&mut self, plugin: &Generation, actions: &mut impl Iterator<Item = Action>) {
+        let mut made: Option<Vec<Message>> = None;
+        let mut refusal = None;
+        for (at, message) in self.messages().iter().enumerate() {
             let action = if plugin.wants(&message.topic) { actions.next() } else { None };
             match action {
-                None | Some(Action::Keep) => messages.push(message),
-                Some(Action::Replace(others)) => messages.extend(others),
-                Some(Action::Refuse(refusal)) => {
-                    if refusal.cause == DenialCause::Refused {
-                        plugin.count_refusal(Hook::Messages);
-                    }
-                    self.refusal = Some(refusal);
-                    return;
-                }
+                None | Some(Action::Keep) => made.iter_mut().for_each(|made| made.push(message.clone())),
+                Some(Action::Replace(others)) => match &mut made {
+                    Some(made) => made.extend(others),
+                    None if at == 0 => made = Some(others),
+                    None => made = Some(self.messages()[..at].iter().cloned().chain(others).collect()),
+                },
+                Some(Action::Refuse(of)) => refusal = refusal.or(Some(of)),
             }
         }
-        self.messages = messages;
-        self.changed = true;
+        if let Some(refusal) = refusal {
+            if refusal.cause == DenialCause::Refused {
+                plugin.count_refusal(Hook::Messages);
+            }
+            self.refusal = Some(refusal);
+        } else if made.is_some() {
+            self.made = made;
+        }
     }
 
     fn action(self, took: Duration) -> Action {
-        match self.refusal {
-            Some(refusal) => Action::Refuse(Refusal { took, ..refusal }),
-            None if self.changed => Action::Replace(self.messages),
-            None => Action::Keep,
+        match (self.refusal, self.made) {
+            (Some(refusal), _) => Action::Refuse(Refusal { took, ..refusal }),
+            (None, Some(made)) => Action::Replace(made),
+            (None, None) => Action::Keep,
         }
     }
 }
 
-/// What to ask a plugin: each message that is still on its way and wanted, with the index of its fate.
-fn questions(fates: &[Fate], plugin: &Generation) -> Vec<(usize, InboundMessage)> {
-    let mut asked = Vec::new();
-    for (index, fate) in fates.iter().enumerate().filter(|(_, fate)| fate.refusal.is_none()) {
-        for message in fate.messages.iter().filter(|message| plugin.wants(&message.topic)) {
-            let message = InboundMessage { message: message.clone(), ..fate.inbound.clone() };
-            asked.push((index, message));
-        }
+/// What to ask a plugin: each message that is still on its way and wanted.
+fn questions<'a>(fates: &'a [Fate], plugin: &Generation) -> Vec<Asked<'a>> {
+    let mut asked = Vec::with_capacity(fates.len());
+    for fate in fates.iter().filter(|fate| fate.refusal.is_none()) {
+        let InboundMessage { who, received_at, .. } = &fate.inbound;
+        let wanted = fate.messages().iter().filter(|message| plugin.wants(&message.topic));
+        asked.extend(wanted.map(|message| Asked { who: who.as_deref(), received_at: *received_at, message }));
     }
     asked
 }

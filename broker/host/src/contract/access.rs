@@ -202,7 +202,7 @@ pub struct Denial {
     /// MQTT 5 Reason Code for the client.
     pub code: u8,
     /// A text for the client's Reason String. Only what a plugin meant for it; failures have none.
-    pub reason: Option<String>,
+    pub reason: Option<Arc<str>>,
     /// The plugin that said no or failed; `None` when the chain was empty or ended without an answer.
     pub plugin: Option<Arc<str>>,
     /// The kind of question.

@@ -161,6 +161,17 @@ pub struct CacheStatus {
     pub identities: u64,
 }
 
+/// The answers of authenticators that are kept to be used again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReuseStatus {
+    /// Clients let in or refused by an answer that was kept.
+    pub hits: u64,
+    /// Clients that plugins were asked about, since an answer was kept for the first time.
+    pub misses: u64,
+    /// Answers held now.
+    pub size: u64,
+}
+
 /// A metric a plugin reported.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CustomMetric {

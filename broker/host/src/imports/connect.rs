@@ -1,6 +1,7 @@
 //! `connection`: the rarely needed facts of a CONNECT, fetched on demand from a resource lent for one call.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use wasmtime::component::Resource;
 
@@ -10,11 +11,28 @@ use crate::contract::ConnectFacts;
 
 /// One CONNECT, as a guest holds it.
 #[allow(unreachable_pub, reason = "the generated bindings re-export it under a public name")]
-pub struct Connect(pub(super) Arc<ConnectFacts>);
+#[derive(Clone)]
+pub struct Connect {
+    facts: Arc<ConnectFacts>,
+    looked_at: Arc<AtomicBool>,
+}
+
+impl Connect {
+    pub(crate) fn new(facts: Arc<ConnectFacts>) -> Self {
+        Self { facts, looked_at: Arc::default() }
+    }
+
+    /// Whether a guest asked for any of the facts.
+    pub(crate) fn was_looked_at(&self) -> bool {
+        self.looked_at.load(Ordering::Relaxed)
+    }
+}
 
 impl PluginState {
     fn facts(&self, connect: &Resource<Connect>) -> wasmtime::Result<&ConnectFacts> {
-        Ok(&self.table.get(connect)?.0)
+        let connect = self.table.get(connect)?;
+        connect.looked_at.store(true, Ordering::Relaxed);
+        Ok(&connect.facts)
     }
 }
 

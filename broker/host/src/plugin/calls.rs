@@ -9,12 +9,12 @@ mod notices;
 use wasmtime::component::{ComponentNamedList, Lift, Lower, Resource, TypedFunc};
 
 pub(crate) use access::{
-    Authenticate, AuthnAnswer, AuthorizePublish, AuthorizeSubscribe, AuthzAnswer, IdentityGone, Permissions, Reuse,
-    Vote,
+    Authenticate, AuthnAnswer, AuthnVote, AuthorizePublish, AuthorizeSubscribe, AuthzAnswer, IdentityGone, Permissions,
+    Reuse, Vote,
 };
 pub(crate) use exchange::{Methods, Proceed, Round, Start, StepAnswer};
 pub(crate) use lifecycle::{Environment, Health, Init, Registration, Shutdown};
-pub(crate) use notices::{Deliver, Flush, OnEvents, OnPublish};
+pub(crate) use notices::{Asked, Deliver, Flush, OnEvents, OnPublish};
 
 use super::functions::Functions;
 use crate::contract::Hook;

@@ -4,6 +4,7 @@
 //! once would mean waiting for busy ones; instead an instance catches up before its next call.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
@@ -11,6 +12,8 @@ use parking_lot::Mutex;
 #[derive(Debug, Default)]
 pub(crate) struct GoneIdentities {
     list: Mutex<List>,
+    /// Where the list ends. Read without the lock before every call, and mostly nothing has come since.
+    end: AtomicU64,
 }
 
 impl GoneIdentities {
@@ -22,20 +25,23 @@ impl GoneIdentities {
             list.forgotten += 1;
         }
         list.ids.push_back(id);
+        self.end.store(list.end(), Ordering::Release);
     }
 
     /// Where the list ends: what a new instance has read up to.
     pub(crate) fn end(&self) -> u64 {
-        let list = self.list.lock();
-        list.forgotten + list.ids.len() as u64
+        self.end.load(Ordering::Acquire)
     }
 
     /// What came after `read`, and moves `read` on. `None`: too much was missed; the instance must be replaced.
     pub(crate) fn after(&self, read: &mut u64) -> Option<Vec<u64>> {
+        if *read == self.end() {
+            return Some(Vec::new());
+        }
         let list = self.list.lock();
         let missed = usize::try_from(read.checked_sub(list.forgotten)?).ok()?;
         let ids: Vec<u64> = list.ids.range(missed.min(list.ids.len())..).copied().collect();
-        *read = list.forgotten + list.ids.len() as u64;
+        *read = list.end();
         Some(ids)
     }
 }
@@ -44,6 +50,12 @@ impl GoneIdentities {
 struct List {
     ids: VecDeque<u64>,
     forgotten: u64,
+}
+
+impl List {
+    fn end(&self) -> u64 {
+        self.forgotten + self.ids.len() as u64
+    }
 }
 
 /// An instance that lags further behind is replaced, which costs less than catching up.

@@ -34,7 +34,7 @@ pub(crate) struct Instance {
     calls: u64,
     /// How far it has read the list of identities that are gone.
     pub(crate) gone_read: u64,
-    /// When it last answered.
+    /// When it was last put to the idle ones.
     pub(crate) last_used: Instant,
     /// What its calls ordered from the broker, to be carried out when it is free again.
     pub(crate) orders: Vec<Orders>,
@@ -68,7 +68,7 @@ impl Instance {
         blueprint: &Blueprint,
         number: u32,
         counted: Counted,
-    ) -> Result<(Self, Registration), CreateError> {
+    ) -> Result<(Box<Self>, Registration), CreateError> {
         let (lane, limits) = (blueprint.lane, &blueprint.limits);
         let state = PluginState::new(Arc::clone(&blueprint.shared), limits);
         let mut store = Store::new(blueprint.pre.engine(), state);
@@ -86,7 +86,7 @@ impl Instance {
             }
         };
         let functions = Functions::find(store.as_context_mut(), &instance, &blueprint.exports);
-        let mut made = Self {
+        let mut made = Box::new(Self {
             store,
             functions: functions.map_err(CreateError::WrongSignature)?,
             budget,
@@ -96,7 +96,7 @@ impl Instance {
             last_used: Instant::now(),
             orders: Vec::new(),
             _counted: counted,
-        };
+        });
         let registration = made.init(blueprint, number).await?;
         Ok((made, registration))
     }
@@ -131,7 +131,6 @@ impl Instance {
         if !orders.is_empty() {
             self.orders.push(orders);
         }
-        self.last_used = Instant::now();
         call.lift(results).map(Some)
     }
 

@@ -15,7 +15,7 @@ use crate::error::HookFailure;
 
 /// Idle instances, and room for more.
 pub(crate) struct WaitingLane {
-    idle: Mutex<Vec<Instance>>,
+    idle: Mutex<Vec<Box<Instance>>>,
     room: Semaphore,
     instances_max: u32,
     waiting: AtomicU32,
@@ -34,7 +34,7 @@ impl WaitingLane {
     }
 
     /// Puts an instance that is already there to the idle ones.
-    pub(crate) fn adopt(&self, instance: Instance) {
+    pub(crate) fn adopt(&self, instance: Box<Instance>) {
         self.idle.lock().push(instance);
     }
 
@@ -59,7 +59,7 @@ impl WaitingLane {
     }
 
     /// The idle instances, taken out to be shut down.
-    pub(crate) fn take_all(&self) -> Vec<Instance> {
+    pub(crate) fn take_all(&self) -> Vec<Box<Instance>> {
         std::mem::take(&mut self.idle.lock())
     }
 
@@ -79,8 +79,9 @@ impl WaitingLane {
     }
 
     /// The most recently used instance is used next; what lies below for long was a peak and goes.
-    fn keep(&self, instance: Instance) {
-        let now = instance.last_used;
+    fn keep(&self, mut instance: Box<Instance>) {
+        let now = Instant::now();
+        instance.last_used = now;
         let mut idle = self.idle.lock();
         idle.push(instance);
         let is_stale = now.saturating_duration_since(idle[0].last_used) > IDLE_MAX;

@@ -1,9 +1,8 @@
-//! The inline lane: one instance per worker, called on the connection's own thread.
+//! The inline lane: an instance for each thread, called on the connection's own thread.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use parking_lot::{Mutex, MutexGuard};
 
@@ -11,20 +10,26 @@ use super::calls::HookCall;
 use super::instance::Instance;
 use super::pool::Nursery;
 use crate::error::HookFailure;
+use crate::thread;
 
-/// A slot per worker. A worker finds its own slot free unless another thread strayed into it.
+/// A slot per worker. A worker finds its own slot free unless another thread strayed into it, so its lock is never
+/// contended, and no two of them share a cache line.
 pub(crate) struct InlineLane {
-    slots: Box<[Mutex<Option<Instance>>]>,
+    slots: Box<[Slot]>,
 }
+
+#[derive(Default)]
+#[repr(align(128))]
+struct Slot(Mutex<Option<Box<Instance>>>);
 
 impl InlineLane {
     pub(crate) fn new(workers: usize) -> Self {
-        Self { slots: (0..workers.max(1)).map(|_| Mutex::new(None)).collect() }
+        Self { slots: (0..workers.max(1)).map(|_| Slot::default()).collect() }
     }
 
     /// Puts an instance that is already there into a free slot.
-    pub(crate) fn adopt(&self, instance: Instance) {
-        if let Some(mut slot) = self.slots.iter().find_map(|slot| slot.try_lock().filter(|slot| slot.is_none())) {
+    pub(crate) fn adopt(&self, instance: Box<Instance>) {
+        if let Some(mut slot) = self.slots.iter().find_map(|slot| slot.0.try_lock().filter(|slot| slot.is_none())) {
             *slot = Some(instance);
         }
     }
@@ -36,8 +41,7 @@ impl InlineLane {
         call: &C,
         deadline: Instant,
     ) -> Result<Option<C::Answer>, HookFailure> {
-        let patience = nursery.blueprint.limits.cpu_of(C::HOOK) * 2;
-        let mut slot = self.free_slot(patience)?;
+        let mut slot = self.free_slot::<C>(nursery)?;
         let instance = slot.take();
         let called = at_once(nursery.call(instance, call, deadline));
         *slot = called.instance;
@@ -47,30 +51,23 @@ impl InlineLane {
     }
 
     /// The instances, taken out to be shut down.
-    pub(crate) fn take_all(&self) -> Vec<Instance> {
-        self.slots.iter().filter_map(|slot| slot.lock().take()).collect()
+    pub(crate) fn take_all(&self) -> Vec<Box<Instance>> {
+        self.slots.iter().filter_map(|slot| slot.0.lock().take()).collect()
     }
 
-    fn free_slot(&self, patience: Duration) -> Result<MutexGuard<'_, Option<Instance>>, HookFailure> {
-        let own = OWN_SLOT.with(|own| *own) as usize % self.slots.len();
-        let (before, from) = self.slots.split_at(own);
-        if let Some(slot) = from.iter().chain(before).find_map(Mutex::try_lock) {
+    fn free_slot<C: HookCall>(&self, nursery: &Nursery) -> Result<MutexGuard<'_, Option<Box<Instance>>>, HookFailure> {
+        let own = thread::number() % self.slots.len();
+        if let Some(slot) = self.slots[own].0.try_lock() {
+            return Ok(slot);
+        }
+        if let Some(slot) = self.slots.iter().find_map(|slot| slot.0.try_lock()) {
             return Ok(slot);
         }
         // More threads than workers are calling. A call is bounded by its processor time, so the wait is short.
-        self.slots[own]
-            .try_lock_for(patience)
-            .ok_or_else(|| HookFailure::Overloaded(format!("all {} instances are busy", self.slots.len())))
+        let patience = nursery.blueprint.limits.cpu_of(C::HOOK) * 2;
+        let slot = self.slots[own].0.try_lock_for(patience);
+        slot.ok_or_else(|| HookFailure::Overloaded(format!("all {} instances are busy", self.slots.len())))
     }
-}
-
-thread_local! {
-    /// Spreads threads over slots.
-    static OWN_SLOT: u64 = {
-        let mut hasher = DefaultHasher::new();
-        std::thread::current().id().hash(&mut hasher);
-        hasher.finish()
-    };
 }
 
 /// Runs a future that never waits.

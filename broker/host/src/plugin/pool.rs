@@ -34,7 +34,7 @@ impl Nursery {
     }
 
     /// Makes an instance. In the inline lane this never waits.
-    pub(crate) async fn create(&self) -> Result<(Instance, Registration), CreateError> {
+    pub(crate) async fn create(&self) -> Result<(Box<Instance>, Registration), CreateError> {
         let number = self.next_number.fetch_add(1, Ordering::Relaxed);
         let gone_read = self.gone.end();
         let counted = Counted::new(&self.counts);
@@ -44,7 +44,12 @@ impl Nursery {
     }
 
     /// Makes a call in an instance, or in a new one if there is none.
-    pub(crate) async fn call<C: HookCall>(&self, instance: Option<Instance>, call: &C, deadline: Instant) -> Called<C> {
+    pub(crate) async fn call<C: HookCall>(
+        &self,
+        instance: Option<Box<Instance>>,
+        call: &C,
+        deadline: Instant,
+    ) -> Called<C> {
         let mut instance = match self.ready(instance, deadline).await {
             Ok(instance) => instance,
             Err(failure) => {
@@ -69,7 +74,7 @@ impl Nursery {
     }
 
     /// An instance that has heard of everything.
-    async fn ready(&self, instance: Option<Instance>, deadline: Instant) -> Result<Instance, HookFailure> {
+    async fn ready(&self, instance: Option<Box<Instance>>, deadline: Instant) -> Result<Box<Instance>, HookFailure> {
         if let Some(mut instance) = instance {
             if let Some(gone) = self.gone.after(&mut instance.gone_read) {
                 if let Some(instance) = self.tell_gone(instance, &gone, deadline).await {
@@ -82,7 +87,7 @@ impl Nursery {
         Ok(self.create().await?.0)
     }
 
-    async fn tell_gone(&self, mut instance: Instance, gone: &[u64], deadline: Instant) -> Option<Instance> {
+    async fn tell_gone(&self, mut instance: Box<Instance>, gone: &[u64], deadline: Instant) -> Option<Box<Instance>> {
         let cpu = self.blueprint.limits.cpu_of(Hook::Authz);
         for &id in gone {
             match instance.call(&IdentityGone { id }, cpu, deadline).await {
@@ -97,9 +102,12 @@ impl Nursery {
         Some(instance)
     }
 
-    fn keep(&self, mut instance: Instance, failure: Option<&HookFailure>) -> Option<Instance> {
+    fn keep(&self, mut instance: Box<Instance>, failure: Option<&HookFailure>) -> Option<Box<Instance>> {
         let memory = instance.memory_bytes() as u64;
-        self.counts.memory_bytes_max.fetch_max(memory, Ordering::Relaxed);
+        // Read before it is written: the threads share it, and it hardly ever grows.
+        if memory > self.counts.memory_bytes_max.load(Ordering::Relaxed) {
+            self.counts.memory_bytes_max.fetch_max(memory, Ordering::Relaxed);
+        }
         if failure.is_some_and(|failure| !spares_instance(failure)) {
             return None;
         }
@@ -114,7 +122,7 @@ impl Nursery {
 /// What is left of a call.
 pub(crate) struct Called<C: HookCall> {
     /// The instance, if it may be used again.
-    pub(crate) instance: Option<Instance>,
+    pub(crate) instance: Option<Box<Instance>>,
     pub(crate) orders: Vec<Orders>,
     /// `Ok(None)`: the component has no such function.
     pub(crate) answer: Result<Option<C::Answer>, HookFailure>,

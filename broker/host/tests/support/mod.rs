@@ -175,7 +175,7 @@ pub fn message(topic: &str) -> InboundMessage {
 
 /// Asks about a publish at QoS 0.
 pub async fn publish(host: &Host, who: &Arc<Identity>, topic: &str) -> Ruling {
-    let asked = host.authorize_publish(who, topic, QoS::AtMostOnce, false).resolve();
+    let asked = host.authorize_publish(who, topic, QoS::AtMostOnce, false, 0).resolve();
     within(asked).await
 }
 

@@ -27,6 +27,7 @@ pub(super) async fn metrics(State(node): State<Arc<Node>>) -> Response {
         store: node.store.as_ref().map(StoreStatus::from),
         plugins: host.plugins(),
         cache: host.cache(),
+        authentications: host.authentications(),
         uptime: node.clock.uptime(),
     };
     match metrics::render(&node.metrics, snapshot) {

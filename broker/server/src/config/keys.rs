@@ -145,6 +145,9 @@ pub(super) const KEYS: &[Key] = &[
     row("limits.messages_per_second", RATE, "PUBLISH packets a second from one client, above it the client is read more slowly; 0: no limit"),
     row("limits.bytes_per_second", Size(0, 1 << 40), "bytes a second from one client, above it the client is read more slowly; 0: no limit"),
     row("limits.write_stall_max_s", Integer(1, 86_400), "how long a client may take nothing of what waits for it; then it is disconnected with 0x97, its session stays"),
+    row("limits.answers_max", Integer(0, u32::MAX as u64), "answers of authenticators, and of authorizers, kept to be used again where they allow it; 0: none"),
+    row("limits.answer_reuse_max_s", Integer(0, 86_400), "the longest time an answer of a plugin is used again, whatever it allows; 0: it is asked every time"),
+    row("limits.plugin_instances_max", Integer(1, 100_000), "instances of all plugins alive at once; a call that needs one more fails"),
 
     row("shared_subscriptions.strategy", Word(SharedStrategy::NAMES), "which member of a shared subscription gets a message, among those that are connected and have room"),
     row("shared_subscriptions.strategies", WordByName(is_share_name, "share names", SharedStrategy::NAMES), "strategies of single share names, the NAME of $share/NAME/FILTER"),

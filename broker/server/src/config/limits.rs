@@ -73,6 +73,13 @@ pub struct Limits {
     /// How long a client may take nothing of what waits for it; then it is disconnected with 0x97, and its session stays.
     #[serde(rename = "write_stall_max_s", with = "seconds")]
     pub write_stall_max: Duration,
+    /// Answers of authenticators, and of authorizers, that are kept to be used again where they allow it; 0: none.
+    pub answers_max: u32,
+    /// The longest time an answer is used again, whatever the plugin allows; zero: it is asked every time.
+    #[serde(rename = "answer_reuse_max_s", with = "seconds")]
+    pub answer_reuse_max: Duration,
+    /// Instances of all plugins alive at once; a call that needs one more fails.
+    pub plugin_instances_max: u32,
 }
 
 impl Default for Limits {
@@ -105,6 +112,9 @@ impl Default for Limits {
             messages_per_second: 0,
             bytes_per_second: 0,
             write_stall_max: Duration::from_secs(20),
+            answers_max: 1_000_000,
+            answer_reuse_max: Duration::from_secs(300),
+            plugin_instances_max: 1000,
         }
     }
 }

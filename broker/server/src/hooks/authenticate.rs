@@ -81,7 +81,7 @@ pub(crate) async fn let_in(
     let (client, permissions) = grant_access(node, host, whereabouts, (grant, authenticator)).await?;
     request.permissions = permissions;
     if let Some(will) = &request.will {
-        authorize_will(host, &client, request.permissions.as_deref(), will).await?;
+        authorize_will(node, host, &client, request.permissions.as_deref(), will).await?;
     }
     Ok(Admitted { client, expires_at })
 }
@@ -213,12 +213,14 @@ fn compile(
 }
 
 async fn authorize_will(
+    node: &Node,
     host: &Arc<Host>,
     client: &Client,
     permissions: Option<&Permissions>,
     will: &Will,
 ) -> Result<(), Denial> {
     let Will { message, .. } = will;
-    let ruling = client.authorize_publish(host, permissions, message.topic(), message.qos(), message.retain());
+    let (topic, qos, retain) = (message.topic(), message.qos(), message.retain());
+    let ruling = client.authorize_publish(host, permissions, topic, qos, retain, node.clock.now());
     ruling.resolve().await.map_err(|denial| *denial)
 }

@@ -92,7 +92,7 @@ fn is_other(grant: &Grant, identity: &midge_host::Identity) -> Option<&'static s
 fn denied(plugin: Option<Arc<str>>, cause: DenialCause, reason: Option<&str>) -> Denial {
     Denial {
         code: ReasonCode::NotAuthorized.value(),
-        reason: reason.map(str::to_owned),
+        reason: reason.map(Into::into),
         plugin,
         hook: Hook::EnhancedAuthn,
         took: Duration::ZERO,

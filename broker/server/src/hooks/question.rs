@@ -23,8 +23,8 @@ impl Client {
         inbound: &Inbound<'_>,
         at: Moment,
     ) -> Answer<PublishVerdict> {
-        let ruling =
-            self.authorize_publish(host, permissions, &inbound.topic, inbound.publish.qos, inbound.publish.retain);
+        let (qos, retain) = (inbound.publish.qos, inbound.publish.retain);
+        let ruling = self.authorize_publish(host, permissions, &inbound.topic, qos, retain, at.now);
         let is_wanted = host.wants_messages(&inbound.topic);
         match ruling {
             Answer::Ready(Err(denial)) => Answer::Ready(PublishVerdict::Refuse(denial)),
@@ -56,6 +56,7 @@ impl Client {
         topic: &str,
         qos: QoS,
         retain: bool,
+        now: Time,
     ) -> Answer<Result<(), Box<Denial>>> {
         if let Some(permissions) = permissions {
             return Answer::Ready(match permissions.check_publish(topic, qos, retain) {
@@ -66,7 +67,7 @@ impl Client {
         if !host.has(Hook::Authz) {
             return Answer::Ready(Ok(()));
         }
-        match host.authorize_publish(&self.identity, topic, qos_to_host(qos), retain) {
+        match host.authorize_publish(&self.identity, topic, qos_to_host(qos), retain, now.0) {
             Answer::Ready(ruling) => Answer::Ready(judge(ruling).map(|_| ())),
             Answer::Later(ruling) => Answer::Later(Box::pin(async move { judge(ruling.await).map(|_| ()) })),
         }
@@ -94,7 +95,8 @@ impl Client {
         if !host.has(Hook::Authz) {
             return Answer::Ready(vec![Ok(QoS::ExactlyOnce); filters.len()]);
         }
-        match host.authorize_subscribe(&self.identity, filters.iter().map(question).collect()) {
+        let questions = filters.iter().map(question).collect();
+        match host.authorize_subscribe(&self.identity, questions, node.clock.now().0) {
             Answer::Ready(rulings) => {
                 let asked = filters.iter().map(|asked| asked.filter);
                 Answer::Ready(asked.zip(rulings).map(|(filter, ruling)| self.granted(node, filter, ruling)).collect())
@@ -161,7 +163,7 @@ fn verdict(actions: Vec<Action>, now: Time) -> PublishVerdict {
         }
         Some(Action::Refuse(refusal)) => PublishVerdict::Refuse(Box::new(Denial {
             code: refusal.code,
-            reason: refusal.reason,
+            reason: refusal.reason.map(Into::into),
             plugin: refusal.plugin,
             hook: Hook::Messages,
             took: refusal.took,

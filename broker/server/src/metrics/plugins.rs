@@ -5,12 +5,17 @@ use std::fmt;
 
 use midge_host::contract::{
     BreakerState, CacheStatus, CustomMetric, CustomMetricKind, Hook, HookStatus, ImportStatus, LATENCY_BOUNDS,
-    LatencyHistogram, PluginStatus, QueueStatus,
+    LatencyHistogram, PluginStatus, QueueStatus, ReuseStatus,
 };
 
 use super::text::{Histogram, Row, Text};
 
-pub(super) fn write(plugins: &[PluginStatus], cache: &CacheStatus, text: &mut Text<'_>) -> fmt::Result {
+pub(super) fn write(
+    plugins: &[PluginStatus],
+    cache: &CacheStatus,
+    authentications: &ReuseStatus,
+    text: &mut Text<'_>,
+) -> fmt::Result {
     of_plugins(plugins, text)?;
     of_hooks(plugins, text)?;
     of_queues(plugins, text)?;
@@ -23,6 +28,14 @@ pub(super) fn write(plugins: &[PluginStatus], cache: &CacheStatus, text: &mut Te
         "Identities with permissions or rulings at hand",
         cache.identities as f64,
     )?;
+    let ReuseStatus { hits, misses, size } = *authentications;
+    text.counter("midge_authentication_cache_hits", "Clients judged by an answer that was kept", hits)?;
+    text.counter(
+        "midge_authentication_cache_misses",
+        "Clients that plugins were asked about, since one of them first let an answer be kept",
+        misses,
+    )?;
+    text.gauge("midge_authentication_cache_entries", "Answers of authenticators kept", size as f64)?;
     custom(plugins, text)
 }
 

@@ -60,12 +60,17 @@ fn page(metrics: &ServerMetrics) -> String {
     let statistics =
         Statistics { connections: 3, dropped_queue_full: 9, messages_sent_qos1: 4, ..Statistics::default() };
     let cache = CacheStatus { hits: 1, ..CacheStatus::default() };
+    let authentications = ReuseStatus { hits: 2, ..ReuseStatus::default() };
     let store = StoreStatus {
         health: midge_core::Health::Behind,
         statistics: midge_storage::Statistics { commits: 8, bytes_waiting: 5, ..Default::default() },
     };
     let uptime = Duration::from_secs(1);
-    render(metrics, Snapshot { statistics, store: Some(store), plugins: vec![plugin()], cache, uptime }).unwrap()
+    render(
+        metrics,
+        Snapshot { statistics, store: Some(store), plugins: vec![plugin()], cache, authentications, uptime },
+    )
+    .unwrap()
 }
 
 #[test]
@@ -108,6 +113,7 @@ fn what_is_counted_is_on_the_page() {
         "midge_plugin_queue_entries_total{plugin=\"acl\",hook=\"events\",outcome=\"dropped\"} 6",
         "midge_custom_rules_loaded{plugin=\"acl\",file=\"a\\\"b\"} 7.0",
         "midge_ruling_cache_hits_total 1",
+        "midge_authentication_cache_hits_total 2",
     ] {
         assert!(page.lines().any(|it| it == line), "{line}\nis not in\n{page}");
     }

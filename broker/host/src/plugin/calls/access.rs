@@ -26,9 +26,16 @@ pub(crate) struct Reuse {
 }
 
 /// An authenticator's answer.
-pub(crate) enum AuthnAnswer {
+pub(crate) struct AuthnAnswer {
+    pub(crate) vote: AuthnVote,
+    /// How long it holds for the same credentials.
+    pub(crate) reuse_for: Duration,
+}
+
+/// Who it is, that it is nobody, or not mine.
+pub(crate) enum AuthnVote {
     Allow(Box<Grant>),
-    Deny { code: u8, reason: Option<String> },
+    Deny { code: u8, reason: Option<Arc<str>> },
     Next,
 }
 
@@ -43,15 +50,21 @@ pub(crate) struct AuthzAnswer {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Vote {
     Allow { max_qos: QoS },
-    Deny { code: u8, reason: Option<String> },
+    Deny { code: u8, reason: Option<Arc<str>> },
     Next,
 }
 
 /// `authn.authenticate`.
 pub(crate) struct Authenticate {
-    pub(crate) credentials: Arc<Credentials>,
-    pub(crate) facts: Arc<ConnectFacts>,
-    pub(crate) with_password: bool,
+    credentials: Arc<Credentials>,
+    connect: Connect,
+    with_password: bool,
+}
+
+impl Authenticate {
+    pub(crate) fn new(credentials: Arc<Credentials>, facts: Arc<ConnectFacts>, with_password: bool) -> Self {
+        Self { credentials, connect: Connect::new(facts), with_password }
+    }
 }
 
 impl HookCall for Authenticate {
@@ -67,19 +80,23 @@ impl HookCall for Authenticate {
     }
 
     fn lower(&self, state: &mut PluginState, lent: &mut Lent) -> wasmtime::Result<Self::Params> {
-        let connect = lent.insert(state.push_connect(Arc::clone(&self.facts))?);
+        let connect = lent.insert(state.push_connect(self.connect.clone())?);
         let lowered = LoweredCredentials::new(&self.credentials, self.with_password);
         Ok((lowered, Resource::new_borrow(connect.rep())))
     }
 
     fn lift(&self, (answer,): Self::Results) -> Result<AuthnAnswer, HookFailure> {
-        Ok(match answer.map_err(HookFailure::Backend)?.verdict {
-            wit_authn::Verdict::Allow(grant) => AuthnAnswer::Allow(Box::new(lift_grant(grant)?)),
+        let answer = answer.map_err(HookFailure::Backend)?;
+        let vote = match answer.verdict {
+            wit_authn::Verdict::Allow(grant) => AuthnVote::Allow(Box::new(lift_grant(grant)?)),
             wit_authn::Verdict::Deny(refusal) => {
-                AuthnAnswer::Deny { code: refusal_code(refusal.code), reason: refusal.reason }
+                AuthnVote::Deny { code: refusal_code(refusal.code), reason: refusal.reason.map(Into::into) }
             }
-            wit_authn::Verdict::Next => AuthnAnswer::Next,
-        })
+            wit_authn::Verdict::Next => AuthnVote::Next,
+        };
+        // What was looked at is no part of the credentials, and may be another time.
+        let ttl_ms = if self.connect.was_looked_at() { 0 } else { answer.reuse.ttl_ms };
+        Ok(AuthnAnswer { vote, reuse_for: Duration::from_millis(ttl_ms.into()) })
     }
 
     fn client(&self) -> Option<&str> {
@@ -215,7 +232,7 @@ fn lift_ruling(ruling: wit_authz::Ruling) -> AuthzAnswer {
         wit_authz::Verdict::Allow => Vote::Allow { max_qos: lift_qos(ruling.max_qos) },
         wit_authz::Verdict::Deny => Vote::Deny {
             code: ruling.refusal.as_ref().map_or(0x87, |refusal| refusal_code(refusal.code)),
-            reason: ruling.refusal.and_then(|refusal| refusal.reason),
+            reason: ruling.refusal.and_then(|refusal| refusal.reason).map(Into::into),
         },
         wit_authz::Verdict::Next => Vote::Next,
     };

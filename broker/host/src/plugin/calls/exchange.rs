@@ -18,7 +18,7 @@ use crate::plugin::functions::Functions;
 pub(crate) enum StepAnswer {
     Challenge { data: Option<Vec<u8>>, state: Vec<u8> },
     Allow { grant: Box<Grant>, data: Option<Vec<u8>> },
-    Deny { code: u8, reason: Option<String> },
+    Deny { code: u8, reason: Option<Arc<str>> },
 }
 
 /// `enhanced-authn.methods`.
@@ -126,7 +126,7 @@ impl Round<'_> {
         lent: &mut Lent,
     ) -> wasmtime::Result<(LoweredCandidate, Resource<Connect>)> {
         let Candidate { method, credentials, facts, principal } = self.candidate;
-        let connect = lent.insert(state.push_connect(Arc::clone(facts))?);
+        let connect = lent.insert(state.push_connect(Connect::new(Arc::clone(facts)))?);
         let lowered = LoweredCandidate {
             method: Arc::clone(method),
             credentials: LoweredCredentials::new(credentials, self.with_password),
@@ -149,7 +149,7 @@ impl Round<'_> {
                 Ok(StepAnswer::Allow { grant: Box::new(lift_grant(grant)?), data: sendable(data)? })
             }
             wit::Step::Deny(refusal) => {
-                Ok(StepAnswer::Deny { code: refusal_code(refusal.code), reason: refusal.reason })
+                Ok(StepAnswer::Deny { code: refusal_code(refusal.code), reason: refusal.reason.map(Into::into) })
             }
         }
     }

@@ -46,7 +46,7 @@ impl LoweredCredentials {
 #[component(record)]
 pub(crate) struct LoweredIdentity {
     #[component(name = "client-id")]
-    client_id: String,
+    client_id: Arc<str>,
     principal: String,
     tenant: Option<String>,
     attributes: Vec<(String, String)>,
@@ -58,7 +58,7 @@ pub(crate) struct LoweredIdentity {
 impl From<&Identity> for LoweredIdentity {
     fn from(who: &Identity) -> Self {
         Self {
-            client_id: who.client_id.to_string(),
+            client_id: Arc::clone(&who.client_id),
             principal: who.principal.to_string(),
             tenant: who.tenant.as_deref().map(str::to_owned),
             attributes: who.attributes.to_vec(),
@@ -133,20 +133,19 @@ impl LoweredMessage {
 pub(crate) struct LoweredInbound {
     who: u64,
     #[component(name = "client-id")]
-    client_id: String,
+    client_id: Arc<str>,
     #[component(name = "received-at")]
     received_at: u64,
     message: LoweredMessage,
 }
 
 impl LoweredInbound {
-    pub(super) fn new(inbound: &InboundMessage, with_payload: bool) -> Self {
-        let who = inbound.who.as_deref();
+    pub(super) fn new(who: Option<&Identity>, received_at: u64, message: &Message, with_payload: bool) -> Self {
         Self {
             who: who.map_or(0, Identity::id),
-            client_id: who.map_or_else(String::new, |who| who.client_id.to_string()),
-            received_at: inbound.received_at,
-            message: LoweredMessage::new(&inbound.message, with_payload),
+            client_id: who.map_or_else(Arc::default, |who| Arc::clone(&who.client_id)),
+            received_at,
+            message: LoweredMessage::new(message, with_payload),
         }
     }
 }
@@ -161,10 +160,11 @@ pub(crate) struct LoweredDelivery {
 
 impl LoweredDelivery {
     pub(super) fn new(delivery: &Delivery, with_payload: bool) -> Self {
+        let InboundMessage { who, received_at, message } = &delivery.inbound;
         Self {
             sequence: delivery.sequence,
             attempt: delivery.attempt,
-            inbound: LoweredInbound::new(&delivery.inbound, with_payload),
+            inbound: LoweredInbound::new(who.as_deref(), *received_at, message, with_payload),
         }
     }
 }

@@ -9,15 +9,24 @@ use super::lowered::{LoweredDelivery, LoweredEvent, LoweredInbound};
 use super::{HookCall, Lent};
 use crate::bindings::exports::midge::plugin::{messages as wit_messages, sink as wit_sink};
 use crate::bindings::midge::plugin::types as wit;
-use crate::contract::{Action, Delivery, DenialCause, Event, Hook, InboundMessage, Message, Outcome, QoS, Refusal};
+use crate::contract::{Action, Delivery, DenialCause, Event, Hook, Message, Outcome, QoS, Refusal};
 use crate::error::HookFailure;
+use crate::identities::Identity;
 use crate::imports::PluginState;
 use crate::plugin::functions::Functions;
 use crate::topics;
 
+/// A message that a plugin is asked about.
+#[derive(Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    pub(crate) who: Option<&'a Identity>,
+    pub(crate) received_at: u64,
+    pub(crate) message: &'a Message,
+}
+
 /// `messages.on-publish`.
 pub(crate) struct OnPublish<'a> {
-    pub(crate) batch: &'a [InboundMessage],
+    pub(crate) batch: &'a [Asked<'a>],
     pub(crate) plugin: &'a Arc<str>,
     pub(crate) with_payload: bool,
 }
@@ -35,7 +44,8 @@ impl HookCall for OnPublish<'_> {
     }
 
     fn lower(&self, _: &mut PluginState, _: &mut Lent) -> wasmtime::Result<Self::Params> {
-        let lower = |inbound| LoweredInbound::new(inbound, self.with_payload);
+        let lower =
+            |asked: &Asked<'_>| LoweredInbound::new(asked.who, asked.received_at, asked.message, self.with_payload);
         Ok((self.batch.iter().map(lower).collect(),))
     }
 
@@ -46,7 +56,7 @@ impl HookCall for OnPublish<'_> {
     }
 
     fn client(&self) -> Option<&str> {
-        one_client(self.batch.iter())
+        one_client(self.batch)
     }
 }
 
@@ -199,8 +209,9 @@ pub(super) fn one_each(what: &str, found: usize, expected: usize) -> Result<(), 
 }
 
 /// The client of a batch that has only one.
-fn one_client<'a>(mut batch: impl Iterator<Item = &'a InboundMessage>) -> Option<&'a str> {
-    let first = batch.next()?.who.as_deref()?;
-    let alone = batch.all(|inbound| inbound.who.as_deref().is_some_and(|who| who.id() == first.id()));
+fn one_client<'a>(batch: &[Asked<'a>]) -> Option<&'a str> {
+    let (first, others) = batch.split_first()?;
+    let first = first.who?;
+    let alone = others.iter().all(|asked| asked.who.is_some_and(|who| who.id() == first.id()));
     alone.then_some(&*first.client_id)
 }
