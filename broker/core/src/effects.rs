@@ -204,7 +204,7 @@ impl Effects {
 
     /// Remembers to flush a session that was appended to, unless another batch already promised to.
     pub(crate) fn touch(&mut self, session: &Arc<Session>, link: &Link, outbox: &mut Outbox) {
-        self.overdue |= outbox.len() > OVERDUE_BYTES && outbox.is_ready();
+        self.overdue |= outbox.is_overdue();
         if outbox.mark_dirty() {
             self.touched.push(Touched::new(session, link));
         }
@@ -298,7 +298,7 @@ impl Effects {
             if index < INLINE_MAX {
                 touched.peer.flush(&touched.session, touched.number);
             } else {
-                touched.session.wake(touched.number);
+                touched.session.hand_over(touched.number);
             }
         }
     }
@@ -306,5 +306,3 @@ impl Effects {
 
 /// Sessions written to by the publisher's own thread; more are spread over all threads by waking their owners.
 const INLINE_MAX: usize = 32;
-/// An outbox beyond this is flushed before the batch ends.
-const OVERDUE_BYTES: usize = 64 * 1024;

@@ -190,6 +190,15 @@ impl Session {
         wake(waker);
     }
 
+    /// As [`Session::wake`], by whoever would have flushed and leaves it to the owner.
+    pub(crate) fn hand_over(&self, number: ConnectionNumber) {
+        let waker = self.lock().link_of(number).and_then(|(link, outbox)| {
+            outbox.hand_over();
+            link.waker.take()
+        });
+        wake(waker);
+    }
+
     /// Whether the last write on this connection ended within the bytes it was given, so that the client may have part
     /// of a packet: a DISCONNECT must not follow.
     #[must_use]

@@ -22,6 +22,8 @@ pub(crate) struct Outbox {
     writer: Option<Writer>,
     /// Whether some batch promised to flush. Cleared whenever the buffer is taken: bytes appended later need a new promise.
     dirty: bool,
+    /// Whether the flush was left to the connection's own task, which may have to wait for its turn.
+    handed_over: bool,
     /// What may not leave yet. Mostly nothing.
     hold: Option<Box<Hold>>,
     /// Whether the last write ended within the bytes it was given, perhaps within a packet.
@@ -126,6 +128,17 @@ impl Outbox {
         !std::mem::replace(&mut self.dirty, true)
     }
 
+    /// Whoever promised to flush has left it to the connection's own task.
+    pub(crate) fn hand_over(&mut self) {
+        self.handed_over = true;
+    }
+
+    /// Whether there is so much to write that it should not wait for the end of a batch. What waits for its own task is not
+    /// written sooner by whoever asks for it again.
+    pub(crate) fn is_overdue(&self) -> bool {
+        self.len() > OVERDUE_BYTES && self.is_ready() && !self.handed_over
+    }
+
     /// Takes what is there, unless there is nothing or somebody is writing.
     pub(crate) fn take(&mut self, writer: Writer) -> Option<Chunk> {
         if !self.is_ready() {
@@ -133,6 +146,7 @@ impl Outbox {
         }
         self.writer = Some(writer);
         self.dirty = false;
+        self.handed_over = false;
         let chunk = Chunk(std::mem::take(&mut self.pending));
         self.taken = chunk.len();
         Some(chunk)
@@ -209,6 +223,8 @@ fn return_buffer(mut buffer: Vec<u8>) {
     });
 }
 
+/// An outbox beyond this is flushed before the batch ends.
+const OVERDUE_BYTES: usize = 64 * 1024;
 /// A fresh buffer's size.
 const BUFFER_BYTES: usize = 8 * 1024;
 /// Buffers that grew beyond are freed rather than kept.

@@ -1,13 +1,16 @@
 //! The outbox seen from the socket: who writes, who is woken, what is dropped.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 
-use midge_protocol::TopicName;
+use midge_protocol::{Packet, QoS, TopicName};
 
-use super::client::{Client, Woken, World};
-use crate::{CloseReason, Effects, Message, Origin, OutboxPolicy, Work};
+use super::client::{Client, Woken, World, connect_packet, publish_packet, subscribe_packet};
+use crate::{
+    CloseReason, Connection, ConnectionNumber, Decision, Effects, Message, Opening, Origin, OutboxPolicy, Peer,
+    Received, Session, Work,
+};
 
 /// Polls with a waker that counts.
 fn poll(client: &Client<'_>, woken: &Arc<Woken>) -> Poll<Work> {
@@ -251,4 +254,53 @@ fn a_large_payload_is_shared_by_those_who_get_it() {
     for client in &mut clients {
         assert_eq!(client.written(), [format!("t {small}"), format!("t {large}"), format!("t {small}")]);
     }
+}
+
+/// A socket that takes everything, and counts how often it is written to.
+#[derive(Default)]
+struct Socket(AtomicUsize);
+
+impl Peer for Socket {
+    fn flush(&self, session: &Arc<Session>, number: ConnectionNumber) {
+        while let Some(chunk) = session.take_output(number) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            let length = chunk.len();
+            session.give_back(number, chunk, length);
+        }
+    }
+}
+
+#[test]
+fn those_who_wait_for_their_turn_do_not_have_the_others_written_to_for_every_message() {
+    let world = World::new();
+    let (broker, now) = (&world.broker, world.now.get());
+    let mut effects = Effects::new();
+    let connect = |id: &str, effects: &mut Effects| -> (Connection, Arc<Socket>) {
+        let request = Opening::receive(Packet::Connect(Box::new(connect_packet(id, |_| {}))), broker).unwrap();
+        let socket = Arc::<Socket>::default();
+        (broker.connect(request, Arc::clone(&socket) as _, now, effects).unwrap(), socket)
+    };
+    let mut subscribers = Vec::new();
+    for number in 0..40 {
+        let (mut connection, socket) = connect(&format!("subscriber-{number}"), &mut effects);
+        let packet = subscribe_packet("t", 0, None, |_| {});
+        let Received::Subscribe(subscribe) = connection.receive(&packet).unwrap() else {
+            unreachable!("as it was made")
+        };
+        broker.subscribe(&mut connection, subscribe, &[Ok(QoS::AtMostOnce)], now, &mut effects);
+        effects.flush(broker);
+        subscribers.push((connection, socket));
+    }
+    let (mut publisher, _) = connect("publisher", &mut effects);
+    let before = subscribers[0].1.0.load(Ordering::Relaxed);
+    // Five times what makes an outbox overdue, in one batch; the last eight subscribers wait for their own tasks.
+    let payload = "x".repeat(1000);
+    for _ in 0..320 {
+        let packet = publish_packet("t", &payload, 0, 0, |_| {});
+        let Received::Publish(inbound) = publisher.receive(&packet).unwrap() else { unreachable!("as it was made") };
+        broker.publish(&mut publisher, &inbound, Decision::Accept, now, &mut effects);
+    }
+    effects.flush(broker);
+    let writes = subscribers[0].1.0.load(Ordering::Relaxed) - before;
+    assert!((2..=10).contains(&writes), "{writes} writes");
 }
