@@ -15,6 +15,7 @@ use crate::error::HookFailure;
 
 /// Idle instances, and room for more.
 pub(crate) struct WaitingLane {
+    #[allow(clippy::vec_box, reason = "instances move from hand to hand in their boxes")]
     idle: Mutex<Vec<Box<Instance>>>,
     room: Semaphore,
     instances_max: u32,
@@ -59,6 +60,7 @@ impl WaitingLane {
     }
 
     /// The idle instances, taken out to be shut down.
+    #[allow(clippy::vec_box, reason = "instances move from hand to hand in their boxes")]
     pub(crate) fn take_all(&self) -> Vec<Box<Instance>> {
         std::mem::take(&mut self.idle.lock())
     }

@@ -51,6 +51,7 @@ impl InlineLane {
     }
 
     /// The instances, taken out to be shut down.
+    #[allow(clippy::vec_box, reason = "instances move from hand to hand in their boxes")]
     pub(crate) fn take_all(&self) -> Vec<Box<Instance>> {
         self.slots.iter().filter_map(|slot| slot.0.lock().take()).collect()
     }
