@@ -7,7 +7,7 @@ use std::ops::Deref;
 #[derive(Default)]
 pub(crate) struct Unread(Option<Kept>);
 
-#[expect(clippy::box_collection, reason = "a vector is three words, and nearly every connection has none")]
+/// A vector is three words, and nearly every connection has none.
 type Kept = Box<Vec<u8>>;
 
 impl Unread {
