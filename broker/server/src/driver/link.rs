@@ -141,6 +141,10 @@ impl Link {
         let silence_max = self.silence_max();
         let expires_at = self.clocks.expires_at.load(Ordering::Relaxed);
         let mut next = now.saturating_add(self.stall_max_s.min(REACH));
+        let stalled_since = self.clocks.stalled_since.load(Ordering::Relaxed);
+        if stalled_since > 0 {
+            next = next.min(stalled_since.saturating_add(self.stall_max_s).saturating_add(1));
+        }
         if silence_max > 0 {
             let due = self.clocks.last_received.load(Ordering::Relaxed).saturating_add(silence_max);
             next = next.min(due.saturating_add(1));
