@@ -12,6 +12,7 @@ mod interop;
 mod life;
 mod mqtt;
 mod plugins;
+mod pressure;
 mod readme;
 mod suites;
 mod support;

@@ -1,13 +1,15 @@
 //! `mosquitto_pub` and `mosquitto_sub`.
 
+use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use midge_protocol::{ProtocolVersion, QoS};
+use rustix::process::{Pid, Signal, kill_process};
 
 use super::House;
-use crate::support::Client;
 use crate::support::program::finish;
+use crate::support::{Client, Server};
 
 const MAX: Duration = Duration::from_secs(60);
 const VERSIONS: [&str; 3] = ["mqttv31", "mqttv311", "mqttv5"];
@@ -82,6 +84,35 @@ fn the_will_of_a_killed_mosquitto_sub_is_published() {
     });
 }
 
+/// As a laptop that is closed, or a program in a debugger: nobody else notices for long, and it goes on where it was.
+#[test]
+fn a_mosquitto_sub_that_stands_still_for_a_while_holds_nobody_up() {
+    let server = Server::with("[limits]\nqueued_messages_max = 50\nin_flight_max = 10\nslow_down_max_ms = 300");
+    let port = server.address().port().to_string();
+    let mut subscribe = Command::new("mosquitto_sub");
+    subscribe.args([
+        "-p", &port, "-V", "mqttv5", "-c", "-i", "still", "-x", "60", "-t", "greeting", "-t", "flood", "-q", "1",
+    ]);
+    let mut still = Killed(subscribe.stdout(Stdio::piped()).spawn().unwrap());
+    let mut publisher = Client::connect(&server, ProtocolVersion::V5, "publisher");
+    wait_for_subscriber(&mut publisher);
+    let mut quick = Client::connect(&server, ProtocolVersion::V5, "quick");
+    quick.subscribe("flood", QoS::AtLeastOnce);
+
+    still.signal(Signal::STOP);
+    for number in 0..500 {
+        publisher.publish("flood", &number.to_string(), QoS::AtLeastOnce);
+        assert_eq!(quick.take().text(), number.to_string());
+    }
+    server.metric_reaches("midge_client_messages_dropped_total", &[("client_id", "still")], 400.0);
+    still.signal(Signal::CONT);
+    publisher.publish("flood", "end", QoS::AtLeastOnce);
+    let lines = BufReader::new(still.0.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let got: Vec<String> = lines.take_while(|line| line != "end").filter(|line| line != "x").collect();
+    let numbers: Vec<u32> = got.iter().map(|line| line.parse().unwrap()).collect();
+    assert!(numbers.is_sorted() && numbers.last() == Some(&499), "{numbers:?}");
+}
+
 /// Until somebody hears the greeting; version 5 says so.
 fn wait_for_subscriber(client: &mut Client) {
     let deadline = std::time::Instant::now() + crate::support::PATIENCE;
@@ -120,6 +151,10 @@ fn mosquitto_sub_shares_a_subscription() {
 struct Killed(Child);
 
 impl Killed {
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.0), signal).unwrap();
+    }
+
     fn kill(&mut self) {
         self.0.kill().unwrap();
         self.0.wait().unwrap();

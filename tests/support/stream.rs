@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
+use socket2::{Domain, Socket, Type};
 
 /// A connection whose reads give up after a time.
 pub(crate) trait Stream: Read + Write + Send {
@@ -29,6 +30,17 @@ impl Stream for StreamOwned<ClientConnection, TcpStream> {
 /// Plain TCP.
 pub(crate) fn tcp(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect_timeout(&address, super::PATIENCE).unwrap();
+    stream.set_nodelay(true).unwrap();
+    stream.set_write_timeout(Some(super::PATIENCE)).unwrap();
+    stream
+}
+
+/// Plain TCP whose receiving side holds next to nothing: what its client does not read, the broker has to keep.
+pub(crate) fn narrow(address: SocketAddr) -> TcpStream {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    socket.connect_timeout(&address.into(), super::PATIENCE).unwrap();
+    let stream = TcpStream::from(socket);
     stream.set_nodelay(true).unwrap();
     stream.set_write_timeout(Some(super::PATIENCE)).unwrap();
     stream

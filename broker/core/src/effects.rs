@@ -7,6 +7,7 @@ use hashbrown::HashMap;
 use midge_protocol::Packet;
 
 use crate::broker::deliver::encoder::Encoder;
+use crate::congestion::Congestion;
 use crate::connection::Connection;
 use crate::event::{DropReason, Event};
 use crate::session::hold::PartNumber;
@@ -44,7 +45,8 @@ pub struct Effects {
     /// Where in `events` the drops of a session for a reason are counted.
     drops: HashMap<(u64, DropReason), usize, foldhash::fast::FixedState>,
     published: Vec<Arc<Message>>,
-    pub(crate) congested: bool,
+    /// The strongest reason so far.
+    congestion: Option<Congestion>,
     /// Some outbox grew enough that it should not wait for the end of the batch.
     pub(crate) overdue: bool,
 }
@@ -85,14 +87,19 @@ impl Effects {
         self.ticket = Ticket::default();
         self.flush_touched();
         broker.totals.fold(&mut self.counters);
-        self.congested = false;
+        self.congestion = None;
     }
 
-    /// Whether a target of the batch is over 75 % of its bounds: slow this publisher down. Ask before [`Effects::flush`],
-    /// which forgets it.
+    /// Why the batch's publisher should slow down, if it should. Ask before [`Effects::flush`], which forgets it.
     #[must_use]
-    pub fn congested(&self) -> bool {
-        self.congested
+    pub fn congestion(&self) -> Option<&Congestion> {
+        self.congestion.as_ref()
+    }
+
+    /// Whether the publisher should say nothing more before somebody's queue has room again. Cheap enough for every packet.
+    #[must_use]
+    pub fn holds_up(&self) -> bool {
+        matches!(self.congestion, Some(Congestion::Queue(_)))
     }
 
     /// What happened that is worth telling.
@@ -112,6 +119,20 @@ impl Effects {
 
     pub(crate) fn published(&mut self, message: Arc<Message>) {
         self.published.push(message);
+    }
+
+    /// The outbox of this session is a reason to slow down.
+    pub(crate) fn slowed_by_outbox(&mut self, session: &Arc<Session>) {
+        if matches!(self.congestion, None | Some(Congestion::Store)) {
+            self.congestion = Some(Congestion::Outbox(Arc::clone(session)));
+        }
+    }
+
+    /// The queue of this session is.
+    pub(crate) fn slowed_by_queue(&mut self, session: &Arc<Session>) {
+        if !self.holds_up() {
+            self.congestion = Some(Congestion::Queue(Arc::clone(session)));
+        }
     }
 
     /// Notes a change of durable state that belongs to no session.
@@ -189,8 +210,15 @@ impl Effects {
     }
 
     /// Answers this connection. A packet that is larger than the client takes is discarded, as if it had been sent
-    /// [MQTT-3.1.2-24], [MQTT-3.1.2-25]; false says so.
-    pub(crate) fn reply(&mut self, connection: &Connection, packet: &Packet<'_>) -> bool {
+    /// [MQTT-3.1.2-24], [MQTT-3.1.2-25], and counted.
+    pub(crate) fn reply(&mut self, connection: &Connection, packet: &Packet<'_>) {
+        if !self.reply_if_it_fits(connection, packet) {
+            self.counters.answers_too_large += 1;
+        }
+    }
+
+    /// As [`Self::reply`], for an answer that has a shorter form: false says that this one is too large.
+    pub(crate) fn reply_if_it_fits(&mut self, connection: &Connection, packet: &Packet<'_>) -> bool {
         let to = self.reply_to.get_or_insert_with(|| (Arc::clone(&connection.session), connection.number));
         debug_assert_eq!(to.1, connection.number, "one batch belongs to one connection");
         let start = self.replies.len();
@@ -224,7 +252,9 @@ impl Effects {
         if awaited.is_some() {
             self.ticket = self.ticket.max(ticket);
         }
-        self.congested |= broker.store.health() != Health::Good;
+        if broker.store.health() != Health::Good {
+            self.congestion.get_or_insert(Congestion::Store);
+        }
     }
 
     /// How safe a change must be before it is spoken of; none if nobody ever waits for it.

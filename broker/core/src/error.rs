@@ -135,6 +135,9 @@ pub enum Refusal {
     /// The broker holds `sessions_max` sessions.
     #[error("the broker holds its maximum of sessions")]
     TooManySessions,
+    /// The broker is short of memory.
+    #[error("the broker is short of memory")]
+    OutOfMemory,
     /// The store takes nothing, so a session that is to last cannot be promised.
     #[error("the store takes nothing at the moment, and the session is to last")]
     StoreUnavailable,
@@ -154,7 +157,7 @@ impl Refusal {
     #[must_use]
     pub fn reason_code(self) -> ReasonCode {
         match self {
-            Self::TooManyConnections | Self::TooManySessions => ReasonCode::QuotaExceeded,
+            Self::TooManyConnections | Self::TooManySessions | Self::OutOfMemory => ReasonCode::QuotaExceeded,
             Self::ConnackTooLarge => ReasonCode::PacketTooLarge,
             // 0x8B is for DISCONNECT only.
             Self::ShuttingDown | Self::StoreUnavailable => ReasonCode::ServerUnavailable,

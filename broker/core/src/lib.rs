@@ -10,6 +10,7 @@
 //! - [`Permissions`]: rules as data, for whoever decides before the broker is told.
 
 mod broker;
+mod congestion;
 mod connection;
 mod durability;
 mod effects;
@@ -35,6 +36,7 @@ extern crate self as midge_core;
 mod tests;
 
 pub use broker::{Broker, Decision, Ending, Fetched, Origin};
+pub use congestion::Congestion;
 pub use connection::{
     Acknowledgement, AcknowledgementKind, Authenticating, AuthenticationStep, ConnectRequest, Connection, Inbound,
     Opening, Received, SessionOverrides, Topic,

@@ -1,5 +1,7 @@
 //! Every bound the core keeps, with its default and unit.
 
+use std::time::Duration;
+
 use midge_protocol::QoS;
 
 /// The bounds of one broker. Everything a client can make grow has one.
@@ -45,6 +47,9 @@ pub struct Limits {
     pub outbox_bytes_max: usize,
     /// What happens to a client that does not read while QoS 0 messages reach `outbox_bytes_max`. Default: the newest is dropped.
     pub outbox_policy: OutboxPolicy,
+    /// How long publishers are slowed down for a client that takes nothing while more than three quarters of its queue or outbox
+    /// are full; zero: not at all. Default 5 s.
+    pub slow_down_max: Duration,
     /// Retained messages; a new topic is refused with 0x97 beyond. Default 1,000,000.
     pub retained_messages_max: usize,
     /// Bytes of all retained messages; a new one is refused with 0x97 beyond. Default 1 GiB.
@@ -97,6 +102,7 @@ impl Default for Limits {
             queue_policy: QueuePolicy::DropOldest,
             outbox_bytes_max: 1024 * 1024,
             outbox_policy: OutboxPolicy::DropNewest,
+            slow_down_max: Duration::from_secs(5),
             retained_messages_max: 1_000_000,
             retained_bytes_max: 1024 * 1024 * 1024,
             tick_work_max: 10_000,

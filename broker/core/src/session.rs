@@ -33,8 +33,9 @@ pub struct Session {
     id: u64,
     client_id: Arc<str>,
     name_hash: u64,
-    /// What can be told of the state without its lock, for choosing among the members of a shared subscription: the lowest
-    /// bits are `ABSENT` and `FULL`, the rest is the number of messages in flight and waiting.
+    /// What can be told of the state without its lock, for choosing among the members of a shared subscription and for slowing
+    /// publishers down: the lowest bits are `ABSENT`, `FULL` and `CROWDED`, the rest is the number of messages in flight and
+    /// waiting.
     hint: AtomicU32,
     state: Mutex<State>,
 }
@@ -47,7 +48,8 @@ pub(crate) struct Locked<'a> {
 
 const ABSENT: u32 = 1;
 const FULL: u32 = 2;
-const LOAD_SHIFT: u32 = 2;
+const CROWDED: u32 = 4;
+const LOAD_SHIFT: u32 = 3;
 
 /// Tells the Network Connections of one broker apart, and which of two is the newer; never used twice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -127,6 +129,12 @@ impl Session {
     #[must_use]
     pub fn is_connected(&self) -> bool {
         self.hint.load(Ordering::Relaxed) & ABSENT == 0
+    }
+
+    /// Whether messages wait for the client, or for its acknowledgement.
+    #[must_use]
+    pub fn is_owing(&self) -> bool {
+        self.hint.load(Ordering::Relaxed) >> LOAD_SHIFT > 0
     }
 
     /// For the task that owns the socket: what to do next. Call it until it is pending.
@@ -326,6 +334,10 @@ impl Subscriber for Arc<Session> {
     fn load(&self) -> u32 {
         self.hint.load(Ordering::Relaxed) >> LOAD_SHIFT
     }
+
+    fn is_crowded(&self) -> bool {
+        self.hint.load(Ordering::Relaxed) & CROWDED != 0
+    }
 }
 
 impl Deref for Locked<'_> {
@@ -351,7 +363,8 @@ impl Drop for Locked<'_> {
 fn hint(state: &State) -> u32 {
     let absent = state.ended || state.link.as_ref().is_none_or(|link| link.closing.is_some());
     let load = state.load().min(u32::MAX >> LOAD_SHIFT);
-    load << LOAD_SHIFT | if absent { ABSENT } else { 0 } | if state.full { FULL } else { 0 }
+    let flag = |is_set: bool, flag: u32| if is_set { flag } else { 0 };
+    load << LOAD_SHIFT | flag(absent, ABSENT) | flag(state.full, FULL) | flag(state.crowded, CROWDED)
 }
 
 impl fmt::Debug for Session {

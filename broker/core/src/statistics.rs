@@ -101,6 +101,8 @@ statistics! {
         dropped_unreadable,
         /// Messages refused to their publishers because the queue of a session that would have got them was full.
         refused_queue_full,
+        /// Answers, such as SUBACK, discarded because they exceed the client's Maximum Packet Size.
+        answers_too_large,
         /// Will Messages published.
         wills_published,
     }

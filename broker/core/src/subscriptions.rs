@@ -51,6 +51,11 @@ pub(crate) trait Subscriber: Clone + 'static {
 
     /// How many messages are in flight to it or wait for it. A hint, given without taking a lock.
     fn load(&self) -> u32;
+
+    /// Whether it has little room left. A hint, given without taking a lock.
+    fn is_crowded(&self) -> bool {
+        false
+    }
 }
 
 /// The part of a Subscription's options that routing needs.

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails where it unwraps")]
 
 mod client;
+mod congestion;
 mod connecting;
 mod delivering;
 #[path = "../tests/simulation/store.rs"]

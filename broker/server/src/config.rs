@@ -14,6 +14,7 @@ mod keys;
 mod limits;
 mod listener;
 mod load;
+mod machine;
 mod meaning;
 mod plugin;
 mod services;

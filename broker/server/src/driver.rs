@@ -7,6 +7,7 @@
 //! answer is taken whenever it is there.
 
 mod farewell;
+mod hold;
 mod link;
 mod load;
 mod pace;
@@ -26,6 +27,7 @@ use tokio::task::yield_now;
 use tokio::time::Sleep;
 
 pub(crate) use farewell::close;
+use hold::Hold;
 pub(crate) use link::Link;
 use link::Parts;
 pub(crate) use load::Load;
@@ -76,8 +78,10 @@ pub(crate) enum Waiting {
     },
     /// The SUBSCRIBE at the head of `unread` waits for plugins.
     Subscribe(Awaited<Vec<Result<QoS, ReasonCode>>>),
-    /// It published faster than its rate, or than its subscribers can take.
+    /// It published faster than its rate, or than its subscribers or the store can take.
     Pause(Pin<Box<Sleep>>),
+    /// There is too little room for more of what it publishes.
+    Hold(Hold),
 }
 
 /// An answer of plugins that has to be waited for.
@@ -156,6 +160,7 @@ impl Driver {
     /// The socket takes nothing. Its owner is woken when it does, or when the connection is to be closed all the same.
     fn poll_stalled(&mut self, context: &mut Context<'_>) -> Poll<ConnectionEnd> {
         self.link.stalled();
+        self.node.backlog.add(&self.link);
         let (session, number) = (self.connection.session(), self.connection.number());
         if let Poll::Ready(Work::Close(reason)) = session.poll_output(number, context) {
             return Poll::Ready(reason.into());
@@ -200,6 +205,10 @@ impl Driver {
             Some(Waiting::Subscribe(rulings)) => Some(Answer::Subscribe(ready!(rulings.as_mut().poll(context)))),
             Some(Waiting::Pause(sleep)) => {
                 ready!(sleep.as_mut().poll(context));
+                None
+            }
+            Some(Waiting::Hold(hold)) => {
+                ready!(hold.poll(context, &self.node, self.connection.session()));
                 None
             }
             None => None,

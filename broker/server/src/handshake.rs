@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use midge_core::{ConnectRequest, Opening};
+use midge_core::{ConnectRequest, Opening, Refusal};
 use midge_protocol::{Cause, Connack, Decoded, Decoder, Malformed, ProtocolVersion, ReasonCode};
 use tokio::io::ReadBuf;
 use tokio::time::timeout_at;
@@ -17,7 +17,7 @@ use crate::config::ProtocolName;
 use crate::driver::{Driver, Link, Reauthentication, Scratch, Unread, Waiting, close, with_scratch};
 use crate::ending::ConnectionEnd;
 use crate::hooks::{Admitted, Arrival, admit, kept};
-use crate::listener::Accepted;
+use crate::listener::{Accepted, Permit};
 use crate::node::Node;
 use crate::transport::Owned;
 
@@ -93,7 +93,7 @@ async fn open(node: Arc<Node>, accepted: Accepted) -> Option<Driver> {
     let decoder = Decoder::server(node.broker.limits().packet_bytes_max);
     let mut candidate =
         Candidate { owned, decoder, unread: Vec::new(), client_id: None, maximum_packet_size: u32::MAX };
-    let admitted = match timeout_at(deadline, candidate.introduce(&node, &arrival)).await {
+    let admitted = match timeout_at(deadline, candidate.introduce(&node, &arrival, &permit)).await {
         Ok(admitted) => admitted,
         Err(_) => Err(ConnectionEnd::ConnectTimeout),
     };
@@ -147,12 +147,24 @@ async fn open(node: Arc<Node>, accepted: Accepted) -> Option<Driver> {
 
 impl Candidate {
     /// Reads CONNECT and asks who the client is.
-    async fn introduce(&mut self, node: &Arc<Node>, arrival: &Arrival<'_>) -> Result<Introduced, ConnectionEnd> {
+    async fn introduce(
+        &mut self,
+        node: &Arc<Node>,
+        arrival: &Arrival<'_>,
+        permit: &Permit,
+    ) -> Result<Introduced, ConnectionEnd> {
         let mut request = self.connect(node).await?;
         self.client_id = Some(Arc::clone(&request.client_id));
         self.maximum_packet_size = request.maximum_packet_size.unwrap_or(u32::MAX);
         if !arrival.listener.config().versions.contains(&name(request.version)) {
             return Err(ConnectionEnd::VersionNotAccepted);
+        }
+        // Before any plugin is asked: it could not change that.
+        if permit.is_for_refusal() {
+            return Err(ConnectionEnd::Refused(node.broker.refuse(Refusal::TooManyConnections)));
+        }
+        if node.memory.is_full() {
+            return Err(ConnectionEnd::Refused(node.broker.refuse(Refusal::OutOfMemory)));
         }
         if let Some(method) = request.authentication_method.clone() {
             let (admitted, asked) = self.authenticate(node, arrival, &mut request, &method).await?;

@@ -4,6 +4,7 @@
 //! is accepted by `listener`, let in by `handshake`, and driven by `driver`, which asks `hooks` and tells the core.
 
 mod admin;
+mod backlog;
 mod banner;
 mod clock;
 pub mod config;
@@ -16,12 +17,14 @@ mod hooks;
 mod keeper;
 mod listener;
 pub mod logging;
+mod memory;
 mod metrics;
 mod node;
 mod outside;
 mod reload;
 mod runtime;
 mod shutdown;
+mod slowed;
 mod start;
 mod storage;
 mod sys;

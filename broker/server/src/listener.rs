@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::config::{self, Config};
+use crate::metrics::ServerMetrics;
 use crate::runtime::Shard;
 use crate::timers::Timers;
 use crate::transport::Transport;
@@ -36,6 +37,7 @@ pub(crate) struct Listener {
     tls: Option<Tls>,
     places: Arc<Places>,
     pace: Pace,
+    metrics: Arc<ServerMetrics>,
     /// The largest WebSocket message taken.
     message_bytes_max: usize,
 }
@@ -127,7 +129,12 @@ impl Listeners {
     ///
     /// # Errors
     /// The first address or TLS file that cannot be used.
-    pub(crate) fn bind(config: &Config, shards: usize, admission: &Admission) -> Result<Self, ListenError> {
+    pub(crate) fn bind(
+        config: &Config,
+        shards: usize,
+        admission: &Admission,
+        metrics: &Arc<ServerMetrics>,
+    ) -> Result<Self, ListenError> {
         let mut bound = Vec::new();
         for settings in &config.listeners {
             let tls = tls(settings)?;
@@ -142,6 +149,7 @@ impl Listeners {
                 tls,
                 places: admission.places(settings.connections_max),
                 pace: Pace::new(settings.connects_per_second),
+                metrics: Arc::clone(metrics),
                 message_bytes_max: message_bytes_max(config.limits.packet_bytes_max),
             };
             bound.push((Arc::new(listener), sockets.each));

@@ -5,12 +5,14 @@
 //! is copied in between.
 
 mod broker;
+mod clients;
 mod plugins;
 mod process;
 mod store;
 mod text;
 
 use std::fmt;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use midge_core::Statistics;
@@ -22,6 +24,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+pub(crate) use clients::ClientsStatus;
+pub(crate) use process::{MemoryStatus, resident_bytes};
 pub(crate) use store::StoreStatus;
 use text::Text;
 
@@ -37,6 +41,11 @@ pub(crate) struct ServerMetrics {
     closed: Family<Labels<2>, Counter>,
     refused: Family<Labels<1>, Counter>,
     denied: Family<Labels<3>, Counter>,
+    closed_at_accept: Family<Labels<2>, Counter>,
+    accepts_failed: Family<Labels<1>, Counter>,
+    handshakes_failed: Family<Labels<2>, Counter>,
+    slowed_down: Family<Labels<1>, Counter>,
+    slowed_down_seconds: Family<Labels<1>, Counter<f64, AtomicU64>>,
     bytes_received: Counter,
     packets_received: Counter,
     bytes_sent: Counter,
@@ -51,6 +60,11 @@ impl ServerMetrics {
             closed: Family::default(),
             refused: Family::default(),
             denied: Family::default(),
+            closed_at_accept: Family::default(),
+            accepts_failed: Family::default(),
+            handshakes_failed: Family::default(),
+            slowed_down: Family::default(),
+            slowed_down_seconds: Family::default(),
             bytes_received: Counter::default(),
             packets_received: Counter::default(),
             bytes_sent: Counter::default(),
@@ -60,8 +74,9 @@ impl ServerMetrics {
     }
 
     fn register(&mut self) {
-        let Self { registry, opened, open, closed, refused, denied, bytes_received, packets_received, bytes_sent } =
-            self;
+        let Self {
+            registry, opened, open, closed, refused, denied, bytes_received, packets_received, bytes_sent, ..
+        } = self;
         registry.register("connections_opened", "Connections let in", opened.clone());
         registry.register("connections_open", "Connections open now", open.clone());
         registry.register("connections_closed", "Connections that had been let in, by why they ended", closed.clone());
@@ -78,6 +93,58 @@ impl ServerMetrics {
         registry.register("received_bytes", "Bytes of packets received", bytes_received.clone());
         registry.register("received_packets", "Packets received", packets_received.clone());
         registry.register("sent_bytes", "Bytes of packets sent", bytes_sent.clone());
+        let Self {
+            registry,
+            closed_at_accept,
+            accepts_failed,
+            handshakes_failed,
+            slowed_down,
+            slowed_down_seconds,
+            ..
+        } = self;
+        registry.register(
+            "connections_closed_at_accept",
+            "Connections closed without a word, by the limit that was reached",
+            closed_at_accept.clone(),
+        );
+        registry.register("accepts_failed", "Times the operating system gave no connection", accepts_failed.clone());
+        registry.register(
+            "handshakes_failed",
+            "TLS and WebSocket handshakes that failed, by which, or that took too long",
+            handshakes_failed.clone(),
+        );
+        registry.register(
+            "publishers_slowed",
+            "Times a publisher was not read for a while, by why",
+            slowed_down.clone(),
+        );
+        registry.register(
+            "publishers_slowed_seconds",
+            "Time for which publishers were not read, by why",
+            slowed_down_seconds.clone(),
+        );
+    }
+
+    /// A connection was closed at accept, because this limit of a listener or of the broker was reached.
+    pub(crate) fn closed_at_accept(&self, listener: &str, limit: &'static str) {
+        self.closed_at_accept.get_or_create(&[("listener", listener.to_owned()), ("limit", limit.to_owned())]).inc();
+    }
+
+    /// The operating system gave no connection though one was there.
+    pub(crate) fn accept_failed(&self, listener: &str) {
+        self.accepts_failed.get_or_create(&[("listener", listener.to_owned())]).inc();
+    }
+
+    /// A handshake below MQTT failed.
+    pub(crate) fn handshake_failed(&self, listener: &str, what: &'static str) {
+        self.handshakes_failed.get_or_create(&[("listener", listener.to_owned()), ("what", what.to_owned())]).inc();
+    }
+
+    /// A publisher was not read for so long.
+    pub(crate) fn slowed_down(&self, reason: &'static str, waited: Duration) {
+        let labels = [("reason", reason.to_owned())];
+        self.slowed_down.get_or_create(&labels).inc();
+        self.slowed_down_seconds.get_or_create(&labels).inc_by(waited.as_secs_f64());
     }
 
     /// A client of this listener was let in.
@@ -130,6 +197,8 @@ impl ServerMetrics {
 #[derive(Debug, Clone)]
 pub(crate) struct Snapshot {
     pub(crate) statistics: Statistics,
+    pub(crate) clients: ClientsStatus,
+    pub(crate) memory: MemoryStatus,
     /// None where nothing survives the process.
     pub(crate) store: Option<StoreStatus>,
     pub(crate) plugins: Vec<PluginStatus>,
@@ -161,11 +230,12 @@ impl Collector for Snapshot {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let mut text = Text::new(encoder);
         broker::write(&self.statistics, &mut text)?;
+        clients::write(&self.clients, &mut text)?;
         if let Some(store) = &self.store {
             store::write(store, &mut text)?;
         }
         plugins::write(&self.plugins, &self.cache, &self.authentications, &mut text)?;
-        process::write(self.uptime, &mut text)
+        process::write(self.uptime, self.memory, &mut text)
     }
 }
 

@@ -2,21 +2,25 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
-use midge_core::{Broker, Effects, Event as CoreEvent, Time};
+use midge_core::{Broker, Effects, Event as CoreEvent, Session, Time};
 use midge_host::contract::{Denial, DenialCause, Event};
 use midge_host::{Host, Identities};
 use midge_protocol::{ProtocolVersion, ReasonCode};
 use midge_storage::Handle;
 use tracing::{debug, info, warn};
 
+use crate::backlog::Backlog;
 use crate::clock::Clock;
 use crate::driver::Pace;
 use crate::drops::Drops;
 use crate::ending::ConnectionEnd;
 use crate::hooks::{Client, core_event, deliver_own, event};
+use crate::memory::Memory;
 use crate::metrics::ServerMetrics;
+use crate::slowed::{Cause, Slowed};
 
 /// The core, the plugins, and what is counted.
 pub(crate) struct Node {
@@ -28,6 +32,9 @@ pub(crate) struct Node {
     pub(crate) metrics: Arc<ServerMetrics>,
     pub(crate) clock: Clock,
     pub(crate) drops: Drops,
+    pub(crate) slowed: Slowed,
+    pub(crate) backlog: Backlog,
+    pub(crate) memory: Memory,
     pub(crate) rates: Rates,
     /// None where nothing survives the process.
     pub(crate) store: Option<Handle>,
@@ -65,6 +72,9 @@ impl Node {
             metrics,
             clock,
             drops,
+            slowed: Slowed::default(),
+            backlog: Backlog::default(),
+            memory: Memory::new(0),
             rates,
             store: None,
             host: ArcSwap::new(host),
@@ -75,6 +85,11 @@ impl Node {
     /// The same, with the store that its broker writes to.
     pub(crate) fn with_store(self, store: Option<Handle>) -> Self {
         Self { store, ..self }
+    }
+
+    /// The same, with a bound on the memory of the process; 0: none.
+    pub(crate) fn with_memory(self, bytes_max: u64) -> Self {
+        Self { memory: Memory::new(bytes_max), ..self }
     }
 
     /// The plugins in force.
@@ -208,6 +223,28 @@ impl Node {
             warn!(client_id, peer, listener, end = end.name(), reason = %end, "connection refused");
         } else {
             info!(client_id, peer, listener, end = end.name(), reason = %end, "connection ended before CONNECT");
+        }
+    }
+
+    /// Whether publishers have to wait for want of memory. Cheap enough for every batch.
+    pub(crate) fn is_short_of_memory(&self) -> bool {
+        if self.memory.is_due(self.metrics.bytes().0) {
+            let _next = self.look_at_memory();
+        }
+        self.memory.is_tight()
+    }
+
+    /// Looks how much memory is used, and says when to look again, if ever.
+    pub(crate) fn look_at_memory(&self) -> Option<Duration> {
+        let now = self.broker.statistics();
+        self.memory.look(now.queued_bytes + now.retained_bytes + self.backlog.latest().bytes)
+    }
+
+    /// A publisher was not read for so long, or is not going to be.
+    pub(crate) fn slowed_down(&self, cause: Cause, subscriber: Option<&Session>, waited: Duration) {
+        self.metrics.slowed_down(cause.name(), waited);
+        if let Some(subscriber) = subscriber {
+            self.slowed.add(subscriber, cause, waited);
         }
     }
 

@@ -120,7 +120,7 @@ mod tests {
             assert_eq!(timeout(LONG, signals.next()).await.unwrap(), meaning);
         }
 
-        let admission = Admission::new(5);
+        let admission = Admission::new(5, 0);
         let _open = admission.one_place();
         let (stop, stopped) = watch::channel(false);
         send("-HUP");
@@ -133,7 +133,7 @@ mod tests {
     #[tokio::test]
     async fn draining_ends_with_the_last_connection() {
         let mut signals = Signals::listen().unwrap();
-        let admission = Admission::new(5);
+        let admission = Admission::new(5, 0);
         let open = std::sync::Mutex::new(vec![admission.one_place(), admission.one_place()]);
         let (stop, _stopped) = watch::channel(false);
         let told = AtomicBool::new(false);
@@ -148,7 +148,7 @@ mod tests {
     #[tokio::test]
     async fn draining_does_not_wait_for_ever() {
         let mut signals = Signals::listen().unwrap();
-        let admission = Admission::new(5);
+        let admission = Admission::new(5, 0);
         let _open = admission.one_place();
         let (stop, _stopped) = watch::channel(false);
         let drained = drain(&stop, || {}, &admission, &mut signals, Duration::from_millis(20)).await;

@@ -10,7 +10,7 @@ use midge_host::contract::{Keeper, Outside};
 use midge_host::{EngineSettings, Host, HostSettings, Identities, PluginEngine};
 use midge_protocol::ReasonCode;
 use tokio::sync::watch;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 use tracing::{info, warn};
 
 use crate::admin;
@@ -104,8 +104,8 @@ async fn serve(start: Start, runtimes: &Runtimes) -> Result<(), Cause> {
     let Some(disk) = signals.unless_stopped(restore(disk, &node, &config, &mut banner)).await else { return Ok(()) };
     let disk = disk?;
     plugins.orders.connect(&node);
-    let admission = Admission::new(config.limits.connections_max);
-    let listeners = Listeners::bind(&config, runtimes.shards().len(), &admission)?;
+    let admission = Admission::new(config.limits.connections_max, config.limits.refusals_max);
+    let listeners = Listeners::bind(&config, runtimes.shards().len(), &admission, &node.metrics)?;
     for wanted in &config.listeners {
         match listeners.each().find(|listener| listener.config().name == wanted.name) {
             Some(listener) => banner.listener(listener),
@@ -114,6 +114,7 @@ async fn serve(start: Start, runtimes: &Runtimes) -> Result<(), Cause> {
     }
     let control = runtimes.control();
     control.spawn(turn(Arc::clone(&node)));
+    control.spawn(watch_memory(Arc::clone(&node)));
     control.spawn(sys::publish(Arc::clone(&node), config.sys.interval));
 
     let open: Vec<_> = listeners.each().cloned().collect();
@@ -202,7 +203,9 @@ fn node(config: &Config, host: Arc<Host>, plugins: &Plugins, disk: Option<&Disk>
         authentication_steps_max: config.limits.authentication_steps_max,
         write_stall_max_s: u32::try_from(config.limits.write_stall_max.as_secs()).unwrap_or(u32::MAX),
     };
-    Node::new(broker, host, Arc::clone(&plugins.identities), clock, rates).with_store(disk.map(Disk::handle))
+    Node::new(broker, host, Arc::clone(&plugins.identities), clock, rates)
+        .with_store(disk.map(Disk::handle))
+        .with_memory(config.limits.memory_bytes_max)
 }
 
 /// The broker's clock, a turn a second: deadlines of sessions, Wills and retained messages, and the report of drops.
@@ -217,11 +220,24 @@ async fn turn(node: Arc<Node>) {
         node.broker.tick(now, &mut effects);
         node.conclude(&mut effects, now);
         node.drops.report();
+        node.slowed.report();
         if let Some(store) = &node.store {
             watch.look(store);
         }
     }
 }
+
+/// Looks how much memory is used, the more often the more it is.
+async fn watch_memory(node: Arc<Node>) {
+    node.memory.announce();
+    loop {
+        node.backlog.look();
+        sleep(node.look_at_memory().unwrap_or(NO_HURRY)).await;
+    }
+}
+
+/// How often is looked at connections that stand still where nobody looks at the memory.
+const NO_HURRY: Duration = Duration::from_secs(1);
 
 /// What every generation of plugins is loaded with.
 pub(crate) struct Plugins {

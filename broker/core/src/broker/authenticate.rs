@@ -19,7 +19,7 @@ impl Broker {
         effects: &mut Effects,
     ) -> Result<(), Refusal> {
         let Some(mut reauthentication) = connection.reauthentication.take() else { return Ok(()) };
-        let fits = effects.reply(connection, &reauthentication.challenge(data));
+        let fits = effects.reply_if_it_fits(connection, &reauthentication.challenge(data));
         connection.reauthentication = Some(reauthentication);
         fits.then_some(()).ok_or(Refusal::AuthenticationTooLarge)
     }
@@ -37,7 +37,7 @@ impl Broker {
         effects: &mut Effects,
     ) -> Result<(), Refusal> {
         let Some(mut reauthentication) = connection.reauthentication.take() else { return Ok(()) };
-        let fits = effects.reply(connection, &reauthentication.succeed(data));
+        let fits = effects.reply_if_it_fits(connection, &reauthentication.succeed(data));
         connection.reauthentication = Some(reauthentication);
         connection.set_permissions(permissions);
         fits.then_some(()).ok_or(Refusal::AuthenticationTooLarge)

@@ -15,6 +15,7 @@ use crate::effects::Effects;
 use crate::event::{Event, SessionEnd};
 use crate::session::state::{Link, Loading, State};
 use crate::session::{ConnectionNumber, Peer, Session, wake};
+use crate::statistics::Counters;
 use crate::store::{Change, Health};
 use crate::{Refusal, Time, Will};
 
@@ -81,6 +82,12 @@ impl Broker {
         effects.counters.connections_accepted += 1;
         self.settle_claim(claimed, now, effects);
         Ok(connection)
+    }
+
+    /// Counts a CONNECT that the server has to refuse for want of something that it alone knows about.
+    pub fn refuse(&self, refusal: Refusal) -> Refusal {
+        self.totals.fold(&mut Counters { connections_refused: 1, ..Counters::default() });
+        refusal
     }
 
     fn admit(&self) -> Result<(), Refusal> {

@@ -19,7 +19,7 @@ use crate::session::queue::{Bounds, Queue};
 use crate::session::state::State;
 use crate::session::{CloseReason, Session, wake};
 use crate::store::{Change, Durability, EntryNumber, SessionNumber};
-use crate::subscriptions::Group;
+use crate::subscriptions::{Group, Subscriber};
 
 use encoder::Header;
 pub use load::Fetched;
@@ -87,15 +87,32 @@ impl Broker {
     }
 }
 
+impl Broker {
+    /// Whether a publisher that met the full queue of this session should go on waiting for it.
+    #[must_use]
+    pub fn is_congested(&self, session: &Arc<Session>, now: Time) -> bool {
+        if !session.is_crowded() {
+            return false;
+        }
+        session.lock().is_worth_waiting_for(now, self.limits.slow_down_max)
+    }
+}
+
 impl Held<'_> {
     /// `QoS` 0, or why not.
     fn deliver_now_or_never(&mut self, outgoing: &mut Outgoing<'_>, terms: &Terms<'_>) -> Result<(), DropReason> {
         let limit = self.broker.limits.outbox_bytes_max;
         let State { link: Some(link), outbox, .. } = &mut *self.state else { return Ok(()) };
         let held = outbox.len();
-        self.effects.congested |= held > limit / 4 * 3;
-        if held > 0 && held + outgoing.payload.len() > limit {
-            return Err(DropReason::OutboxFull);
+        let is_full = held > 0 && held + outgoing.payload.len() > limit;
+        if held > limit / 4 * 3 || is_full {
+            // Of a group, somebody else may have room to spare.
+            if !terms.may_refuse && outbox.is_worth_waiting_for(self.now, self.broker.limits.slow_down_max) {
+                self.effects.slowed_by_outbox(self.session);
+            }
+            if is_full {
+                return Err(DropReason::OutboxFull);
+            }
         }
         let header = Header { dup: false, qos: QoS::AtMostOnce, retain: terms.retain, packet_id: None };
         let appended = self.effects.encoder.append(outgoing, header, terms.subscription_ids, link, outbox);
@@ -122,6 +139,10 @@ impl Held<'_> {
         }
         let delivery = self.delivery(outgoing, terms);
         self.enqueue(delivery);
+        let at_most = self.broker.limits.slow_down_max;
+        if self.state.crowded && terms.group.is_none() && self.state.is_worth_waiting_for(self.now, at_most) {
+            self.effects.slowed_by_queue(self.session);
+        }
         Delivered::Taken
     }
 
@@ -193,8 +214,13 @@ impl Held<'_> {
         let mut dropped = Vec::new();
         self.with_queue(|queue| queue.push(delivery, bounds, |delivery| dropped.push(delivery)));
         self.state.full |= !dropped.is_empty();
-        self.effects.congested |= self.state.queue.as_ref().is_some_and(|queue| queue.is_congested(bounds));
+        self.state.crowded = self.is_crowded();
         self.give_all_up(dropped, DropReason::QueueFull);
+    }
+
+    /// Whether the queue has little room left.
+    fn is_crowded(&self) -> bool {
+        self.state.queue.as_ref().is_some_and(|queue| queue.is_crowded(self.bounds()))
     }
 
     /// A queue that is nearly full loses what has expired before anything else.

@@ -288,7 +288,8 @@ impl Broker {
         };
         // The text is left out where it is not wanted or would make the packet too large [MQTT-3.1.2-29], [MQTT-3.4.2-2].
         let text = text.filter(|_| connection.problem_information);
-        if !effects.reply(connection, &answer(text)) && text.is_some() {
+        let is_said = text.is_some() && effects.reply_if_it_fits(connection, &answer(text));
+        if !is_said {
             effects.reply(connection, &answer(None));
         }
     }

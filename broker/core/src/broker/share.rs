@@ -71,6 +71,7 @@ impl Broker {
             let terms = terms(group, outgoing, &pick.options, may_refuse);
             match self.deliver(&pick.subscriber, outgoing, &terms, now, effects) {
                 Delivered::Taken => {
+                    self.slow_down_for(group, &pick.subscriber, now, effects);
                     if pick.readiness != Readiness::Ready {
                         group.note_backlog();
                     }
@@ -87,7 +88,16 @@ impl Broker {
         }
         let Some(pick) = first_refusal.filter(|_| takers == Takers::Anyone) else { return false };
         let terms = terms(group, outgoing, &pick.options, false);
-        self.deliver(&pick.subscriber, outgoing, &terms, now, effects) == Delivered::Taken
+        let taken = self.deliver(&pick.subscriber, outgoing, &terms, now, effects) == Delivered::Taken;
+        self.slow_down_for(group, &pick.subscriber, now, effects);
+        taken
+    }
+
+    /// Publishers wait for a member with a crowded queue only where no other is better off.
+    fn slow_down_for(&self, group: &Members, member: &Arc<Session>, now: Time, effects: &mut Effects) {
+        if member.is_crowded() && !group.has_easy_member() && self.is_congested(member, now) {
+            effects.slowed_by_queue(member);
+        }
     }
 
     /// Gives a message of a shared subscription to another member; false if it is none or nobody took it.
@@ -153,7 +163,7 @@ impl Broker {
             if state.outbox.awaits_batch() {
                 return self.unrelieved.lock().push(Arc::clone(session));
             }
-            state.full = false;
+            (state.full, state.crowded) = (false, false);
             Held { broker: self, session, state: &mut state, effects, now }.with_queue(|queue| queue.take_shared(name))
         };
         let mut rest = taken.into_iter();

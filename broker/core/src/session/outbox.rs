@@ -3,11 +3,13 @@
 mod rope;
 
 use std::cell::RefCell;
+use std::time::Duration;
 
 use bytes::Bytes;
 use rope::Rope;
 
 use super::hold::{Hold, PartNumber};
+use crate::Time;
 use crate::store::Ticket;
 
 /// Bytes on their way to one client. Idle means no buffer: it is taken at the first byte and returned when written.
@@ -28,6 +30,9 @@ pub(crate) struct Outbox {
     hold: Option<Box<Hold>>,
     /// Whether the last write ended within the bytes it was given, perhaps within a packet.
     cut_off: bool,
+    /// When a publisher first found it crowded since the client last took something, in milliseconds of the clock, of which
+    /// only the lowest bits are kept; 0: none has.
+    crowded_since: u32,
 }
 
 /// Who has the chunk that is out.
@@ -157,6 +162,9 @@ impl Outbox {
         self.writer = None;
         self.taken = 0;
         self.cut_off = written < chunk.len();
+        if written > 0 {
+            self.crowded_since = 0;
+        }
         if !self.cut_off {
             recycle(chunk);
             return;
@@ -165,6 +173,16 @@ impl Outbox {
         left.advance(written);
         return_buffer(left.append(std::mem::take(&mut self.pending)));
         self.pending = left;
+    }
+
+    /// Whether publishers should slow down for it now that it is crowded: not if the client has taken nothing for so long.
+    pub(crate) fn is_worth_waiting_for(&mut self, now: Time, at_most: Duration) -> bool {
+        // 0 says that none has, so every moment is an odd one.
+        let now = now.0 as u32 | 1;
+        if self.crowded_since == 0 {
+            self.crowded_since = now;
+        }
+        Duration::from_millis(u64::from(now.wrapping_sub(self.crowded_since))) < at_most
     }
 
     /// Whether a chunk is out.

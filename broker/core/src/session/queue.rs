@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::delivery::{Delivery, Loaded};
 use super::state::LOADED_AT_ONCE;
@@ -22,6 +23,8 @@ pub(crate) struct Queue {
     shared: usize,
     /// How many came after the one that was put away last: the next to be put away stands near it.
     newer: usize,
+    /// When a publisher first found it crowded since something last left it to be sent.
+    crowded_since: Option<Time>,
 }
 
 /// How much one session may queue.
@@ -105,10 +108,21 @@ impl Queue {
         self.bytes
     }
 
-    /// Whether it is more than three quarters full: publishers should slow down.
+    /// Whether it is more than three quarters full.
     pub(crate) fn is_congested(&self, bounds: Bounds) -> bool {
         self.waiting.len() as u64 * 4 > u64::from(bounds.messages) * 3
             || self.bytes.saturating_mul(4) > bounds.bytes.saturating_mul(3)
+    }
+
+    /// Whether publishers should slow down: it is more than three quarters full, or one more message like the latest may not
+    /// fit.
+    pub(crate) fn is_crowded(&self, bounds: Bounds) -> bool {
+        self.is_congested(bounds) || self.waiting.back().is_some_and(|latest| !self.has_room(latest.weight(), bounds))
+    }
+
+    /// Whether publishers should wait for it now that it is crowded: not if nothing has left it for so long.
+    pub(crate) fn is_worth_waiting_for(&mut self, now: Time, at_most: Duration) -> bool {
+        now.since(*self.crowded_since.get_or_insert(now)) < at_most
     }
 
     /// Whether there is room for so many bytes more.
@@ -135,6 +149,12 @@ impl Queue {
         }
         self.count(&delivery);
         self.waiting.push_back(delivery);
+    }
+
+    /// Takes the next delivery out, to be sent.
+    pub(crate) fn take_next(&mut self) -> Option<Delivery> {
+        self.crowded_since = None;
+        self.pop()
     }
 
     pub(crate) fn pop(&mut self) -> Option<Delivery> {

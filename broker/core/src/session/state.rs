@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use midge_protocol::ProtocolVersion;
 
@@ -35,6 +36,8 @@ pub(crate) struct State {
     pub(crate) ended: bool,
     /// Its queue had no room for the latest message, and nothing has left it since.
     pub(crate) full: bool,
+    /// Its queue had little room left, or none, after the latest message.
+    pub(crate) crowded: bool,
     pub(crate) window: Option<Box<Window>>,
     pub(crate) queue: Option<Box<Queue>>,
     pub(crate) replay: Option<Box<Replay>>,
@@ -132,6 +135,7 @@ impl State {
             stored: false,
             ended: false,
             full: false,
+            crowded: false,
             window: None,
             queue: None,
             replay: None,
@@ -290,6 +294,12 @@ impl State {
             fits
         });
         next.filter_map(Delivery::missing).collect()
+    }
+
+    /// Whether publishers should wait for the client while its queue is crowded: it is here, and goes on.
+    pub(crate) fn is_worth_waiting_for(&mut self, now: Time, at_most: Duration) -> bool {
+        let is_here = self.link.as_ref().is_some_and(|link| link.closing.is_none());
+        is_here && self.queue.as_mut().is_some_and(|queue| queue.is_worth_waiting_for(now, at_most))
     }
 
     /// Whether something waits to be sent, or sent again.

@@ -100,6 +100,14 @@ impl<S: Subscriber> Group<S> {
         self.members.read().as_slice().iter().any(is_ready)
     }
 
+    /// Whether some member is connected, has room to spare, and was granted more than `QoS` 0.
+    pub(crate) fn has_easy_member(&self) -> bool {
+        let is_easy = |Route { subscriber, options }: &Route<S>| {
+            options.qos > QoS::AtMostOnce && subscriber.readiness() == Readiness::Ready && !subscriber.is_crowded()
+        };
+        self.members.read().as_slice().iter().any(is_easy)
+    }
+
     /// Whether none of the members that were granted more than `QoS` 0 has room, and there are such members.
     pub(crate) fn is_full(&self) -> bool {
         let members = self.members.read();

@@ -232,23 +232,6 @@ fn drops_of_one_batch_are_one_event_with_a_count() {
 }
 
 #[test]
-fn publishers_are_told_when_a_queue_is_more_than_three_quarters_full() {
-    let world = World::with(|limits| limits.queued_messages_max = 4);
-    let mut client = subscriber(&world, 10);
-    client.subscribe("t", 1);
-    client.lose();
-    let publish = || {
-        let topic = midge_protocol::TopicName::new("t").unwrap();
-        let message = crate::Message::new(topic, "x").with_qos(midge_protocol::QoS::AtLeastOnce);
-        world.batch(|effects| {
-            world.broker.publish_from(crate::Origin::Admin, message, world.now.get(), effects);
-            effects.congested()
-        })
-    };
-    assert_eq!([publish(), publish(), publish(), publish()], [false, false, false, true]);
-}
-
-#[test]
 fn a_message_expires_while_it_waits_and_carries_what_is_left() {
     let world = World::new();
     let mut client = subscriber(&world, 10);

@@ -8,8 +8,8 @@ use midge_protocol::{Packet, QoS, TopicName};
 
 use super::client::{Client, Woken, World, connect_packet, publish_packet, subscribe_packet};
 use crate::{
-    CloseReason, Connection, ConnectionNumber, Decision, Effects, Message, Opening, Origin, OutboxPolicy, Peer,
-    Received, Session, Work,
+    CloseReason, Congestion, Connection, ConnectionNumber, Decision, Effects, Message, Opening, Origin, OutboxPolicy,
+    Peer, Received, Session, Work,
 };
 
 /// Polls with a waker that counts.
@@ -144,9 +144,9 @@ fn qos_0_beyond_the_outbox_limit_is_dropped_counted_and_told() {
     let payload = "x".repeat(400);
     world.batch(|effects| {
         (0..2).for_each(|_| publish(&world, &payload, effects));
-        assert!(!effects.congested());
+        assert!(effects.congestion().is_none());
         (0..3).for_each(|_| publish(&world, &payload, effects));
-        assert!(effects.congested(), "publishers should slow down");
+        assert!(matches!(effects.congestion(), Some(Congestion::Outbox(_))), "publishers should slow down");
     });
     assert_eq!(client.output().len(), 2);
     assert_eq!(world.broker.statistics().dropped_outbox_full, 3);

@@ -11,7 +11,7 @@ use midge_host::contract::{BreakerState, PluginStatus};
 use midge_storage::Handle;
 use serde::Serialize;
 
-use crate::metrics::{self, Snapshot, StoreStatus};
+use crate::metrics::{self, ClientsStatus, MemoryStatus, Snapshot, StoreStatus};
 use crate::node::Node;
 
 /// What there is, for people who try the address in a browser.
@@ -24,6 +24,8 @@ pub(super) async fn metrics(State(node): State<Arc<Node>>) -> Response {
     let host = node.host();
     let snapshot = Snapshot {
         statistics: node.broker.statistics(),
+        clients: ClientsStatus { waiting: node.backlog.look(), drops: node.drops.by_client() },
+        memory: MemoryStatus::from(&node.memory),
         store: node.store.as_ref().map(StoreStatus::from),
         plugins: host.plugins(),
         cache: host.cache(),
@@ -43,7 +45,14 @@ pub(super) async fn healthz(State(node): State<Arc<Node>>) -> Response {
 
 pub(super) async fn readyz(State(node): State<Arc<Node>>) -> Response {
     let host = Arc::clone(&node.host());
-    let unhealthy = host.unhealthy().await.into_iter().map(|error| error.to_string()).collect();
+    let mut unhealthy: Vec<String> = host.unhealthy().await.into_iter().map(|error| error.to_string()).collect();
+    if node.memory.is_full() {
+        unhealthy.push(format!(
+            "memory is very short ({} of {} bytes): new clients are refused until it is not; limits.memory_bytes_max can be raised",
+            node.memory.used(),
+            node.memory.budget()
+        ));
+    }
     let store = node.store.as_ref().map(StoreReadiness::from);
     let connections = node.broker.statistics().connections;
     let readiness = Readiness::new(node.is_ready(), unhealthy, store, connections, &host.plugins());

@@ -119,6 +119,8 @@ pub(super) const KEYS: &[Key] = &[
     row("plugin.limits.state_bytes_max", Size(0, 1 << 20), "bytes kept for it between two steps of one exchange of enhanced authentication"),
 
     row("limits.connections_max", COUNT, "clients connected at once, all listeners together; CONNECT is refused with 0x97 beyond"),
+    row("limits.refusals_max", Integer(0, 65_535), "Network Connections beyond connections_max that are told so at the same time; more are closed at accept"),
+    row("limits.memory_bytes_max", Size(0, 1 << 48), "memory of the process: over three quarters publishers wait, over nine tenths CONNECT is refused with 0x97; unless said, what the machine or the control group has; 0: no limit"),
     row("limits.sessions_max", COUNT, "sessions, connected or not; a CONNECT that needs a new one is refused with 0x97 beyond"),
     row("limits.packet_bytes_max", Size(1 << 10, 268_435_461), "bytes of one packet from a client (Maximum Packet Size)"),
     row("limits.client_id_bytes_max", Integer(23, 65_535), "bytes of a Client Identifier; longer ones are refused with 0x85"),
@@ -139,6 +141,7 @@ pub(super) const KEYS: &[Key] = &[
     row("limits.queue_policy", Word(&["drop-oldest", "drop-newest", "refuse"]), "which message a full session queue loses, or that its publisher is refused (0x97); every loss is counted and named"),
     row("limits.outbox_bytes_max", MEMORY, "bytes encoded and not yet taken by one connection"),
     row("limits.outbox_policy", Word(&["drop-newest", "disconnect"]), "QoS 0 for a client that does not read: lose the message, or the client (0x97)"),
+    row("limits.slow_down_max_ms", Integer(0, 60_000), "how long publishers wait for a client that takes nothing while more than three quarters of its queue are full; 0: not at all"),
     row("limits.retained_messages_max", COUNT, "retained messages; a new topic is refused with 0x97 beyond"),
     row("limits.retained_bytes_max", MEMORY, "bytes of all retained messages; a new one is refused with 0x97 beyond"),
     row("limits.tick_work_max", Integer(100, 10_000_000), "expired sessions, wills and messages dealt with in one second at most"),

@@ -5,7 +5,8 @@ use std::time::Duration;
 use midge_protocol::QoS;
 use serde::{Deserialize, Serialize};
 
-use super::units::{seconds, size};
+use super::machine;
+use super::units::{milliseconds, seconds, size};
 
 /// `[limits]`: the bounds the core keeps, under the core's names, and the rates the server keeps.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,6 +14,12 @@ use super::units::{seconds, size};
 pub struct Limits {
     /// Network Connections past CONNECT, all listeners together; CONNECT is refused with 0x97 beyond.
     pub connections_max: u32,
+    /// Network Connections beyond that are told so at the same time; more are closed at accept.
+    pub refusals_max: u32,
+    /// Memory of the whole process, over three quarters of which publishers wait, and over nine tenths CONNECT is refused with 0x97;
+    /// what the machine or the process's control group has unless said. 0: no limit.
+    #[serde(with = "size")]
+    pub memory_bytes_max: u64,
     /// Sessions, connected or not; a CONNECT that needs a new one is refused with 0x97 beyond.
     pub sessions_max: u32,
     /// Bytes of one packet from a client (Maximum Packet Size).
@@ -58,6 +65,9 @@ pub struct Limits {
     pub outbox_bytes_max: u64,
     /// What a client suffers that does not read while QoS 0 messages reach `outbox_bytes_max`.
     pub outbox_policy: OutboxPolicy,
+    /// How long publishers wait for a client that takes nothing while more than three quarters of its queue are full; 0: not at all.
+    #[serde(rename = "slow_down_max_ms", with = "milliseconds")]
+    pub slow_down_max: Duration,
     /// Retained messages.
     pub retained_messages_max: u64,
     /// Bytes of all retained messages.
@@ -86,6 +96,8 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections_max: 1_000_000,
+            refusals_max: 100,
+            memory_bytes_max: machine::memory_bytes(),
             sessions_max: 4_000_000,
             packet_bytes_max: 1 << 20,
             client_id_bytes_max: 1024,
@@ -106,6 +118,7 @@ impl Default for Limits {
             queue_policy: QueuePolicy::DropOldest,
             outbox_bytes_max: 1 << 20,
             outbox_policy: OutboxPolicy::DropNewest,
+            slow_down_max: Duration::from_secs(5),
             retained_messages_max: 1_000_000,
             retained_bytes_max: 1 << 30,
             tick_work_max: 10_000,
@@ -151,6 +164,7 @@ impl Limits {
                 OutboxPolicy::DropNewest => midge_core::OutboxPolicy::DropNewest,
                 OutboxPolicy::Disconnect => midge_core::OutboxPolicy::Disconnect,
             },
+            slow_down_max: self.slow_down_max,
             retained_messages_max: size_of_memory(self.retained_messages_max),
             retained_bytes_max: size_of_memory(self.retained_bytes_max),
             tick_work_max: size_of_memory(self.tick_work_max),

@@ -42,6 +42,8 @@ struct Clocks {
     keep_alive: AtomicU16,
     /// Whether we do not read the client at the moment: what it sent meanwhile keeps it alive, once it is read.
     paused: AtomicBool,
+    /// Whether it is in the [`Backlog`](crate::backlog::Backlog).
+    listed: AtomicBool,
 }
 
 impl Link {
@@ -60,6 +62,7 @@ impl Link {
             next_look: zero(),
             keep_alive: AtomicU16::new(0),
             paused: AtomicBool::new(false),
+            listed: AtomicBool::new(false),
         };
         Self { writer, metrics, timers, _permit: permit, stall_max_s, clocks, session: OnceLock::new() }
     }
@@ -110,6 +113,21 @@ impl Link {
         if self.clocks.stalled_since.load(Ordering::Relaxed) != 0 {
             self.clocks.stalled_since.store(0, Ordering::Relaxed);
         }
+    }
+
+    /// Lists it among those for which something waits, and says whether it was not listed yet.
+    pub(crate) fn enlist(&self) -> bool {
+        !self.clocks.listed.load(Ordering::Relaxed) && !self.clocks.listed.swap(true, Ordering::Relaxed)
+    }
+
+    /// It is listed no longer.
+    pub(crate) fn delist(&self) {
+        self.clocks.listed.store(false, Ordering::Relaxed);
+    }
+
+    /// Bytes that wait for its socket.
+    pub(crate) fn waiting_bytes(&self) -> usize {
+        self.session.get().map_or(0, |(session, number)| session.output_bytes(*number))
     }
 
     /// One and a half times the Keep Alive [MQTT-3.1.2-22]; 0: the client may be silent for ever.

@@ -3,15 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use midge_core::{Decision, Effects, Inbound, Received, Time, Topic};
+use midge_core::{Congestion, Decision, Effects, Inbound, Received, Time, Topic};
 use midge_host::Host;
 use midge_host::contract::Answer as Asked;
 use midge_protocol::{Decoded, Packet, PacketKind, QoS, ReasonCode, Subscribe};
 use tokio::time::sleep;
 
+use super::hold::{Hold, Lack};
 use super::{Answer, Driver, Waiting, with_scratch};
 use crate::ending::ConnectionEnd;
 use crate::hooks::PublishVerdict;
+use crate::slowed::Cause;
 
 /// What the packets of one read have in common.
 struct Batch<'a> {
@@ -20,6 +22,15 @@ struct Batch<'a> {
     now: Time,
     packets: u64,
     publishes: u64,
+    /// Whether memory is short.
+    tight: bool,
+}
+
+impl Batch<'_> {
+    /// Whether what follows has to wait for room. Acknowledgements and pings that come before a PUBLISH never have to.
+    fn is_held_up(&self) -> bool {
+        self.effects.holds_up() || (self.tight && self.publishes > 0)
+    }
 }
 
 /// What one packet leads to.
@@ -46,7 +57,8 @@ impl Driver {
     ) -> Result<(), ConnectionEnd> {
         let host = self.node.host();
         let now = self.node.clock.now();
-        let mut batch = Batch { effects, host: &host, now, packets: 0, publishes: 0 };
+        let tight = self.node.is_short_of_memory();
+        let mut batch = Batch { effects, host: &host, now, packets: 0, publishes: 0, tight };
         let (consumed, result) = if self.unread.is_empty() {
             let (consumed, result) = self.packets(arrived, answer, &mut batch);
             self.unread.append(arrived.get(consumed..).unwrap_or_default());
@@ -59,14 +71,23 @@ impl Driver {
             self.unread = unread;
             (consumed, result)
         };
-        let Batch { packets, publishes, .. } = batch;
+        let Batch { packets, publishes, tight, .. } = batch;
         if packets > 0 {
             self.link.received();
             self.node.metrics.received_packets(packets);
         }
-        let congested = effects.congested();
+        let congestion = effects.congestion().cloned();
         self.node.conclude(effects, now);
-        self.slow_down(congested, publishes, consumed, now);
+        if self.waiting.is_none() {
+            let owed = self.pace.as_mut().and_then(|pace| pace.spend(publishes, consumed as u64, now));
+            self.waiting = match congestion {
+                Some(Congestion::Queue(session)) => Some(Hold::new(Lack::Room(session), owed, now).into()),
+                _ if tight && (publishes > 0 || (!arrived.is_empty() && self.is_publishing())) => {
+                    Some(Hold::new(Lack::Memory, owed, now).into())
+                }
+                congestion => self.pause(congestion.as_ref(), owed),
+            };
+        }
         if self.waiting.is_some() {
             self.link.set_paused(true);
         }
@@ -97,6 +118,9 @@ impl Driver {
                 Ok(Flow::Next) => {
                     consumed += length;
                     batch.packets += 1;
+                    if batch.is_held_up() {
+                        break;
+                    }
                 }
                 Ok(Flow::Wait(waiting)) => self.waiting = Some(Box::new(waiting)),
                 Err(end) => return (consumed, Err(end)),
@@ -212,16 +236,29 @@ impl Driver {
         self.node.broker.subscribe(&mut self.connection, subscribe, rulings, batch.now, batch.effects);
     }
 
-    /// A client that is faster than its rate, or than its subscribers, is not read for a moment.
-    fn slow_down(&mut self, congested: bool, publishes: u64, bytes: usize, now: Time) {
-        if self.waiting.is_some() {
-            return;
-        }
-        let owed = self.pace.as_mut().and_then(|pace| pace.spend(publishes, bytes as u64, now));
-        let pause = owed.max(congested.then_some(CONGESTION_PAUSE));
-        self.waiting = pause.map(|pause| Box::new(Waiting::Pause(Box::pin(sleep(pause)))));
+    /// A client that is faster than its rate, or than others can take what it publishes, is not read for a moment.
+    fn pause(&mut self, congestion: Option<&Congestion>, owed: Option<Duration>) -> Option<Box<Waiting>> {
+        let pause = owed.max(congestion.is_some().then_some(CONGESTION_PAUSE))?;
+        let (cause, session) = match congestion {
+            None => (Cause::Rate, None),
+            Some(Congestion::Store) => (Cause::Store, None),
+            Some(Congestion::Outbox(session) | Congestion::Queue(session)) => (Cause::Outbox, Some(&**session)),
+        };
+        self.node.slowed_down(cause, session, pause);
+        Some(Box::new(Waiting::Pause(Box::pin(sleep(pause)))))
+    }
+
+    /// Whether what is unread begins with a piece of a PUBLISH.
+    fn is_publishing(&self) -> bool {
+        self.unread.first().is_some_and(|first| first >> 4 == PacketKind::Publish as u8)
     }
 }
 
-/// How long a publisher is not read after a batch that nearly filled a subscriber's outbox or queue.
+impl From<Hold> for Box<Waiting> {
+    fn from(hold: Hold) -> Self {
+        Self::new(Waiting::Hold(hold))
+    }
+}
+
+/// How long a publisher is not read after a batch that nearly filled a subscriber's outbox, or found the store behind.
 const CONGESTION_PAUSE: Duration = Duration::from_millis(2);

@@ -44,10 +44,14 @@ where
             match self.socket.accept().await {
                 Ok((stream, peer)) => match self.listener.places.take() {
                     Ok(permit) => self.admit(stream, peer, permit),
-                    Err(full) => troubles.refused(&self.listener, full.key()),
+                    Err(full) => {
+                        self.listener.metrics.closed_at_accept(&self.listener.config.name, full.key());
+                        troubles.refused(&self.listener, full.key());
+                    }
                 },
                 Err(error) if is_the_clients(&error) => {}
                 Err(error) => {
+                    self.listener.metrics.accept_failed(&self.listener.config.name);
                     troubles.failed(&self.listener, &error);
                     sleep(BACK_OFF).await;
                 }
@@ -76,11 +80,12 @@ where
                     tokio::spawn(serve(accepted));
                     return;
                 }
-                Ok(Err(error)) => error,
-                Err(_) => io::Error::from(io::ErrorKind::TimedOut),
+                Ok(Err(failed)) => failed,
+                Err(_) => Failed { what: "timeout", error: io::ErrorKind::TimedOut.into() },
             };
-            let name = &listener.config.name;
-            tracing::info!(listener = name, %peer, error = %problem, "handshake failed, connection closed");
+            let (Failed { what, error }, name) = (problem, &listener.config.name);
+            listener.metrics.handshake_failed(name, what);
+            tracing::info!(listener = name, %peer, what, %error, "handshake failed, connection closed");
         });
     }
 }
@@ -92,21 +97,34 @@ struct Shaken {
     http: Option<Box<HttpRequest>>,
 }
 
-async fn shake_hands(stream: TcpStream, listener: &Listener) -> io::Result<Shaken> {
+/// Why there was no stream after all.
+struct Failed {
+    /// Which of the handshakes failed, in metrics and logs.
+    what: &'static str,
+    error: io::Error,
+}
+
+async fn shake_hands(stream: TcpStream, listener: &Listener) -> Result<Shaken, Failed> {
     match &listener.tls {
         None => upgrade(stream, listener, None).await,
         Some(tls) => {
-            let (stream, facts) = tls.accept(stream).await?;
+            let accepted = tls.accept(stream).await;
+            let (stream, facts) = accepted.map_err(|error| Failed { what: "tls", error })?;
             upgrade(stream, listener, Some(Box::new(facts))).await
         }
     }
 }
 
-async fn upgrade<L: Layer + 'static>(stream: L, listener: &Listener, tls: Option<Box<TlsFacts>>) -> io::Result<Shaken> {
+async fn upgrade<L: Layer + 'static>(
+    stream: L,
+    listener: &Listener,
+    tls: Option<Box<TlsFacts>>,
+) -> Result<Shaken, Failed> {
     if listener.config.protocol == config::Transport::Mqtt {
         return Ok(Shaken { transport: Transport::Layered(Box::new(stream)), tls, http: None });
     }
-    let (stream, request) = websocket::accept(stream, &listener.config.path, listener.message_bytes_max).await?;
+    let accepted = websocket::accept(stream, &listener.config.path, listener.message_bytes_max).await;
+    let (stream, request) = accepted.map_err(|error| Failed { what: "websocket", error })?;
     Ok(Shaken { transport: Transport::Layered(Box::new(stream)), tls, http: Some(Box::new(request)) })
 }
 

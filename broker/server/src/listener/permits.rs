@@ -9,12 +9,14 @@ use tokio::sync::Notify;
 #[derive(Clone)]
 pub(crate) struct Admission {
     total: Arc<Count>,
+    /// Of those for whom there is no place, how many are told so at the same time.
+    refusals: Arc<Count>,
 }
 
 impl Admission {
-    /// At most `max` connections.
-    pub(crate) fn new(max: u32) -> Self {
-        Self { total: Arc::new(Count::new(max)) }
+    /// At most `max` connections, and `refusals_max` more that are only told so.
+    pub(crate) fn new(max: u32, refusals_max: u32) -> Self {
+        Self { total: Arc::new(Count::new(max)), refusals: Arc::new(Count::new(refusals_max)) }
     }
 
     /// Connections that are open now.
@@ -46,7 +48,8 @@ impl Admission {
 
     /// The places of a listener that may have `max` of them.
     pub(super) fn places(&self, max: u32) -> Arc<Places> {
-        Arc::new(Places { own: Count::new(max), total: Arc::clone(&self.total) })
+        let (total, refusals) = (Arc::clone(&self.total), Arc::clone(&self.refusals));
+        Arc::new(Places { own: Count::new(max), total, refusals })
     }
 }
 
@@ -54,19 +57,22 @@ impl Admission {
 pub(super) struct Places {
     own: Count,
     total: Arc<Count>,
+    refusals: Arc<Count>,
 }
 
 impl Places {
-    /// A place for one more connection, if there is one here and in all.
+    /// A place for one more connection, if there is one here and in all; if only the broker is full, one for a client that is to
+    /// be told so.
     pub(super) fn take(self: &Arc<Self>) -> Result<Permit, Full> {
         if !self.own.take() {
             return Err(Full::Listener);
         }
         if !self.total.take() {
             self.own.give();
-            return Err(Full::Broker);
+            let may_be_told = self.refusals.take();
+            return if may_be_told { Ok(Permit::new(self, Purpose::Refusal)) } else { Err(Full::Broker) };
         }
-        Ok(Permit(Arc::clone(self)))
+        Ok(Permit::new(self, Purpose::Service))
     }
 }
 
@@ -90,12 +96,40 @@ impl Full {
 }
 
 /// One place, given back when dropped.
-pub(crate) struct Permit(Arc<Places>);
+pub(crate) struct Permit {
+    places: Arc<Places>,
+    purpose: Purpose,
+}
+
+/// What a place is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// A client that is served.
+    Service,
+    /// A client that is told that the broker is full.
+    Refusal,
+}
+
+impl Permit {
+    fn new(places: &Arc<Places>, purpose: Purpose) -> Self {
+        Self { places: Arc::clone(places), purpose }
+    }
+
+    /// Whether its client only is to be told that the broker is full.
+    pub(crate) fn is_for_refusal(&self) -> bool {
+        self.purpose == Purpose::Refusal
+    }
+}
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.0.own.give();
-        self.0.total.give();
+        match self.purpose {
+            Purpose::Service => {
+                self.places.own.give();
+                self.places.total.give();
+            }
+            Purpose::Refusal => self.places.refusals.give(),
+        }
     }
 }
 
@@ -133,7 +167,7 @@ mod tests {
 
     #[test]
     fn both_limits_hold_and_a_dropped_permit_is_a_place() {
-        let admission = Admission::new(3);
+        let admission = Admission::new(3, 0);
         let (near, far) = (admission.places(2), admission.places(10));
         let first = near.take().ok().unwrap();
         let _second = near.take().ok().unwrap();
@@ -146,9 +180,24 @@ mod tests {
         assert!(near.take().is_ok());
     }
 
+    #[test]
+    fn where_the_broker_is_full_so_many_are_told() {
+        let admission = Admission::new(1, 1);
+        let places = admission.places(10);
+        let served = places.take().ok().unwrap();
+        let told = places.take().ok().unwrap();
+        assert!(!served.is_for_refusal() && told.is_for_refusal());
+        assert_eq!(places.take().err(), Some(Full::Broker));
+        assert_eq!(admission.open(), 1);
+        drop(told);
+        assert!(places.take().is_ok_and(|permit| permit.is_for_refusal()));
+        drop(served);
+        assert!(places.take().is_ok_and(|permit| !permit.is_for_refusal()));
+    }
+
     #[tokio::test]
     async fn idle_is_when_the_last_place_is_given_back() {
-        let admission = Admission::new(3);
+        let admission = Admission::new(3, 0);
         let permit = admission.places(3).take().ok().unwrap();
         let waiting = tokio::spawn({
             let admission = admission.clone();

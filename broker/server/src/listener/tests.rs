@@ -24,6 +24,10 @@ fn with(listeners: Vec<config::Listener>) -> Config {
     config
 }
 
+fn metrics() -> Arc<ServerMetrics> {
+    Arc::new(ServerMetrics::new())
+}
+
 /// A broker's door whose clients arrive in a channel.
 struct House {
     runtimes: Runtimes,
@@ -36,8 +40,8 @@ struct House {
 impl House {
     fn open(shards: usize, config: &Config) -> Self {
         let runtimes = Runtimes::start(shards, 1).unwrap();
-        let admission = Admission::new(config.limits.connections_max);
-        let listeners = Listeners::bind(config, shards, &admission).unwrap();
+        let admission = Admission::new(config.limits.connections_max, 0);
+        let listeners = Listeners::bind(config, shards, &admission, &metrics()).unwrap();
         let addresses = listeners.each().map(|listener| listener.address()).collect();
         let (stop, stopped) = watch::channel(false);
         let (arrive, arrived) = mpsc::unbounded_channel();
@@ -98,7 +102,8 @@ fn a_busy_port_is_an_error_that_names_listener_and_address() {
     let mut settings = anywhere("front door");
     settings.address = taken.local_addr().unwrap();
     for shards in [1, 3] {
-        let error = Listeners::bind(&with(vec![settings.clone()]), shards, &Admission::new(1)).err().unwrap();
+        let error =
+            Listeners::bind(&with(vec![settings.clone()]), shards, &Admission::new(1, 0), &metrics()).err().unwrap();
         let text = error.to_string();
         assert!(text.contains("front door") && text.contains(&settings.address.to_string()), "{text}");
         assert!(text.contains("another program listens there already"), "{text}");
@@ -107,12 +112,12 @@ fn a_busy_port_is_an_error_that_names_listener_and_address() {
 
 #[test]
 fn the_port_of_another_midge_is_busy_too() {
-    let admission = Admission::new(10);
-    let first = Listeners::bind(&with(vec![anywhere("a")]), 3, &admission).unwrap();
+    let admission = Admission::new(10, 0);
+    let first = Listeners::bind(&with(vec![anywhere("a")]), 3, &admission, &metrics()).unwrap();
     let mut settings = anywhere("b");
     settings.address = first.each().next().unwrap().address();
     for shards in [1, 3] {
-        let second = Listeners::bind(&with(vec![settings.clone()]), shards, &admission);
+        let second = Listeners::bind(&with(vec![settings.clone()]), shards, &admission, &metrics());
         assert!(matches!(second, Err(ListenError::Bind(_))), "{shards} shards");
     }
 }
@@ -121,10 +126,10 @@ fn the_port_of_another_midge_is_busy_too() {
 fn an_address_this_host_lacks_is_an_error_unless_it_is_optional() {
     let mut settings = anywhere("elsewhere");
     settings.address = "192.0.2.1:0".parse().unwrap();
-    let error = Listeners::bind(&with(vec![settings.clone()]), 1, &Admission::new(1)).err().unwrap();
+    let error = Listeners::bind(&with(vec![settings.clone()]), 1, &Admission::new(1, 0), &metrics()).err().unwrap();
     assert!(error.to_string().contains("this host has no such address"), "{error}");
     settings.optional = true;
-    let bound = Listeners::bind(&with(vec![settings, anywhere("here")]), 1, &Admission::new(1)).unwrap();
+    let bound = Listeners::bind(&with(vec![settings, anywhere("here")]), 1, &Admission::new(1, 0), &metrics()).unwrap();
     assert_eq!(bound.each().count(), 1);
 }
 
@@ -137,7 +142,7 @@ fn a_missing_certificate_names_listener_and_file() {
         client_ca: None,
         client_certificate: config::ClientCertificate::None,
     });
-    let error = Listeners::bind(&with(vec![settings]), 1, &Admission::new(1)).err().unwrap().to_string();
+    let error = Listeners::bind(&with(vec![settings]), 1, &Admission::new(1, 0), &metrics()).err().unwrap().to_string();
     assert!(error.starts_with("listener secure: /nowhere/certificate.pem: cannot be read"), "{error}");
 }
 

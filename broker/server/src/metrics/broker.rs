@@ -42,6 +42,11 @@ fn counters(now: &Statistics, text: &mut Text<'_>) -> fmt::Result {
             "Messages refused to their publishers because a session's queue was full, by session",
             now.refused_queue_full,
         ),
+        (
+            "midge_answers_too_large",
+            "Answers, such as SUBACK, discarded because a client takes no packet as large",
+            now.answers_too_large,
+        ),
         ("midge_wills_published", "Will Messages published", now.wills_published),
     ];
     counters.into_iter().try_for_each(|(name, help, value)| text.counter(name, help, value))

@@ -6,7 +6,12 @@ use midge_host::contract::{
     BreakerState, CustomMetric, CustomMetricKind, Hook, HookStatus, Lane, LatencyHistogram, OnError, QueueStatus,
 };
 
+use midge_core::DropReason;
+
 use super::*;
+use crate::backlog::Waiting;
+use crate::drops::ClientDrops;
+use crate::memory::Memory;
 
 fn plugin() -> PluginStatus {
     let mut latency = LatencyHistogram::default();
@@ -66,11 +71,15 @@ fn page(metrics: &ServerMetrics) -> String {
         statistics: midge_storage::Statistics { commits: 8, bytes_waiting: 5, ..Default::default() },
     };
     let uptime = Duration::from_secs(1);
-    render(
-        metrics,
-        Snapshot { statistics, store: Some(store), plugins: vec![plugin()], cache, authentications, uptime },
-    )
-    .unwrap()
+    let clients = ClientsStatus {
+        waiting: Waiting { connections: 2, bytes: 300 },
+        drops: vec![ClientDrops { client_id: "slow \"1\"".into(), reason: DropReason::OutboxFull, count: 11 }],
+    };
+    let memory = MemoryStatus::from(&Memory::new(1 << 30));
+    let plugins = vec![plugin()];
+    let store = Some(store);
+    let snapshot = Snapshot { statistics, clients, memory, store, plugins, cache, authentications, uptime };
+    render(metrics, snapshot).unwrap()
 }
 
 #[test]
@@ -82,6 +91,11 @@ fn what_is_counted_is_on_the_page() {
     metrics.connect_refused("malformed_packet");
     metrics.denied(Some("acl"), "authz", "refused");
     metrics.denied(None, "authn", "nobody_allowed");
+    metrics.closed_at_accept("tcp", "limits.connections_max");
+    metrics.accept_failed("tcp");
+    metrics.handshake_failed("tls", "tls");
+    metrics.slowed_down("queue", Duration::from_millis(500));
+    metrics.slowed_down("queue", Duration::from_millis(1000));
     metrics.received(10);
     metrics.received_packets(2);
     metrics.sent(20);
@@ -93,6 +107,16 @@ fn what_is_counted_is_on_the_page() {
         "midge_connects_refused_total{reason=\"malformed_packet\"} 1",
         "midge_denied_total{plugin=\"acl\",hook=\"authz\",cause=\"refused\"} 1",
         "midge_denied_total{plugin=\"\",hook=\"authn\",cause=\"nobody_allowed\"} 1",
+        "midge_connections_closed_at_accept_total{listener=\"tcp\",limit=\"limits.connections_max\"} 1",
+        "midge_accepts_failed_total{listener=\"tcp\"} 1",
+        "midge_handshakes_failed_total{listener=\"tls\",what=\"tls\"} 1",
+        "midge_publishers_slowed_total{reason=\"queue\"} 2",
+        "midge_publishers_slowed_seconds_total{reason=\"queue\"} 1.5",
+        "midge_outbox_bytes 300.0",
+        "midge_outbox_connections 2.0",
+        "midge_client_messages_dropped_total{client_id=\"slow \\\"1\\\"\",reason=\"outbox_full\"} 11",
+        "midge_memory_budget_bytes 1073741824.0",
+        "midge_memory_pressure 0.0",
         "midge_received_bytes_total 10",
         "midge_received_packets_total 2",
         "midge_sent_bytes_total 20",

@@ -118,7 +118,11 @@ impl Held<'_> {
             return None;
         }
         self.state.full = false;
-        self.with_queue(Queue::pop)
+        let next = self.with_queue(Queue::take_next);
+        if self.state.crowded {
+            self.state.crowded = self.is_crowded();
+        }
+        next
     }
 
     /// Encodes one waiting delivery into the outbox.

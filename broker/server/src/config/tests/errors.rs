@@ -23,7 +23,7 @@ fn a_mistake_is_told_with_its_place_its_value_and_what_would_be_accepted() {
         ("[listener]\n", "midge.toml:1:1: listener = { … }: expected a list of tables, each under [[listener]]".into()),
         (
             "limits = 1",
-            "midge.toml:1:10: limits = 1: expected a table with connections_max, sessions_max, ".into(),
+            "midge.toml:1:10: limits = 1: expected a table with connections_max, refusals_max, ".into(),
         ),
         (
             "[limits]\nreceive_maximum = 0",
