@@ -1,7 +1,9 @@
 //! Allows every action. Config: `reuse_ms` lets the broker use the answer again for so long, for every topic of `bench/#`.
 //! The benchmarks' authorizer.
 
-use midge_plugin_sdk::{Authorizer, Environment, IdentityId, Lifecycle, QoS, Ruling, Subscription, config::text, plugin};
+use midge_plugin_sdk::{
+    Authorizer, Environment, IdentityId, Lifecycle, QoS, Ruling, Subscription, config::text, plugin,
+};
 
 struct Asked {
     ruling: Ruling,
