@@ -51,7 +51,7 @@ use crate::wheel::Wheel;
 ///   [`close`](Self::close), [`tick`](Self::tick), [`committed`](Self::committed).
 /// - Outputs: the outbox of each session ([`Session::poll_output`]); events and published Wills in [`Effects`].
 ///
-/// At the end of a batch of inputs: look at [`Effects::congested`], then [`Effects::flush`], then drain the events.
+/// At the end of a batch of inputs: look at [`Effects::congestion`], then [`Effects::flush`], then drain the events.
 pub struct Broker {
     pub(crate) limits: Limits,
     pub(crate) store: Box<dyn Store>,
