@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::{Failure, build, packages};
+use crate::{Failure, build, packages, plugins};
 use figures::Figures;
 use peers::{Broker, Peers};
 use progress::Progress;
@@ -89,6 +89,10 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<(), Failure> {
         return durable::run(&bench);
     }
     let brokers = peers.choose(&options.peer, &bench)?;
+    let asks_guests = |scenario: &Scenario| brokers.iter().any(|one| scenario.includes(one) && one.needs_guests());
+    if chosen.iter().any(asks_guests) {
+        plugins::build(root, &plugins::Selection::All)?;
+    }
     let load_before = machine::load();
     let figures = measure(&bench, &chosen, &brokers);
     report::print(&chosen, &brokers, &figures, options);

@@ -25,11 +25,14 @@ pub(super) struct Peer {
     name: String,
     meaning: String,
     variant_of: Option<String>,
+    #[serde(default)]
     program: String,
+    #[serde(default)]
     pub(super) arguments: Vec<String>,
     #[serde(default)]
     pub(super) environment: BTreeMap<String, String>,
     pub(super) config: Option<String>,
+    more: Option<String>,
     pub(super) config_name: Option<String>,
     pub(super) tls: Option<String>,
     pub(super) setup: Option<String>,
@@ -56,7 +59,18 @@ impl Peers {
     pub(super) fn read(file: &Path) -> Result<Self, Failure> {
         let text = fs::read_to_string(file).map_err(|error| error.to_string());
         let peers = text.and_then(|text| toml::from_str(&text).map_err(|error| error.to_string()));
-        peers.map_err(|why| Failure::new(format!("{}: {why}", file.display())))
+        let mut peers: Self = peers.map_err(|why| Failure::new(format!("{}: {why}", file.display())))?;
+        let bases = peers.peer.clone();
+        for variant in &mut peers.peer {
+            let base = bases.iter().find(|base| Some(&base.name) == variant.variant_of.as_ref());
+            if let (Some(base), Some(more)) = (base, &variant.more) {
+                variant.program.clone_from(&base.program);
+                variant.arguments.clone_from(&base.arguments);
+                variant.version.clone_from(&base.version);
+                variant.config = base.config.as_ref().map(|config| format!("{config}{more}"));
+            }
+        }
+        Ok(peers)
     }
 
     /// Midge, then the peers with these names, or all that are installed; variants of all of them.
@@ -143,6 +157,11 @@ impl Broker {
     /// Whether it is only measured where a scenario names it.
     pub(super) fn is_variant(&self) -> bool {
         self.peer.variant_of.is_some()
+    }
+
+    /// Whether its configuration names a guest of `tests/guests`.
+    pub(super) fn needs_guests(&self) -> bool {
+        self.peer.config.as_ref().is_some_and(|config| config.contains("{guests}"))
     }
 
     /// Whether it is configured for TLS.

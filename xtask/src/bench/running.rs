@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::peers::Broker;
 use super::{Options, machine};
-use crate::packages;
+use crate::{packages, plugins};
 
 /// What every run needs.
 pub(super) struct Bench<'a> {
@@ -61,6 +61,7 @@ impl Bench<'_> {
             ("{port_3}", port_3.to_string()),
             ("{midge}", self.midge.display().to_string()),
             ("{bench}", self.generator.display().to_string()),
+            ("{guests}", plugins::guests_directory(self.root).display().to_string()),
             ("{certificate}", certificates.join("certificate.pem").display().to_string()),
             ("{key}", certificates.join("key.pem").display().to_string()),
         ];
