@@ -24,11 +24,12 @@ mod passwords;
 mod rate;
 mod secrets;
 mod shared;
+mod wasi;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use wasmtime::component::{HasSelf, Linker, Resource, ResourceTable};
+use wasmtime::component::{Component, HasSelf, Linker, Resource, ResourceTable};
 
 pub(crate) use self::broker::Orders;
 #[allow(unreachable_pub, reason = "the generated bindings re-export it under a public name")]
@@ -36,6 +37,7 @@ pub use self::connect::Connect;
 pub use self::limits::ImportLimits;
 pub(crate) use self::rate::{Pass, Rate};
 pub(crate) use self::shared::{ImportError, Lasting, Shared};
+pub(crate) use self::wasi::interface as wasi_interface;
 use crate::bindings::Everything;
 use crate::contract::{Hook, PluginLimits};
 use crate::plugin::Limiter;
@@ -47,6 +49,7 @@ pub(crate) struct PluginState {
     table: ResourceTable,
     call: Option<Call>,
     orders: Orders,
+    output: wasi::Output,
 }
 
 /// The call that is under way.
@@ -60,7 +63,14 @@ impl PluginState {
     pub(crate) fn new(shared: Arc<Shared>, limits: &PluginLimits) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(RESOURCES_MAX);
-        Self { shared, limits: Limiter::new(limits), table, call: None, orders: Orders::default() }
+        Self {
+            shared,
+            limits: Limiter::new(limits),
+            table,
+            call: None,
+            orders: Orders::default(),
+            output: wasi::Output::default(),
+        }
     }
 
     /// For `Store::limiter`.
@@ -76,6 +86,7 @@ impl PluginState {
     /// The call returned cleanly: hands out what it ordered from the broker. After a trap or a missed deadline this
     /// is not called, and the orders go with the instance.
     pub(crate) fn end_call(&mut self) -> Orders {
+        self.print_rest();
         self.call = None;
         std::mem::take(&mut self.orders)
     }
@@ -108,13 +119,14 @@ impl PluginState {
 /// The shared words have no functions.
 impl crate::bindings::midge::plugin::types::Host for PluginState {}
 
-/// Links every import. A component's lane follows from the ones it actually imports: only then do asynchronous host
-/// functions make its calls asynchronous.
+/// Links every import of the contract, and what the component imports of WASI. A component's lane follows from the ones it
+/// actually imports: only then do asynchronous host functions make its calls asynchronous.
 ///
 /// # Errors
-/// The linker has one of the names already.
-pub(crate) fn add_to_linker(linker: &mut Linker<PluginState>) -> wasmtime::Result<()> {
-    Everything::add_to_linker::<_, HasSelf<PluginState>>(linker, |state| state)
+/// The linker has one of the names already, or the component imports of WASI what WASI does not have.
+pub(crate) fn add_to_linker(linker: &mut Linker<PluginState>, component: &Component) -> wasmtime::Result<()> {
+    Everything::add_to_linker::<_, HasSelf<PluginState>>(linker, |state| state)?;
+    wasi::add_to_linker(linker, component)
 }
 
 /// Handles a guest may hold; it is lent one `connect` at a time.

@@ -114,7 +114,7 @@ impl Loader {
     ) -> Result<Blueprint, LoadErrorKind> {
         let invalid = |error: wasmtime::Error| LoadErrorKind::Invalid(format!("{error:#}"));
         let mut linker = Linker::<PluginState>::new(self.engine.wasmtime());
-        imports::add_to_linker(&mut linker).map_err(invalid)?;
+        imports::add_to_linker(&mut linker, component).map_err(invalid)?;
         let instances = match lane {
             Lane::Inline => u32::try_from(self.workers).unwrap_or(u32::MAX),
             Lane::Waiting => spec.limits.instances_max,

@@ -70,6 +70,23 @@ async fn an_unknown_import_is_named_with_what_is_offered() {
 }
 
 #[tokio::test]
+async fn wasi_is_linked_inert_and_does_not_change_the_lane() {
+    let host = load(vec![Guest::new(&["authz", "wasi"]).spec("a")]).await.unwrap();
+    assert_eq!(host.plugins()[0].lane, Lane::Inline);
+    let ruling = publish(&host, &identity("c"), "i").await;
+    assert!(ruling.allow, "denies what it has to, and clock, chance and output work: {ruling:?}");
+}
+
+#[tokio::test]
+async fn other_wasi_is_an_unknown_import() {
+    let module = wat::parse_str(r#"(module (import "wasi:cli/run@0.3.0" "now" (func)))"#).unwrap();
+    let world = "package wasi:cli@0.3.0; interface run { now: func(); } world guest { import run; }";
+    let (kind, text) = refused(&componentize(module, world)).await;
+    assert!(matches!(kind, LoadErrorKind::UnknownImport { .. }), "{text}");
+    assert!(text.contains("wasi:cli/run@0.3.0") && text.contains("inert wasi:{cli, clocks"), "{text}");
+}
+
+#[tokio::test]
 async fn a_component_without_hooks_is_named() {
     let module = wat::parse_str(r#"(module (func (export "f")))"#).unwrap();
     let component = componentize(module, "package test:guest; world guest { export f: func(); }");

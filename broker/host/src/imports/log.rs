@@ -21,6 +21,14 @@ impl Host for PluginState {
     }
 }
 
+/// Writes a line that the plugin printed instead of logging it.
+pub(super) fn line(state: &PluginState, level: Level, text: &str) {
+    if enabled(level) {
+        let hook = state.hook().map_or("-", |hook| hook.name());
+        write(state.shared.plugin(), hook, state.shared.log_rate(), level, text, &[]);
+    }
+}
+
 /// Writes one line unless the plugin has written too many; the next line that gets through is preceded by how many
 /// did not.
 fn write(plugin: &str, hook: &str, rate: &Rate, level: Level, message: &str, fields: &[(String, String)]) {

@@ -5,6 +5,7 @@ use wasmtime::component::types::ComponentItem;
 
 use crate::contract::{Hook, Lane};
 use crate::error::LoadErrorKind;
+use crate::imports;
 
 /// The contract track this broker speaks.
 pub(crate) const TRACK: &str = "0.1";
@@ -15,7 +16,7 @@ pub(super) struct Found {
     pub(super) hooks: Vec<Hook>,
     /// How it is called.
     pub(super) lane: Lane,
-    /// Interfaces of the contract it imports, with their versions.
+    /// Interfaces of the contract and of WASI that it imports, with their versions.
     pub(super) imports: Vec<String>,
 }
 
@@ -42,15 +43,19 @@ pub(super) fn is_component(bytes: &[u8]) -> Result<(), LoadErrorKind> {
 
 /// Compares imports and exports with the contract.
 pub(super) fn inspect(component: &Component, wanted: Option<&[Hook]>) -> Result<Found, LoadErrorKind> {
-    let (imports, lane) = imports(component)?;
+    let (imports, lane) = imported(component)?;
     Ok(Found { hooks: hooks(component, wanted)?, lane, imports })
 }
 
-fn imports(component: &Component) -> Result<(Vec<String>, Lane), LoadErrorKind> {
+fn imported(component: &Component) -> Result<(Vec<String>, Lane), LoadErrorKind> {
     let engine = component.engine();
     let mut lane = Lane::Inline;
     let (mut known, mut unknown) = (Vec::new(), Vec::new());
     for (name, import) in component.component_type().imports(engine) {
+        if imports::wasi_interface(name).is_some() {
+            known.push(name.to_owned());
+            continue;
+        }
         let Some(interface) = own_interface(name, IMPORTS)? else {
             unknown.push(name.to_owned());
             continue;
@@ -68,7 +73,7 @@ fn imports(component: &Component) -> Result<(Vec<String>, Lane), LoadErrorKind> 
     }
     let mut accepted = format!("midge:plugin/{{{}}}@{TRACK}", IMPORTS.join(", "));
     if unknown.iter().any(|name| name.starts_with("wasi:")) {
-        accepted.push_str(" and no WASI yet: build without it, or stub it at build time (see plugin-sdk/README.md)");
+        accepted.push_str(" and an inert wasi:{cli, clocks, filesystem, http, io, random, sockets}@0.2");
     }
     Err(LoadErrorKind::UnknownImport { found: unknown.join(", "), accepted })
 }

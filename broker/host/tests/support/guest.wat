@@ -3,6 +3,7 @@
 ;;   c allow, to be reused for a minute   v the same for every topic of "v/#"   x deny, to be reused for a minute
 ;;   b answer what the contract has no word for   h claim a string of 2 GiB   g allow if an identity is gone
 ;;   w wait for HTTP, then allow (waiting guests)
+;;   i allow if WASI is inert, that is if it denies what it has to and clock, chance and output work (wasi guests)
 ;; Sections between ;;[NAME and ;;] are there if the guest is built with NAME.
 (module
   ;;[authn
@@ -14,6 +15,20 @@
   ;;[http
   (import "midge:plugin/http@0.1.0" "send"
     (func $http_send (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32)))
+  ;;]
+  ;;[wasi
+  (import "wasi:cli/environment@0.2.3" "get-environment" (func $environment (param i32)))
+  (import "wasi:filesystem/preopens@0.2.3" "get-directories" (func $directories (param i32)))
+  (import "wasi:sockets/tcp-create-socket@0.2.3" "create-tcp-socket" (func $socket (param i32 i32)))
+  (import "wasi:clocks/wall-clock@0.2.3" "now" (func $now (param i32)))
+  (import "wasi:random/random@0.2.3" "get-random-u64" (func $chance (result i64)))
+  (import "wasi:cli/stdout@0.2.3" "get-stdout" (func $stdout (result i32)))
+  (import "wasi:io/streams@0.2.3" "[method]output-stream.blocking-write-and-flush"
+    (func $print (param i32 i32 i32 i32)))
+  (import "wasi:clocks/monotonic-clock@0.2.3" "subscribe-duration" (func $in (param i64) (result i32)))
+  (import "wasi:io/poll@0.2.3" "[method]pollable.block" (func $block (param i32)))
+  (import "wasi:io/poll@0.2.3" "[method]pollable.ready" (func $ready (param i32) (result i32)))
+  (import "wasi:io/poll@0.2.3" "poll" (func $poll (param i32 i32 i32)))
   ;;]
   (memory (export "memory") 2)
   (data (i32.const 0) "down")
@@ -134,6 +149,10 @@
     ;;[http
     (if (i32.eq (local.get $how) (i32.const 119 (;w;))) (then (call $wait)))
     ;;]
+    ;;[wasi
+    (if (i32.eq (local.get $how) (i32.const 105 (;i;)))
+      (then (if (i32.eqz (call $inert)) (then (local.set $how (i32.const 100 (;d;)))))))
+    ;;]
     (if (i32.eqz (call $failed (local.get $how) (local.get $at) (i32.const 4)))
       (then (call $rule (local.get $how) (i32.add (local.get $at) (i32.const 4)))))
     (local.get $at))
@@ -166,6 +185,35 @@
   (func $wait
     (call $http_send (i32.const 32) (i32.const 3) (i32.const 64) (i32.const @URL_LENGTH@) (i32.const 0) (i32.const 0)
       (i32.const 0) (i32.const 0) (i32.const 60000) (call $answer (i32.const 64))))
+  ;;]
+
+  ;;[wasi
+  (func $inert (result i32)
+    (local $at i32) (local $timer i32)
+    (local.set $at (call $answer (i32.const 64)))
+    ;; No variables, no directories.
+    (call $environment (local.get $at))
+    (if (i32.load offset=4 (local.get $at)) (then (return (i32.const 0))))
+    (call $directories (local.get $at))
+    (if (i32.load offset=4 (local.get $at)) (then (return (i32.const 0))))
+    ;; A socket is access-denied.
+    (call $socket (i32.const 0) (local.get $at))
+    (if (i32.ne (i32.load8_u (local.get $at)) (i32.const 1)) (then (return (i32.const 0))))
+    (if (i32.ne (i32.load8_u offset=4 (local.get $at)) (i32.const 1)) (then (return (i32.const 0))))
+    ;; It is later than 2020, and chance does not repeat itself.
+    (call $now (local.get $at))
+    (if (i64.lt_u (i64.load (local.get $at)) (i64.const 1577836800)) (then (return (i32.const 0))))
+    (if (i64.eq (call $chance) (call $chance)) (then (return (i32.const 0))))
+    ;; What is printed is taken.
+    (call $print (call $stdout) (i32.const 24) (i32.const 8) (local.get $at))
+    (if (i32.load8_u (local.get $at)) (then (return (i32.const 0))))
+    ;; An hour passes at once.
+    (local.set $timer (call $in (i64.const 3600000000000)))
+    (call $block (local.get $timer))
+    (if (i32.eqz (call $ready (local.get $timer))) (then (return (i32.const 0))))
+    (i32.store offset=32 (local.get $at) (local.get $timer))
+    (call $poll (i32.add (local.get $at) (i32.const 32)) (i32.const 1) (local.get $at))
+    (i32.eq (i32.load offset=4 (local.get $at)) (i32.const 1)))
   ;;]
 
   ;;[authn

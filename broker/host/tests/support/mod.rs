@@ -21,7 +21,7 @@ pub struct Guest {
 }
 
 impl Guest {
-    /// A guest with these parts: hooks, and `http` to put it into the waiting lane.
+    /// A guest with these parts: hooks, `http` to put it into the waiting lane, and `wasi`.
     pub fn new(parts: &[&'static str]) -> Self {
         Self { parts: parts.to_vec(), init: 'a', permissions: 'p', url: "http://127.0.0.1:9/".into() }
     }
@@ -70,8 +70,11 @@ impl Guest {
     pub fn build(&self) -> Vec<u8> {
         let mut world = String::from("package test:guest; world guest { import midge:plugin/types@0.1.0; ");
         for part in &self.parts {
-            let kind = if *part == "http" { "import" } else { "export" };
-            world.push_str(&format!("{kind} midge:plugin/{part}@0.1.0; "));
+            match *part {
+                "wasi" => world.push_str(WASI),
+                "http" => world.push_str("import midge:plugin/http@0.1.0; "),
+                hook => world.push_str(&format!("export midge:plugin/{hook}@0.1.0; ")),
+            }
         }
         world.push('}');
         componentize(self.module(), &world)
@@ -83,11 +86,18 @@ impl Guest {
     }
 }
 
+/// What a guest with the part `wasi` imports.
+const WASI: &str = "import wasi:cli/environment@0.2.3; import wasi:filesystem/preopens@0.2.3; \
+                    import wasi:sockets/tcp-create-socket@0.2.3; import wasi:clocks/wall-clock@0.2.3; \
+                    import wasi:random/random@0.2.3; import wasi:cli/stdout@0.2.3; \
+                    import wasi:clocks/monotonic-clock@0.2.3; ";
+
 /// Wraps a core module for a world that may use Midge's contract.
 pub fn componentize(mut module: Vec<u8>, world: &str) -> Vec<u8> {
     let mut resolve = wit_parser::Resolve::default();
     let contract = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit");
     resolve.push_dir(contract).unwrap();
+    resolve.push_str("wasi.wit", include_str!("wasi.wit")).unwrap();
     let package = resolve.push_str("guest.wit", world).unwrap();
     let world = resolve.select_world(&[package], None).unwrap();
     let encoding = wit_component::StringEncoding::UTF8;
