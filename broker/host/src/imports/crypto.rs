@@ -29,7 +29,7 @@ impl Host for PluginState {
 }
 
 fn verify(algorithm: Algorithm, key: &[u8], message: &[u8], signature: &[u8]) -> Result<bool, Error> {
-    use Algorithm::{Eddsa, Es256, Es384, Hs256, Hs384, Hs512, Ps256, Rs256, Rs384, Rs512};
+    use Algorithm::{Eddsa, Es256, Es384, Hs256, Hs384, Hs512, Ps256, Ps384, Ps512, Rs256, Rs384, Rs512};
     match algorithm {
         Hs256 => mac(hmac::HMAC_SHA256, key, message, signature),
         Hs384 => mac(hmac::HMAC_SHA384, key, message, signature),
@@ -38,6 +38,8 @@ fn verify(algorithm: Algorithm, key: &[u8], message: &[u8], signature: &[u8]) ->
         Rs384 => signed(KeyKind::Rsa, &signature::RSA_PKCS1_2048_8192_SHA384, key, message, signature),
         Rs512 => signed(KeyKind::Rsa, &signature::RSA_PKCS1_2048_8192_SHA512, key, message, signature),
         Ps256 => signed(KeyKind::Rsa, &signature::RSA_PSS_2048_8192_SHA256, key, message, signature),
+        Ps384 => signed(KeyKind::Rsa, &signature::RSA_PSS_2048_8192_SHA384, key, message, signature),
+        Ps512 => signed(KeyKind::Rsa, &signature::RSA_PSS_2048_8192_SHA512, key, message, signature),
         Es256 => signed(KeyKind::P256, &signature::ECDSA_P256_SHA256_FIXED, key, message, signature),
         Es384 => signed(KeyKind::P384, &signature::ECDSA_P384_SHA384_FIXED, key, message, signature),
         Eddsa => signed(KeyKind::Ed25519, &signature::ED25519, key, message, signature),

@@ -14,11 +14,13 @@ fn vector(name: &str) -> (Vec<u8>, Vec<u8>) {
     (words.next().unwrap(), words.next().unwrap())
 }
 
-const PUBLIC_KEY_ALGORITHMS: [(&str, Algorithm); 7] = [
+const PUBLIC_KEY_ALGORITHMS: [(&str, Algorithm); 9] = [
     ("rs256", Algorithm::Rs256),
     ("rs384", Algorithm::Rs384),
     ("rs512", Algorithm::Rs512),
     ("ps256", Algorithm::Ps256),
+    ("ps384", Algorithm::Ps384),
+    ("ps512", Algorithm::Ps512),
     ("es256", Algorithm::Es256),
     ("es384", Algorithm::Es384),
     ("eddsa", Algorithm::Eddsa),
