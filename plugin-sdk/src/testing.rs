@@ -21,6 +21,7 @@ use serde_json::Value;
 
 pub use connect::Connect;
 
+use crate::crypto::Algorithm;
 use crate::http::{Error, Request, Response};
 use crate::log::Level;
 use crate::{Environment, Identity, IdentityId, Message, Protocol};
@@ -112,6 +113,12 @@ pub fn verified() -> Vec<String> {
     world(|world| world.verified.clone())
 }
 
+/// Says that this signature over this message is right for this key. Others are not.
+pub fn set_signature(algorithm: Algorithm, key: &[u8], message: &[u8], signature: &[u8]) {
+    let signature = (algorithm, key.to_vec(), message.to_vec(), signature.to_vec());
+    world(|world| world.signatures.push(signature));
+}
+
 /// Answers the next HTTP request that has no answer yet.
 pub fn respond(answer: Result<Response, Error>) {
     world(|world| world.responses.push_back(answer));
@@ -175,6 +182,9 @@ pub fn identity(client_id: &str, principal: &str) -> Identity {
 /// A value kept in a store and the moment it expires.
 type Entry = (Vec<u8>, Option<u64>);
 
+/// Algorithm, key, message and signature.
+type Signature = (Algorithm, Vec<u8>, Vec<u8>, Vec<u8>);
+
 struct World {
     config: Value,
     now: u64,
@@ -186,6 +196,7 @@ struct World {
     files: BTreeMap<String, (u64, Option<Vec<u8>>)>,
     passwords: Vec<(String, Vec<u8>)>,
     verified: Vec<String>,
+    signatures: Vec<Signature>,
     responses: VecDeque<Result<Response, Error>>,
     requests: Vec<Request>,
     logs: Vec<Line>,
@@ -205,6 +216,7 @@ fn world<R>(see: impl FnOnce(&mut World) -> R) -> R {
             files: BTreeMap::new(),
             passwords: Vec::new(),
             verified: Vec::new(),
+            signatures: Vec::new(),
             responses: VecDeque::new(),
             requests: Vec::new(),
             logs: Vec::new(),

@@ -156,10 +156,15 @@ pub(crate) mod files {
 pub(crate) mod crypto {
     use sha2::{Digest, Sha256, Sha512};
 
+    use super::world;
     use crate::crypto::{Algorithm, Error};
 
-    pub(crate) fn verify(_: Algorithm, _: &[u8], _: &[u8], _: &[u8]) -> Result<bool, Error> {
-        Err(Error::Unsupported)
+    pub(crate) fn verify(algorithm: Algorithm, key: &[u8], message: &[u8], signature: &[u8]) -> Result<bool, Error> {
+        if key.is_empty() {
+            return Err(Error::BadKey("the key is empty".to_owned()));
+        }
+        let asked = (algorithm, key.to_vec(), message.to_vec(), signature.to_vec());
+        Ok(world(|world| world.signatures.contains(&asked)))
     }
 
     pub(crate) fn sha256(data: &[u8]) -> Vec<u8> {
