@@ -1,5 +1,7 @@
 //! The bundled plugins in the broker: who may connect, who may do what, and where messages go besides subscribers.
 
+mod jwt;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

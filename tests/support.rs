@@ -4,6 +4,8 @@ use std::time::Duration;
 
 pub(crate) mod auth;
 pub(crate) mod client;
+pub(crate) mod endpoint;
+pub(crate) mod issuer;
 pub(crate) mod message;
 pub(crate) mod pki;
 pub(crate) mod program;
