@@ -3,7 +3,9 @@
 
 mod access;
 mod filter;
+mod moment;
 pub mod pem;
+pub mod service;
 mod template;
 
 pub use access::{Access, Action, Effect, Limits, Rule, Topics};
