@@ -1,5 +1,6 @@
 //! The bundled plugins in the broker: who may connect, who may do what, and where messages go besides subscribers.
 
+mod client_cert;
 mod http_auth;
 mod jwt;
 

@@ -4,7 +4,10 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, DnType, IsCa, KeyIdMethod,
+    KeyPair, KeyUsagePurpose, RevokedCertParams, SerialNumber, date_time_ymd,
+};
 use rustls::crypto::ring;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ClientConfig, RootCertStore};
@@ -38,16 +41,50 @@ impl Pki {
     }
 
     fn issue(&self, name: &str) -> (rcgen::Certificate, KeyPair) {
+        self.issue_with(name, |_| {})
+    }
+
+    /// A certificate in this name, with what `adjust` says, and its key.
+    pub(crate) fn issue_with(
+        &self,
+        name: &str,
+        adjust: impl FnOnce(&mut CertificateParams),
+    ) -> (rcgen::Certificate, KeyPair) {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(vec![name.to_owned(), "127.0.0.1".to_owned()]).unwrap();
         params.distinguished_name.push(DnType::CommonName, name);
         // Strict verifiers, as Python's, want to be told which key of the authority it was.
         params.use_authority_key_identifier_extension = true;
+        adjust(&mut params);
         (params.signed_by(&key, &self.authority).unwrap(), key)
+    }
+
+    /// A list of what the authority has revoked, by serial numbers, as PEM; the next one is due at the start of that year.
+    pub(crate) fn revocation_list(&self, serials: &[u64], until: i32) -> String {
+        let revoked = |serial: &u64| RevokedCertParams {
+            serial_number: SerialNumber::from(*serial),
+            revocation_time: date_time_ymd(2020, 1, 1),
+            reason_code: None,
+            invalidity_date: None,
+        };
+        let params = CertificateRevocationListParams {
+            this_update: date_time_ymd(2020, 1, 1),
+            next_update: date_time_ymd(until, 1, 1),
+            crl_number: SerialNumber::from(1),
+            issuing_distribution_point: None,
+            revoked_certs: serials.iter().map(revoked).collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        params.signed_by(&self.authority).unwrap().pem().unwrap()
     }
 
     /// A client that trusts the authority, and shows a certificate in `identity`'s name if there is one.
     pub(crate) fn client(&self, identity: Option<&str>) -> Arc<ClientConfig> {
+        self.client_showing(identity.map(|name| self.issue(name)))
+    }
+
+    /// A client that trusts the authority, and shows this certificate if there is one.
+    pub(crate) fn client_showing(&self, identity: Option<(rcgen::Certificate, KeyPair)>) -> Arc<ClientConfig> {
         let mut roots = RootCertStore::empty();
         roots.add(self.authority.der().clone()).unwrap();
         let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -56,8 +93,7 @@ impl Pki {
             .with_root_certificates(roots);
         Arc::new(match identity {
             None => builder.with_no_client_auth(),
-            Some(name) => {
-                let (certificate, key) = self.issue(name);
+            Some((certificate, key)) => {
                 let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
                 builder.with_client_auth_cert(vec![certificate.der().clone()], key).unwrap()
             }
