@@ -61,6 +61,8 @@ pub(crate) async fn let_in(
     (mut grant, authenticator): (Grant, Option<Arc<str>>),
 ) -> Result<Admitted, Denial> {
     if let Some(client_id) = grant.client_id.take() {
+        // It must know the name of its session to come back to it.
+        request.client_id_assigned |= *client_id != *request.client_id;
         request.client_id = client_id.into();
     }
     let limits = grant.limits.unwrap_or_default();
