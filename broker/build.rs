@@ -1,5 +1,6 @@
 //! Embeds the bundled plugins: every `NAME.wasm` in the directory that `MIDGE_BUNDLED_PLUGINS` names. Without it (a
 //! plain `cargo build`) the broker has none and says so when one is asked for; no guest toolchain is needed.
+//! Embeds the plugin contract too: the files of `wit/`.
 
 #![allow(clippy::print_stdout, reason = "cargo reads what a build script prints")]
 
@@ -13,8 +14,29 @@ fn main() -> io::Result<()> {
         Some(directory) => components(Path::new(&directory))?,
         None => Vec::new(),
     };
-    let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default()).join("bundled.rs");
-    fs::write(out, table(&plugins))
+    let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
+    fs::write(out.join("bundled.rs"), table(&plugins))?;
+    fs::write(out.join("wit.rs"), contract(&fs::canonicalize("wit")?)?)
+}
+
+/// Name and text of each file of the contract, by name.
+fn contract(directory: &Path) -> io::Result<String> {
+    println!("cargo::rerun-if-changed=wit");
+    let mut files = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        let is_part = matches!(path.extension().and_then(|it| it.to_str()), Some("wit" | "md"));
+        if let (true, Some(name)) = (is_part && path.is_file(), path.file_name()) {
+            files.push((name.to_string_lossy().into_owned(), path));
+        }
+    }
+    files.sort();
+    let mut text = "/// The files of the contract: name and text.\nconst WIT: &[(&str, &str)] = &[\n".to_owned();
+    for (name, path) in files {
+        text.push_str(&format!("    ({name:?}, include_str!({:?})),\n", path.display().to_string()));
+    }
+    text.push_str("];\n");
+    Ok(text)
 }
 
 /// Name and absolute path of each component, by name.

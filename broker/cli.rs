@@ -10,6 +10,7 @@ use midge_server::config::{Bundled, Config, ConfigError, Explained, Override};
 use midge_server::{RunError, Start, logging};
 
 use crate::passwd::{Passwd, PasswdError};
+use crate::plugin::{PluginCommand, PluginError};
 use crate::store::{StoreCommand, StoreError};
 
 /// An MQTT broker whose authentication, authorization and integrations are sandboxed WebAssembly plugins.
@@ -32,6 +33,9 @@ enum Command {
     /// Look at what survives a restart, check, repair, export, import or compact it; the broker must be stopped
     #[command(subcommand)]
     Store(StoreCommand),
+    /// Look at plugins and try them, without a broker
+    #[command(subcommand)]
+    Plugin(PluginCommand),
     /// Put load on any MQTT broker and measure it
     Bench(midge_bench::Bench),
 }
@@ -83,6 +87,7 @@ impl Cli {
             }
             Command::Passwd(passwd) => Ok(passwd.perform()?),
             Command::Store(command) => Ok(command.perform()?),
+            Command::Plugin(command) => Ok(command.perform()?),
             Command::Bench(bench) => bench.perform(&mut io::stdout().lock()).map_err(Failure::Bench),
         }
     }
@@ -144,6 +149,8 @@ pub(crate) enum Failure {
     Passwd(PasswdError),
     /// The store was not looked at, or is not as it should be.
     Store(StoreError),
+    /// A plugin was not made, looked at or tried, or is not as it should be.
+    Plugin(PluginError),
     /// The broker under test did not do what the load needs.
     Bench(io::Error),
 }
@@ -154,7 +161,7 @@ impl Failure {
         ExitCode::from(match self {
             Self::Config(_) => 2,
             Self::Run(error) => error.exit_code(),
-            Self::Passwd(_) | Self::Bench(_) => 1,
+            Self::Passwd(_) | Self::Plugin(_) | Self::Bench(_) => 1,
             Self::Store(error) => error.exit_code(),
         })
     }
@@ -167,6 +174,7 @@ impl fmt::Display for Failure {
             Self::Run(error) => error.fmt(f),
             Self::Passwd(error) => error.fmt(f),
             Self::Store(error) => error.fmt(f),
+            Self::Plugin(error) => error.fmt(f),
             Self::Bench(error) => error.fmt(f),
         }
     }
@@ -187,6 +195,12 @@ impl From<RunError> for Failure {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
+    }
+}
+
+impl From<PluginError> for Failure {
+    fn from(error: PluginError) -> Self {
+        Self::Plugin(error)
     }
 }
 

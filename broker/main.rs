@@ -2,6 +2,7 @@
 
 mod cli;
 mod passwd;
+mod plugin;
 mod store;
 
 use std::process::ExitCode;

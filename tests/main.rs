@@ -11,6 +11,7 @@ mod house;
 mod interop;
 mod life;
 mod mqtt;
+mod plugin_cli;
 mod plugins;
 mod pressure;
 mod readme;
