@@ -7,6 +7,7 @@ mod access;
 mod exchange;
 mod message;
 mod plugin;
+mod stage;
 mod status;
 
 pub use access::{
@@ -16,6 +17,7 @@ pub use access::{
 pub use exchange::{Candidate, Exchange, ExchangeStep};
 pub use message::{Action, Delivery, Event, InboundMessage, Message, Outcome, Refusal};
 pub use plugin::{Hook, Lane, OnError, PluginLimits, PluginSource, PluginSpec};
+pub use stage::{LogLevel, LogLine, Stage, StagedFailure, StagedRequest, StagedResponse};
 pub use status::{
     BreakerState, CacheStatus, CustomMetric, CustomMetricKind, HookStatus, ImportStatus, LATENCY_BOUNDS,
     LatencyHistogram, PluginStatus, QueueStatus, ReuseStatus,

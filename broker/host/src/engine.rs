@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
-use crate::contract::Keeper;
+use crate::contract::{Keeper, Stage};
 use crate::imports::{ImportLimits, Lasting};
 use crate::queues::Queues;
 
@@ -37,6 +37,7 @@ pub struct PluginEngine {
     clock_running: Mutex<bool>,
     imports: ImportLimits,
     keeper: Option<Arc<dyn Keeper>>,
+    stage: Option<Arc<dyn Stage>>,
     lasting: OnceLock<Arc<Lasting>>,
     queues: Queues,
 }
@@ -69,6 +70,12 @@ impl PluginEngine {
         Self { keeper, ..self }
     }
 
+    /// The same engine, whose plugins find this in place of the world outside.
+    #[must_use]
+    pub fn with_stage(self, stage: Arc<dyn Stage>) -> Self {
+        Self { stage: Some(stage), ..self }
+    }
+
     /// Whether instances come from a reserved pool.
     #[must_use]
     pub const fn pooled(&self) -> bool {
@@ -81,7 +88,10 @@ impl PluginEngine {
 
     /// What imports keep over reloads; slow work of imports goes to the first runtime that asks.
     pub(crate) fn lasting(&self, runtime: &Handle) -> &Arc<Lasting> {
-        let new = || Lasting::new(self.imports.clone(), runtime.clone(), self.keeper.clone());
+        let new = || {
+            let lasting = Lasting::new(self.imports.clone(), runtime.clone(), self.keeper.clone());
+            Arc::new(lasting.with_stage(self.stage.clone()))
+        };
         self.lasting.get_or_init(new)
     }
 
@@ -117,6 +127,7 @@ impl PluginEngine {
             clock_running: Mutex::new(false),
             imports,
             keeper: None,
+            stage: None,
             lasting: OnceLock::new(),
             queues: Queues::default(),
         }

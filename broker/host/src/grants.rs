@@ -84,6 +84,17 @@ struct Fields {
     payload: bool,
 }
 
+/// An import that is of no use without a grant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted<'a> {
+    /// The interface, such as `http`.
+    pub interface: &'a str,
+    /// Whether anything of it is granted.
+    pub is_granted: bool,
+    /// A line of `allow` that grants something of it, such as `http = ["https://…"]`.
+    pub line: &'static str,
+}
+
 /// A capability that was not granted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Denial {
@@ -236,16 +247,30 @@ impl Grants {
     /// words. The component loads all the same, since some languages import everything; each use is denied.
     #[must_use]
     pub fn unmet(&self, import: &str) -> Option<String> {
+        let wanted = self.wanted(import).filter(|wanted| !wanted.is_granted)?;
+        Some(self.denial(format!("{} is imported, but it", wanted.interface), wanted.line).to_string())
+    }
+
+    /// For an imported interface (`midge:plugin/http@0.1.0`) that is of no use without a grant: whether there is one.
+    #[must_use]
+    pub fn wanted<'a>(&self, import: &'a str) -> Option<Wanted<'a>> {
         let interface = import.strip_prefix("midge:plugin/")?.split('@').next()?;
-        let (missing, line) = match interface {
-            "http" => (self.http.is_empty(), "http = [\"https://…\"]"),
-            "files" => (self.files.is_empty(), "files = [\"…\"]"),
-            "secrets" => (self.secrets.is_empty(), "secrets = { NAME = { file = \"…\" } }"),
-            "kv" => (self.kv.is_empty(), "kv = { default = \"16MiB\" }"),
-            "broker" => (self.publish.is_empty() && !self.disconnect && !self.revoke, "publish = [\"…\"]"),
-            _ => (false, ""),
+        let (is_granted, line) = match interface {
+            "http" => (!self.http.is_empty(), "http = [\"https://…\"]"),
+            "files" => (!self.files.is_empty(), "files = [\"…\"]"),
+            "secrets" => (!self.secrets.is_empty(), "secrets = { NAME = { file = \"…\" } }"),
+            "kv" => (!self.kv.is_empty(), "kv = { default = \"16MiB\" }"),
+            "broker" => (!self.publish.is_empty() || self.disconnect || self.revoke, "publish = [\"…\"]"),
+            _ => return None,
         };
-        missing.then(|| self.denial(format!("{interface} is imported, but it"), line).to_string())
+        Some(Wanted { interface, is_granted, line })
+    }
+
+    /// The same grants, and a file that the plugin knows under this name.
+    #[must_use]
+    pub fn with_file(mut self, name: &str, path: PathBuf) -> Self {
+        self.files.insert(name.to_owned(), path);
+        self
     }
 
     /// Everything granted, in words, for the start-up banner: one entry per kind of grant.

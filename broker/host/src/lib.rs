@@ -20,7 +20,11 @@
 //!    refusal is an answer, and whatever keeps a plugin from answering is a denial, unless the operator says otherwise.
 //!
 //! Notices (`queues`, `notices`) are queued and never waited for.
+//!
+//! Tools and tests look at one plugin by itself ([`Alone`]): the same sandbox, imports and grants, each function called by its
+//! name with JSON, and whatever is outside played by a [`Stage`](contract::Stage) where that is wanted.
 
+mod alone;
 mod apart;
 mod authentications;
 mod bindings;
@@ -41,6 +45,7 @@ mod thread;
 mod topics;
 mod verdicts;
 
+pub use alone::{Alone, CallError, ExportedFunction, ImportFound, InputError, Inspection, Measured, Report, written};
 pub use engine::{EngineError, EngineSettings, PluginEngine};
 pub use error::{HookError, HookFailure, LoadError, LoadErrorKind};
 pub use host::{Host, HostSettings};

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use wasmtime::component::{Component, Linker};
 
@@ -44,23 +45,28 @@ impl Loader {
     /// Whatever is wrong with it, in words that name the file.
     pub(crate) async fn load(self: Arc<Self>, spec: PluginSpec) -> Result<Loaded, LoadError> {
         let (plugin, origin) = (spec.name.clone(), spec.source.to_string());
+        let Prepared { about, blueprint, .. } = Arc::clone(&self).prepared(spec).await?;
+        let shared = Arc::clone(&blueprint.shared);
+        match Generation::start(about, blueprint, self.workers).await {
+            Ok(generation) => Ok(Loaded { generation: Arc::new(generation), shared }),
+            Err(error) => Err(LoadError { plugin, origin, kind: start_error(error) }),
+        }
+    }
+
+    /// Everything that comes before the first instance, on a blocking thread.
+    ///
+    /// # Errors
+    /// Whatever is wrong with it, in words that name the file.
+    pub(crate) async fn prepared(self: Arc<Self>, spec: PluginSpec) -> Result<Prepared, LoadError> {
+        let (plugin, origin) = (spec.name.clone(), spec.source.to_string());
         let failed = |kind| LoadError { plugin, origin, kind };
         if let Err(error) = self.engine.start_clock() {
             return Err(failed(LoadErrorKind::Setup(format!("no thread to watch deadlines: {error}"))));
         }
-        let loader = Arc::clone(&self);
-        let prepared = tokio::task::spawn_blocking(move || loader.prepare(spec))
+        let prepared = tokio::task::spawn_blocking(move || self.prepare(spec))
             .await
             .unwrap_or_else(|panic| Err(LoadErrorKind::Invalid(format!("its compilation panicked: {panic}"))));
-        let Prepared { about, blueprint } = match prepared {
-            Ok(prepared) => prepared,
-            Err(kind) => return Err(failed(kind)),
-        };
-        let shared = Arc::clone(&blueprint.shared);
-        match Generation::start(about, blueprint, self.workers).await {
-            Ok(generation) => Ok(Loaded { generation: Arc::new(generation), shared }),
-            Err(error) => Err(failed(start_error(error))),
-        }
+        prepared.map_err(failed)
     }
 
     fn prepare(&self, spec: PluginSpec) -> Result<Prepared, LoadErrorKind> {
@@ -72,7 +78,9 @@ impl Loader {
             return Err(LoadErrorKind::WrongDigest { found: digest.to_string(), accepted: Digest(pinned).to_string() });
         }
         inspect::is_component(&bytes)?;
+        let began = Instant::now();
         let component = self.component(&spec, &bytes, &digest)?;
+        let compiled_in = began.elapsed();
         let found = inspect::inspect(&component, spec.hooks.as_deref())?;
         for import in &found.imports {
             if let Some(denial) = spec.allow.unmet(import) {
@@ -83,7 +91,7 @@ impl Loader {
             .map_err(|error| LoadErrorKind::Setup(error.to_string()))?;
         let blueprint = self.blueprint(&spec, &component, found.lane, &found.hooks, shared)?;
         let about = about(&spec, digest.to_string(), found.hooks);
-        Ok(Prepared { about, blueprint })
+        Ok(Prepared { about, blueprint, component, imports: found.imports, bytes: bytes.len(), compiled_in })
     }
 
     fn component(&self, spec: &PluginSpec, bytes: &[u8], digest: &Digest) -> Result<Component, LoadErrorKind> {
@@ -91,7 +99,7 @@ impl Loader {
         if let Some(component) = self.cache.as_ref().and_then(|cache| cache.find(engine, digest)) {
             return Ok(component);
         }
-        let began = std::time::Instant::now();
+        let began = Instant::now();
         if bytes.len() > SLOW_BYTES {
             tracing::info!(plugin = spec.name, bytes = bytes.len(), "compiling a large plugin, which takes seconds");
         }
@@ -136,9 +144,17 @@ impl Loader {
     }
 }
 
-struct Prepared {
-    about: About,
-    blueprint: Blueprint,
+/// A plugin before its first instance.
+pub(crate) struct Prepared {
+    pub(crate) about: About,
+    pub(crate) blueprint: Blueprint,
+    pub(crate) component: Component,
+    /// Interfaces it imports, with their versions.
+    pub(crate) imports: Vec<String>,
+    /// The component's size.
+    pub(crate) bytes: usize,
+    /// How long it took to compile it, or to take it from the cache.
+    pub(crate) compiled_in: Duration,
 }
 
 fn about(spec: &PluginSpec, digest: String, hooks: Vec<Hook>) -> About {
@@ -155,7 +171,7 @@ fn about(spec: &PluginSpec, digest: String, hooks: Vec<Hook>) -> About {
     }
 }
 
-fn start_error(error: CreateError) -> LoadErrorKind {
+pub(crate) fn start_error(error: CreateError) -> LoadErrorKind {
     match error {
         CreateError::WrongSignature(wrong) => {
             LoadErrorKind::WrongSignature { function: wrong.function, reason: wrong.reason }

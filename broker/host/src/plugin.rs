@@ -18,21 +18,21 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 pub(crate) use calls::{
-    Asked, Authenticate, AuthnAnswer, AuthnVote, AuthorizePublish, AuthorizeSubscribe, AuthzAnswer, Environment,
-    Permissions, Proceed, Reuse, Round, Start, StepAnswer, Vote,
+    Asked, Authenticate, AuthnAnswer, AuthnVote, AuthorizePublish, AuthorizeSubscribe, AuthzAnswer, Deliver,
+    Environment, HookCall, OnEvents, OnPublish, Permissions, Proceed, Registration, Reuse, Round, Start, StepAnswer,
+    Vote,
 };
 pub(crate) use functions::Exports;
-pub(crate) use instance::{Blueprint, CreateError};
+pub(crate) use instance::{Argument, Blueprint, CreateError, Instance, NamedCall, spares_instance};
 pub(crate) use lane_sync::at_once;
 pub(crate) use limiter::Limiter;
 
 use self::breaker::Breaker;
-use self::calls::{Deliver, Flush, Health, HookCall, Methods, OnEvents, OnPublish, Registration, Shutdown};
-use self::instance::{Instance, spares_instance};
+use self::calls::{Flush, Health, Methods, Shutdown};
 use self::lane_async::WaitingLane;
 use self::lane_sync::InlineLane;
 use self::metrics::HookMetrics;
-use self::pool::Nursery;
+pub(crate) use self::pool::Nursery;
 use self::strikes::Strikes;
 use crate::contract::{
     Action, Delivery, Event, Hook, HookStatus, ImportStatus, Lane, OnError, Outcome, PluginLimits, PluginStatus,

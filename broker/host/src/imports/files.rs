@@ -32,6 +32,11 @@ impl Files {
         Self { runtime, interval: limits.file_check_interval, files: grants.files().map(load).collect() }
     }
 
+    /// Looks for changes of all files, now.
+    pub(super) fn look(&self) {
+        self.files.values().for_each(|file| file.check());
+    }
+
     /// What is known of a file; `None` when it is not granted.
     fn content(&self, path: &str, now: Instant) -> Option<Arc<Content>> {
         let file = self.files.get(path)?;

@@ -14,8 +14,12 @@ use crate::bindings::midge::plugin::http::{Error, Host, Request, Response};
 impl Host for PluginState {
     async fn send(&mut self, request: Request) -> wasmtime::Result<Result<Response, Error>> {
         let time_left = self.time_left();
+        let stage = self.shared.stage();
         let answer = match self.shared.http() {
-            Some(client) => client.send(request, time_left).await,
+            Some(client) => match stage.and_then(|stage| client.staged(stage, &request)) {
+                Some(answer) => answer,
+                None => client.send(request, time_left).await,
+            },
             None => Err(client::Failure::of_ungranted(self.shared.grants(), &request.url)),
         };
         Ok(answer.map_err(|failure| {

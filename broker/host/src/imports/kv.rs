@@ -73,19 +73,21 @@ impl PluginState {
 
 impl Host for PluginState {
     fn get(&mut self, store: String, key: String) -> wasmtime::Result<Result<Option<Vec<u8>>, Error>> {
-        Ok(self.store(&store).map(|store| store.value(&key, Instant::now())))
+        Ok(self.store(&store).map(|store| store.value(&key, self.shared.now())))
     }
 
     fn set(&mut self, store: String, key: String, value: Vec<u8>, ttl_ms: u64) -> wasmtime::Result<Result<(), Error>> {
-        Ok(self.store(&store).and_then(|store| over_quota(store.set(&key, value.into(), ttl(ttl_ms), Instant::now()))))
+        Ok(self
+            .store(&store)
+            .and_then(|store| over_quota(store.set(&key, value.into(), ttl(ttl_ms), self.shared.now()))))
     }
 
     fn delete(&mut self, store: String, key: String) -> wasmtime::Result<Result<bool, Error>> {
-        Ok(self.store(&store).map(|store| store.delete(&key, Instant::now())))
+        Ok(self.store(&store).map(|store| store.delete(&key, self.shared.now())))
     }
 
     fn increment(&mut self, store: String, key: String, by: i64, ttl_ms: u64) -> wasmtime::Result<Result<i64, Error>> {
-        Ok(self.store(&store).and_then(|store| over_quota(store.increment(&key, by, ttl(ttl_ms), Instant::now()))))
+        Ok(self.store(&store).and_then(|store| over_quota(store.increment(&key, by, ttl(ttl_ms), self.shared.now()))))
     }
 }
 

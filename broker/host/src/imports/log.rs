@@ -6,26 +6,48 @@ use std::time::Instant;
 use super::PluginState;
 use super::rate::{Pass, Rate};
 use crate::bindings::midge::plugin::log::{Host, Level};
+use crate::contract::{LogLevel, LogLine};
 
 impl Host for PluginState {
     fn enabled(&mut self, level: Level) -> wasmtime::Result<bool> {
-        Ok(enabled(level))
+        Ok(self.shared.stage().map_or_else(|| enabled(level), |stage| stage.reads(level.into())))
     }
 
     fn write(&mut self, level: Level, message: String, fields: Vec<(String, String)>) -> wasmtime::Result<()> {
-        if enabled(level) {
-            let hook = self.hook().map_or("-", |hook| hook.name());
-            write(self.shared.plugin(), hook, self.shared.log_rate(), level, &message, &fields);
-        }
+        tell(self, level, &message, &fields);
         Ok(())
     }
 }
 
 /// Writes a line that the plugin printed instead of logging it.
 pub(super) fn line(state: &PluginState, level: Level, text: &str) {
-    if enabled(level) {
+    tell(state, level, text, &[]);
+}
+
+fn tell(state: &PluginState, level: Level, message: &str, fields: &[(String, String)]) {
+    if let Some(stage) = state.shared.stage() {
+        stage.log(LogLine {
+            level: level.into(),
+            hook: state.hook(),
+            message: message_text(message),
+            fields: fields_text(fields),
+            is_hosts: false,
+        });
+    } else if enabled(level) {
         let hook = state.hook().map_or("-", |hook| hook.name());
-        write(state.shared.plugin(), hook, state.shared.log_rate(), level, text, &[]);
+        write(state.shared.plugin(), hook, state.shared.log_rate(), level, message, fields);
+    }
+}
+
+impl From<Level> for LogLevel {
+    fn from(level: Level) -> Self {
+        match level {
+            Level::Trace => Self::Trace,
+            Level::Debug => Self::Debug,
+            Level::Info => Self::Info,
+            Level::Warn => Self::Warn,
+            Level::Error => Self::Error,
+        }
     }
 }
 

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
+use ring::rand::{SecureRandom as _, SystemRandom};
 use serde_json::Value;
 use tokio::runtime::Handle;
 
@@ -18,26 +19,37 @@ use super::metrics::Registry;
 use super::passwords::Gate;
 use super::rate::{Pass, Rate};
 use super::secrets::Secrets;
-use crate::contract::{CustomMetric, ImportStatus, Keeper, Outside, PluginSpec};
+use crate::contract::{CustomMetric, ImportStatus, Keeper, LogLevel, LogLine, Outside, PluginSpec, Stage};
 use crate::grants::{Denial, Grants};
 use crate::identities::Identities;
 
 /// What outlives every generation of plugins: key–value stores, metrics, and the gate before password hashing. One
 /// per process.
-#[derive(Debug)]
 pub(crate) struct Lasting {
     limits: ImportLimits,
     runtime: Handle,
     stores: Stores,
     metrics: Mutex<HashMap<String, Arc<Registry>>>,
     passwords: Gate,
+    stage: Option<Arc<dyn Stage>>,
+}
+
+impl std::fmt::Debug for Lasting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Lasting").field("stores", &self.stores).finish_non_exhaustive()
+    }
 }
 
 impl Lasting {
     /// `runtime` is where slow work goes: reading files and computing password hashes.
-    pub(crate) fn new(limits: ImportLimits, runtime: Handle, keeper: Option<Arc<dyn Keeper>>) -> Arc<Self> {
+    pub(crate) fn new(limits: ImportLimits, runtime: Handle, keeper: Option<Arc<dyn Keeper>>) -> Self {
         let passwords = Gate::new(limits.password_parallel_max, limits.password_waiting_max);
-        Arc::new(Self { limits, runtime, stores: Stores::new(keeper), metrics: Mutex::default(), passwords })
+        Self { limits, runtime, stores: Stores::new(keeper), metrics: Mutex::default(), passwords, stage: None }
+    }
+
+    /// The same with a stand-in for the world outside.
+    pub(crate) fn with_stage(self, stage: Option<Arc<dyn Stage>>) -> Self {
+        Self { stage, ..self }
     }
 
     fn registry(&self, plugin: &str) -> Arc<Registry> {
@@ -66,6 +78,8 @@ pub(crate) struct Shared {
     denial_rate: Rate,
     denials: AtomicU64,
     born: Instant,
+    /// What a stage's clock showed then.
+    born_ms: u64,
 }
 
 impl Shared {
@@ -98,6 +112,7 @@ impl Shared {
             denial_rate: Rate::new(DENIAL_LINES_PER_SECOND, now),
             denials: AtomicU64::new(0),
             born: now,
+            born_ms: lasting.stage.as_ref().and_then(|stage| stage.unix_ms()).unwrap_or_default(),
             grants,
             lasting: Arc::clone(lasting),
         }))
@@ -116,7 +131,10 @@ impl Shared {
     /// Counts a denial, and logs it with the line that would grant it, unless it just logged some.
     pub(super) fn denied(&self, denial: &Denial) {
         self.denials.fetch_add(1, Ordering::Relaxed);
-        if self.denial_rate.pass(Instant::now()) != Pass::No {
+        if let Some(stage) = self.stage() {
+            let message = format!("denied: {denial}");
+            stage.log(LogLine { level: LogLevel::Warn, hook: None, message, fields: String::new(), is_hosts: true });
+        } else if self.denial_rate.pass(Instant::now()) != Pass::No {
             tracing::warn!(plugin = &*self.plugin, "denied: {denial}");
         }
     }
@@ -194,9 +212,61 @@ impl Shared {
         &self.order_rate
     }
 
-    /// The moment `clock.monotonic-ns` counts from.
-    pub(super) fn born(&self) -> Instant {
-        self.born
+    /// What stands in for the world outside, if anything does.
+    pub(super) fn stage(&self) -> Option<&dyn Stage> {
+        self.lasting.stage.as_deref()
+    }
+
+    /// Now, by the clock that the plugin sees.
+    pub(super) fn now(&self) -> Instant {
+        let staged = self.stage().and_then(Stage::unix_ms).map(|ms| ms.saturating_sub(self.born_ms));
+        let staged = staged.and_then(|passed| self.born.checked_add(Duration::from_millis(passed)));
+        staged.unwrap_or_else(Instant::now)
+    }
+
+    /// The time since the Unix epoch, by the clock that the plugin sees.
+    pub(super) fn since_epoch(&self) -> Duration {
+        self.stage().and_then(Stage::unix_ms).map_or_else(
+            // A clock before 1970 is no clock; 0 then, rather than a trap.
+            || SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
+            Duration::from_millis,
+        )
+    }
+
+    /// The same in milliseconds.
+    pub(crate) fn unix_ms(&self) -> u64 {
+        u64::try_from(self.since_epoch().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Nanoseconds since the generation was made, by the clock that the plugin sees.
+    pub(super) fn monotonic_ns(&self) -> u64 {
+        u64::try_from(self.now().saturating_duration_since(self.born).as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    /// Fills in what nobody can foresee, unless a stage says what.
+    ///
+    /// # Errors
+    /// The operating system has no randomness.
+    pub(super) fn fill_random(&self, bytes: &mut [u8]) -> wasmtime::Result<()> {
+        if self.stage().is_some_and(|stage| stage.fill_random(bytes)) {
+            return Ok(());
+        }
+        SystemRandom::new().fill(bytes).map_err(|_| wasmtime::format_err!("the operating system has no randomness"))
+    }
+
+    /// A value of a store that the plugin may use.
+    pub(crate) fn kept(&self, store: &str, key: &str) -> Option<Vec<u8>> {
+        self.store(store)?.value(key, self.now())
+    }
+
+    /// Puts a value into a store that the plugin may use; false if it may not, or there is no room.
+    pub(crate) fn keep(&self, store: &str, key: &str, value: &[u8]) -> bool {
+        self.store(store).is_some_and(|store| store.set(key, value.into(), None, self.now()).is_ok())
+    }
+
+    /// Reads the granted files again that have changed, at once.
+    pub(crate) fn look_at_files(&self) {
+        self.files.look();
     }
 }
 

@@ -1,9 +1,12 @@
 //! One instance of a component: its store, its functions, one call at a time.
 
+mod by_name;
+
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+pub(crate) use by_name::{Argument, NamedCall};
 use wasmtime::component::InstancePre;
 use wasmtime::{AsContextMut, PoolConcurrencyLimitError, Store, Trap};
 
@@ -28,6 +31,7 @@ pub(crate) struct Blueprint {
 /// One instance. After a trap or a missed deadline it must not be used again.
 pub(crate) struct Instance {
     store: Store<PluginState>,
+    component: wasmtime::component::Instance,
     functions: Functions,
     budget: Arc<Budget>,
     lane: Lane,
@@ -88,6 +92,7 @@ impl Instance {
         let functions = Functions::find(store.as_context_mut(), &instance, &blueprint.exports);
         let mut made = Box::new(Self {
             store,
+            component: instance,
             functions: functions.map_err(CreateError::WrongSignature)?,
             budget,
             lane,

@@ -38,7 +38,7 @@ fn state(allow: &serde_json::Value, limits: ImportLimits) -> (PluginState, Arc<O
     let source = PluginSource::Bytes { origin: "test".to_owned(), bytes: Cow::Borrowed(&[]) };
     let mut spec = PluginSpec::new("guard", source);
     spec.allow = Grants::from_json("guard", allow, Path::new("/")).unwrap();
-    let lasting = Lasting::new(limits, Handle::current(), None);
+    let lasting = Arc::new(Lasting::new(limits, Handle::current(), None));
     let shared = Shared::new(&spec, Arc::clone(&outside) as _, Arc::new(Identities::new()), &lasting).unwrap();
     let mut state = PluginState::new(shared, &PluginLimits::default());
     state.begin_call(Hook::Authn, Instant::now() + Duration::from_secs(1));

@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 
 use super::resolver::{Granted, Lookup, SystemLookup};
 use super::{Error, Request, Response, tls};
+use crate::contract::{Stage, StagedFailure, StagedRequest, StagedResponse};
 use crate::grants::{Denial, Grants};
 use crate::imports::{ImportError, ImportLimits};
 
@@ -99,6 +100,22 @@ impl Client {
         tokio::time::timeout(timeout, self.complete(request)).await.map_err(|_| Failure::Timeout)?
     }
 
+    /// What a stage answers. It is asked only about a request that could be sent.
+    pub(super) fn staged(&self, stage: &dyn Stage, request: &Request) -> Option<Result<Response, Failure>> {
+        if let Err(failure) = self.prepare(request.clone()) {
+            return Some(Err(failure));
+        }
+        let Request { method, url, headers, body, .. } = request.clone();
+        let answer = stage.exchange(&StagedRequest { method, url, headers, body })?;
+        Some(answer.map_err(Failure::from).and_then(|StagedResponse { status, headers, body }| {
+            if body.len() > self.response_bytes_max {
+                return Err(Failure::TooLarge);
+            }
+            let headers = headers.into_iter().map(|(name, value)| (name.to_lowercase(), value)).collect();
+            Ok(Response { status, headers, body })
+        }))
+    }
+
     /// Checks the grant and translates.
     fn prepare(&self, request: Request) -> Result<reqwest::Request, Failure> {
         let url = parse(&request.url)?;
@@ -164,6 +181,18 @@ fn headers(pairs: &[(String, String)]) -> Result<HeaderMap, Failure> {
         }
     }
     Ok(headers)
+}
+
+impl From<StagedFailure> for Failure {
+    fn from(failure: StagedFailure) -> Self {
+        match failure {
+            StagedFailure::Timeout => Self::Timeout,
+            StagedFailure::Connect(words) => Self::Connect(words),
+            StagedFailure::Tls(words) => Self::Tls(words),
+            StagedFailure::TooLarge => Self::TooLarge,
+            StagedFailure::Other(words) => Self::Other(words),
+        }
+    }
 }
 
 impl From<reqwest::Error> for Failure {

@@ -12,7 +12,7 @@ use crate::contract::{Keeper, KeptEntry};
 
 /// A key or value alone is larger than the store may grow, or the disk takes nothing at the moment.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct TooLarge;
+pub(in crate::imports) struct TooLarge;
 
 /// Keys and values, bounded in bytes. One short lock; nothing in here waits.
 #[derive(Debug, Default)]
@@ -92,13 +92,19 @@ impl Store {
         self.0.lock().evicted
     }
 
-    pub(super) fn value(&self, key: &str, now: Instant) -> Option<Vec<u8>> {
+    pub(in crate::imports) fn value(&self, key: &str, now: Instant) -> Option<Vec<u8>> {
         let mut entries = self.0.lock();
         entries.expire(now);
         entries.touch(key, now).map(|entry| entry.value.to_vec())
     }
 
-    pub(super) fn set(&self, key: &str, value: Box<[u8]>, ttl: Option<Duration>, now: Instant) -> Result<(), TooLarge> {
+    pub(in crate::imports) fn set(
+        &self,
+        key: &str,
+        value: Box<[u8]>,
+        ttl: Option<Duration>,
+        now: Instant,
+    ) -> Result<(), TooLarge> {
         let mut entries = self.0.lock();
         entries.expire(now);
         entries.insert(key, value, ttl.and_then(|ttl| now.checked_add(ttl)))

@@ -1,8 +1,5 @@
 //! The functions of WASI that do something: clocks, randomness and output.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
-use ring::rand::{SecureRandom as _, SystemRandom};
 use wasmtime::StoreContextMut;
 use wasmtime::component::{ComponentType, LinkerInstance, Lower, ResourceDynamic, Val};
 
@@ -54,17 +51,16 @@ pub(super) fn add(
 
 fn clock(linked: &mut LinkerInstance<'_, PluginState>, interface: &str, function: &str) -> wasmtime::Result<bool> {
     match (interface, function) {
-        ("clocks/wall-clock", "now") => linked.func_wrap(function, |_: Context<'_>, (): ()| {
-            // A clock before 1970 is no clock; 0 then, rather than a trap.
-            let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        ("clocks/wall-clock", "now") => linked.func_wrap(function, |store: Context<'_>, (): ()| {
+            let since = store.data().shared.since_epoch();
             Ok((Datetime { seconds: since.as_secs(), nanoseconds: since.subsec_nanos() },))
         })?,
         ("clocks/wall-clock", "resolution") => {
             linked.func_wrap(function, |_: Context<'_>, (): ()| Ok((Datetime { seconds: 0, nanoseconds: 1 },)))?;
         }
-        ("clocks/monotonic-clock", "now") => linked.func_wrap(function, |store: Context<'_>, (): ()| {
-            Ok((u64::try_from(store.data().shared.born().elapsed().as_nanos()).unwrap_or(u64::MAX),))
-        })?,
+        ("clocks/monotonic-clock", "now") => {
+            linked.func_wrap(function, |store: Context<'_>, (): ()| Ok((store.data().shared.monotonic_ns(),)))?
+        }
         ("clocks/monotonic-clock", "resolution") => {
             linked.func_wrap(function, |_: Context<'_>, (): ()| Ok((1_u64,)))?;
         }
@@ -77,21 +73,21 @@ fn clock(linked: &mut LinkerInstance<'_, PluginState>, interface: &str, function
 fn random(linked: &mut LinkerInstance<'_, PluginState>, function: &str) -> wasmtime::Result<bool> {
     match function {
         "get-random-bytes" | "get-insecure-random-bytes" => {
-            linked.func_wrap(function, |_: Context<'_>, (length,): (u64,)| {
+            linked.func_wrap(function, |store: Context<'_>, (length,): (u64,)| {
                 let length = usize::try_from(length).ok().filter(|length| *length <= RANDOM_BYTES_MAX);
                 let length = length.ok_or_else(|| {
                     wasmtime::format_err!("wasi:random: at most {RANDOM_BYTES_MAX} bytes in one call")
                 })?;
                 let mut bytes = vec![0; length];
-                fill(&mut bytes)?;
+                store.data().shared.fill_random(&mut bytes)?;
                 Ok((bytes,))
             })?;
         }
         "get-random-u64" | "get-insecure-random-u64" => {
-            linked.func_wrap(function, |_: Context<'_>, (): ()| Ok((number()?,)))?;
+            linked.func_wrap(function, |store: Context<'_>, (): ()| Ok((number(&store)?,)))?;
         }
         "insecure-seed" | "get-insecure-seed" => {
-            linked.func_wrap(function, |_: Context<'_>, (): ()| Ok(((number()?, number()?),)))?;
+            linked.func_wrap(function, |store: Context<'_>, (): ()| Ok(((number(&store)?, number(&store)?),)))?;
         }
         _ => return Ok(false),
     }
@@ -162,14 +158,10 @@ fn output_stream(linked: &mut LinkerInstance<'_, PluginState>, function: &str, s
         .func_wrap(function, move |_: Context<'_>, (): ()| Ok((ResourceDynamic::new_own(stream.rep(), OUTPUT_STREAM),)))
 }
 
-fn number() -> wasmtime::Result<u64> {
+fn number(store: &Context<'_>) -> wasmtime::Result<u64> {
     let mut bytes = [0; 8];
-    fill(&mut bytes)?;
+    store.data().shared.fill_random(&mut bytes)?;
     Ok(u64::from_le_bytes(bytes))
-}
-
-fn fill(bytes: &mut [u8]) -> wasmtime::Result<()> {
-    SystemRandom::new().fill(bytes).map_err(|_| wasmtime::format_err!("the operating system has no randomness"))
 }
 
 const RANDOM_BYTES_MAX: usize = 65_536;
