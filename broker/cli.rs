@@ -87,7 +87,7 @@ impl Cli {
             }
             Command::Passwd(passwd) => Ok(passwd.perform()?),
             Command::Store(command) => Ok(command.perform()?),
-            Command::Plugin(command) => Ok(command.perform()?),
+            Command::Plugin(command) => Ok(command.perform(bundled)?),
             Command::Bench(bench) => bench.perform(&mut io::stdout().lock()).map_err(Failure::Bench),
         }
     }

@@ -1,5 +1,11 @@
 //! `midge plugin`: making, looking at and trying plugins, without a broker.
 
+mod bench;
+mod check;
+mod component;
+mod run;
+mod style;
+mod test;
 mod wit;
 
 use std::fmt;
@@ -7,10 +13,38 @@ use std::io;
 use std::path::PathBuf;
 
 use clap::Subcommand;
+use midge_host::CallError;
+use midge_plugin_test::Error;
+use midge_server::config::Bundled;
 
 /// A subcommand each, in a file of its name.
 #[derive(Debug, Subcommand)]
 pub(crate) enum PluginCommand {
+    /// Measure what a component costs: to compile, to start, and per call
+    #[command(after_help = "Examples:\n  midge plugin bench my-auth.wasm\n  \
+                            midge plugin bench my-acl.wasm --hook authz --calls 100000 --json\n\n\
+        Each call asks the same: user alice with password secret, the topic bench/topic, a payload of 200 bytes.")]
+    Bench(bench::Bench),
+    /// Say what a component is: its hooks, what it wants and is granted; 1 if a broker could not load it
+    #[command(after_help = "Examples:\n  midge plugin check my-auth.wasm\n  \
+                            midge plugin check my-auth.wasm --config-file midge.toml\n  \
+                            midge plugin check bundled:acl-file --json")]
+    Check(check::Check),
+    /// Call one function of a component: JSON in, JSON out, its log on standard error; 1 if it fails
+    #[command(after_help = "Examples:\n  \
+        midge plugin run my-auth.wasm authenticate '{\"username\": \"alice\", \"password\": \"secret\"}'\n  \
+        midge plugin run my-auth.wasm authenticate '{\"username\": \"alice\"}' \\\n      \
+            --config url=http://127.0.0.1:8080/auth --allow http=127.0.0.1:8080\n  \
+        midge plugin run my-acl.wasm authorize-publish '{\"principal\": \"alice\", \"topic\": \"a/b\", \"qos\": 1}'\n  \
+        midge plugin run my-sink.wasm deliver '[{\"topic\": \"a/b\", \"payload\": \"21.5\"}]'\n\n\
+        What is left out of the input has a default. plugin-sdk/testkit/README.md says how every kind of value is written.")]
+    Run(run::Run),
+    /// Run the tests of fixtures, which say what a component must answer; 1 if one fails
+    #[command(after_help = "Examples:\n  midge plugin test my-auth.wasm fixtures/*.toml\n\n\
+        A fixture:\n  config = { users = [\"alice\"] }\n\n  [[test]]\n  hook = \"authenticate\"\n  \
+        input = { username = \"alice\", password = \"secret\" }\n  verdict = \"allow\"\n\n\
+        plugin-sdk/testkit/README.md has all of the format.")]
+    Test(test::Test),
     /// Print the plugin contract, or write its files: all that a plugin in any language is built against
     #[command(after_help = "Examples:\n  midge plugin wit > midge.wit\n  midge plugin wit --out wit/deps/midge-plugin")]
     Wit(wit::Wit),
@@ -23,12 +57,26 @@ pub(crate) enum PluginError {
     File { file: PathBuf, error: io::Error },
     /// Standard output cannot be written.
     Print(io::Error),
+    /// An argument says nothing that could be done: which, and what would be right.
+    Argument { argument: String, reason: String },
+    /// There is no such bundled plugin.
+    Bundled(String),
+    /// The component, or the call, is none.
+    Plugin(Error),
+    /// The function was called and failed; how, stands above.
+    Failed,
+    /// Some tests failed; which, stands above.
+    Tests { failed: usize },
 }
 
 impl PluginCommand {
     /// Does what the command line says.
-    pub(crate) fn perform(&self) -> Result<(), PluginError> {
+    pub(crate) fn perform(&self, bundled: Bundled) -> Result<(), PluginError> {
         match self {
+            Self::Bench(bench) => bench.perform(bundled),
+            Self::Check(check) => check.perform(bundled),
+            Self::Run(run) => run.perform(bundled),
+            Self::Test(test) => test.perform(bundled),
             Self::Wit(wit) => wit.perform(),
         }
     }
@@ -39,6 +87,25 @@ impl fmt::Display for PluginError {
         match self {
             Self::File { file, error } => write!(f, "{}: {error}", file.display()),
             Self::Print(error) => write!(f, "standard output cannot be written: {error}"),
+            Self::Argument { argument, reason } => write!(f, "{argument}: {reason}"),
+            Self::Bundled(reason) => f.write_str(reason),
+            Self::Plugin(Error::Call(error @ CallError::UnknownFunction { asked, .. })) => {
+                let function = asked.rsplit('.').next().unwrap_or_default();
+                match wit::hook_of(function) {
+                    Some(hook) => write!(f, "{error}; {function} is of the hook {hook}, which it does not export"),
+                    None => error.fmt(f),
+                }
+            }
+            Self::Plugin(error) => error.fmt(f),
+            Self::Failed => f.write_str("the plugin failed"),
+            Self::Tests { failed: 1 } => f.write_str("a test failed"),
+            Self::Tests { failed } => write!(f, "{failed} tests failed"),
         }
+    }
+}
+
+impl From<Error> for PluginError {
+    fn from(error: Error) -> Self {
+        Self::Plugin(error)
     }
 }

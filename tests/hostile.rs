@@ -18,7 +18,7 @@ use midge_protocol::{ProtocolVersion, QoS, ReasonCode};
 use crate::support::{Client, Server};
 
 /// A component of `tests/guests`.
-fn guest(name: &str) -> PathBuf {
+pub(crate) fn guest(name: &str) -> PathBuf {
     component(&std::env::var_os("MIDGE_TEST_GUESTS").map_or_else(|| built("guests"), PathBuf::from), name)
 }
 

@@ -1,22 +1,88 @@
-//! `midge plugin`: what an author sees, with the real binary.
+//! `midge plugin`: what an author sees, with the real binary and no broker.
 
+mod bench;
+mod check;
+mod fixtures;
+mod run;
 mod wit;
 
+use std::path::{Path, PathBuf};
 use std::process::Output;
 
+use crate::hostile::{bundled, guest};
 use crate::support::Server;
 
+/// How a run of `midge plugin …` ended.
+struct Run {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+impl Run {
+    /// The answer, of a run that went well.
+    #[track_caller]
+    fn well(self) -> String {
+        assert_eq!(self.code, Some(0), "{}{}", self.out, self.err);
+        self.out
+    }
+
+    /// What was complained of, by a run that did not go well.
+    #[track_caller]
+    fn ill(self) -> String {
+        assert_eq!(self.code, Some(1), "{}{}", self.out, self.err);
+        assert!(self.err.contains("midge: "), "{}", self.err);
+        self.err
+    }
+}
+
 /// Runs `midge plugin …` to its end.
-fn plugin(arguments: &[&str]) -> Output {
+fn plugin(arguments: &[&str]) -> Run {
+    plugin_with_input(arguments, "")
+}
+
+fn plugin_with_input(arguments: &[&str], line: &str) -> Run {
     let mut all = vec!["plugin"];
     all.extend(arguments);
-    Server::output(&all)
+    let Output { status, stdout, stderr } = Server::output_with_input(&all, line);
+    let text = |bytes: Vec<u8>| {
+        let text = String::from_utf8(bytes).unwrap();
+        assert!(!text.contains('\x1b'), "colours, though NO_COLOR is set: {text}");
+        text
+    };
+    Run { code: status.code(), out: text(stdout), err: text(stderr) }
 }
 
 /// What a run that went well printed.
+#[track_caller]
 fn well(arguments: &[&str]) -> String {
-    let output = plugin(arguments);
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "midge plugin {arguments:?}:\n{said}{}", String::from_utf8_lossy(&output.stderr));
-    said
+    plugin(arguments).well()
+}
+
+/// A path as an argument.
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// The fixtures of a bundled plugin.
+fn fixtures_of(name: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("plugins").join(name).join("fixtures");
+    let mut files: Vec<PathBuf> = std::fs::read_dir(&folder)
+        .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|it| it == "toml"))
+        .collect();
+    files.sort();
+    assert!(!files.is_empty(), "{} has no fixture", folder.display());
+    files
+}
+
+#[test]
+fn every_subcommand_explains_itself_with_an_example() {
+    let listed = well(&["--help"]);
+    for command in ["check", "run", "test", "bench", "wit"] {
+        assert!(listed.contains(&format!("\n  {command} ")), "{listed}");
+        let help = well(&[command, "--help"]);
+        assert!(help.contains("Example") && help.contains(&format!("midge plugin {command} ")), "{help}");
+    }
 }

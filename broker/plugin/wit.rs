@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use midge_host::contract::Hook;
 
 use super::PluginError;
 
@@ -24,6 +25,21 @@ impl Wit {
             None => io::stdout().lock().write_all(whole().as_bytes()).map_err(PluginError::Print),
         }
     }
+}
+
+/// The hook that has a function of this name in the contract.
+pub(super) fn hook_of(function: &str) -> Option<&'static str> {
+    let mut interface = "";
+    for line in WIT.iter().flat_map(|(_, text)| text.lines()).map(str::trim_start) {
+        if let Some(name) = line.strip_prefix("interface ") {
+            interface = name.trim_end_matches([' ', '{']);
+        }
+        let is_it = line.strip_prefix(function).is_some_and(|rest| rest.starts_with(": func("));
+        if is_it && Hook::from_name(interface).is_some() {
+            return Some(interface);
+        }
+    }
+    None
 }
 
 fn write(directory: &Path) -> Result<(), PluginError> {
