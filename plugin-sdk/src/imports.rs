@@ -163,11 +163,11 @@ pub mod kv {
     }
 }
 
-/// Small files granted in the config, kept in memory by the broker.
+/// Files granted in the config: small ones, kept in memory by the broker, and ones to append to.
 pub mod files {
     use super::host;
     pub use super::watched::Watched;
-    pub use crate::bindings::imports::midge::plugin::files::Error;
+    pub use crate::bindings::imports::midge::plugin::files::{AppendError, Error};
 
     /// The bytes of a file.
     ///
@@ -183,6 +183,30 @@ pub mod files {
     /// As [`read`].
     pub fn version(path: &str) -> Result<u64, Error> {
         host::files::version(path)
+    }
+
+    /// Adds a record at the end of a file. It waits in the broker's queue to be written; nothing here ever does.
+    ///
+    /// # Errors
+    /// When the config does not grant it, too much waits already, or the file is as large as it may grow. The broker has
+    /// counted what it did not take.
+    pub fn append(path: &str, record: &[u8]) -> Result<(), AppendError> {
+        host::files::append(path, record)
+    }
+
+    impl AppendError {
+        /// What to tell the operator about `path`.
+        #[must_use]
+        pub fn about(&self, path: &str) -> String {
+            match self {
+                Self::NotGranted => {
+                    format!(
+                        "{path}: not granted; add allow = {{ append = {{ \"{path}\" = \"64MiB\" }} }} to this plugin"
+                    )
+                }
+                Self::OverQuota => format!("{path}: full, or too much waits to be written to it"),
+            }
+        }
     }
 
     impl Error {

@@ -102,6 +102,17 @@ pub fn remove_file(path: &str) {
     });
 }
 
+/// Lets the plugin append to a file, which is empty at first and takes this many bytes.
+pub fn grant_append(path: &str, bytes_max: usize) {
+    world(|world| world.appended.entry(path.to_owned()).or_default().0 = bytes_max);
+}
+
+/// What was appended to a file so far.
+#[must_use]
+pub fn appended(path: &str) -> Vec<u8> {
+    world(|world| world.appended.get(path).map(|(_, bytes)| bytes.clone()).unwrap_or_default())
+}
+
 /// Says that this password belongs to this hash. Others do not belong.
 pub fn set_password(encoded: &str, password: &str) {
     world(|world| world.passwords.push((encoded.to_owned(), password.as_bytes().to_vec())));
@@ -194,6 +205,8 @@ struct World {
     stores: BTreeMap<String, BTreeMap<String, Entry>>,
     /// Version and content; no content: removed.
     files: BTreeMap<String, (u64, Option<Vec<u8>>)>,
+    /// How large the file may grow, and its content.
+    appended: BTreeMap<String, (usize, Vec<u8>)>,
     passwords: Vec<(String, Vec<u8>)>,
     verified: Vec<String>,
     signatures: Vec<Signature>,
@@ -214,6 +227,7 @@ fn world<R>(see: impl FnOnce(&mut World) -> R) -> R {
             secrets: BTreeMap::new(),
             stores: BTreeMap::new(),
             files: BTreeMap::new(),
+            appended: BTreeMap::new(),
             passwords: Vec::new(),
             verified: Vec::new(),
             signatures: Vec::new(),

@@ -121,6 +121,17 @@ fn a_watched_file_that_makes_no_sense_is_reported_once_and_changes_nothing() {
 }
 
 #[test]
+fn what_is_appended_can_be_read_by_the_test() {
+    let why = files::append("log", b"one\n").unwrap_err();
+    assert_eq!(why.about("log"), "log: not granted; add allow = { append = { \"log\" = \"64MiB\" } } to this plugin");
+    testing::grant_append("log", 10);
+    files::append("log", b"one\n").unwrap();
+    files::append("log", b"two\n").unwrap();
+    assert_eq!(files::append("log", b"three\n"), Err(files::AppendError::OverQuota));
+    assert_eq!(testing::appended("log"), b"one\ntwo\n");
+}
+
+#[test]
 fn a_file_that_is_not_granted_is_refused_with_the_line_that_would_grant_it() {
     let Err(why) = files::Watched::open("n", number) else { panic!("not granted") };
     assert_eq!(why, "n: not granted; add allow = { files = [\"n\"] } to this plugin");

@@ -8,6 +8,8 @@
 //! http = ["https://idp.example.com", "https://*.example.org:8443"]   # origins it may ask
 //! http_private = false        # names may resolve to private addresses; loopback only if listed literally
 //! files = ["passwords.txt"]   # read, relative to the config file
+//! append = { "audit.jsonl" = "64MiB" }                # appended to, up to this size; likewise
+//! append = { "audit.jsonl" = { size = "64MiB", keep = 4 } }   # then renamed to audit.jsonl.1, of which so many are kept
 //! secrets = { token = { file = "/run/secrets/token" }, other = { env = "OTHER" }, third = { value = "…" } }
 //! kv = { default = "16MiB", "other-plugin/sessions" = true }         # own stores with a size, others' by name
 //! kv = { bans = { size = "1MiB", persistent = true } }               # an own store that outlives the process
@@ -43,6 +45,7 @@ pub struct Grants {
     http: Vec<Origin>,
     http_private: bool,
     files: BTreeMap<String, PathBuf>,
+    append: BTreeMap<String, AppendGrant>,
     secrets: BTreeMap<String, SecretSource>,
     kv: BTreeMap<String, StoreGrant>,
     publish: Vec<String>,
@@ -61,6 +64,17 @@ pub enum SecretSource {
     Environment(String),
     /// Written in the config.
     Value(String),
+}
+
+/// A file a plugin may append to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppendGrant {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Bytes it may have at most.
+    pub bytes_max: u64,
+    /// How many full ones are kept beside it, as `NAME.1`, the youngest, and so on. 0: a full file takes nothing more.
+    pub keep: u32,
 }
 
 /// A key–value store a plugin may use.
@@ -175,6 +189,11 @@ impl Grants {
         self.files.iter().map(|(name, path)| (name.as_str(), path.as_path()))
     }
 
+    /// The files it may append to, as written in the config.
+    pub fn append(&self) -> impl Iterator<Item = (&str, &AppendGrant)> {
+        self.append.iter().map(|(name, grant)| (name.as_str(), grant))
+    }
+
     /// The granted secrets.
     pub fn secrets(&self) -> impl Iterator<Item = (&str, &SecretSource)> {
         self.secrets.iter().map(|(name, source)| (name.as_str(), source))
@@ -218,6 +237,12 @@ impl Grants {
         self.denial(format!("reading {path:?}"), &format!("files = [{path:?}]"))
     }
 
+    /// The denial of a file that it may not append to.
+    #[must_use]
+    pub fn no_append(&self, path: &str) -> Denial {
+        self.denial(format!("appending to {path:?}"), &format!("append = {{ {path:?} = \"64MiB\" }}"))
+    }
+
     /// The denial of a secret that is not granted.
     #[must_use]
     pub fn no_secret(&self, name: &str) -> Denial {
@@ -257,7 +282,7 @@ impl Grants {
         let interface = import.strip_prefix("midge:plugin/")?.split('@').next()?;
         let (is_granted, line) = match interface {
             "http" => (!self.http.is_empty(), "http = [\"https://…\"]"),
-            "files" => (!self.files.is_empty(), "files = [\"…\"]"),
+            "files" => (!self.files.is_empty() || !self.append.is_empty(), "files = [\"…\"]"),
             "secrets" => (!self.secrets.is_empty(), "secrets = { NAME = { file = \"…\" } }"),
             "kv" => (!self.kv.is_empty(), "kv = { default = \"16MiB\" }"),
             "broker" => (!self.publish.is_empty() || self.disconnect || self.revoke, "publish = [\"…\"]"),
@@ -283,6 +308,10 @@ impl Grants {
         }
         if !self.files.is_empty() {
             words.push(format!("reads {}", join(self.files.keys())));
+        }
+        for (name, AppendGrant { bytes_max, keep, .. }) in &self.append {
+            let kept = if *keep == 0 { String::new() } else { format!(", {keep} full ones kept") };
+            words.push(format!("appends to {name}, up to {}{kept}", parse::size_in_words(*bytes_max)));
         }
         if !self.secrets.is_empty() {
             words.push(format!("knows the secrets {}", join(self.secrets.keys())));

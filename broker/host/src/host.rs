@@ -326,15 +326,20 @@ impl Host {
     }
 
     /// Ends this host, within `deadline`: `lifecycle.shutdown` for its plugins. If it is the one in service, its sinks
-    /// deliver what waits and flush first; if another one has taken its place, the queues are that one's.
+    /// deliver what waits and flush first, and what was appended to files is written; if another one has taken its place,
+    /// the queues are that one's.
     pub async fn shutdown(&self, deadline: Duration) {
         let deadline = Instant::now() + deadline;
         let queues = self.engine.queues();
-        if self.service.get().is_some_and(|service| queues.are_of(service)) {
+        let service = self.service.get();
+        if service.is_some_and(|service| queues.are_of(service)) {
             queues.shutdown(deadline).await;
         }
         for plugin in &self.generations {
             plugin.shutdown(deadline.into_std()).await;
+        }
+        if service.is_none_or(|service| queues.are_of(service)) {
+            self.engine.lasting(&self.runtime).finish(deadline).await;
         }
     }
 

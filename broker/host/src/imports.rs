@@ -1,12 +1,13 @@
 //! What a plugin can call: one file per interface of the contract, each behind [`Grants`](crate::grants::Grants).
 //!
-//! State lives in three circles. [`Lasting`] belongs to the process and survives reloads: stores, metrics, the gate
-//! in front of password hashing. [`Shared`] belongs to one generation of one plugin: its config, grants, secrets,
+//! State lives in three circles. [`Lasting`] belongs to the process and survives reloads: stores, files that are appended
+//! to, metrics, the gate in front of password hashing. [`Shared`] belongs to one generation of one plugin: its config, grants, secrets,
 //! files and HTTP client. [`PluginState`] belongs to one instance and is its wasmtime store data; it alone
 //! implements the generated host traits.
 //!
 //! Only `http.send` and `passwords.verify` wait. Everything else is a bounded piece of work in memory.
 
+mod append;
 mod broker;
 mod clock;
 mod config;

@@ -136,7 +136,7 @@ pub(crate) mod kv {
 
 pub(crate) mod files {
     use super::world;
-    use crate::files::Error;
+    use crate::files::{AppendError, Error};
 
     pub(crate) fn read(path: &str) -> Result<Vec<u8>, Error> {
         file(path).map(|(_, content)| content)
@@ -144,6 +144,17 @@ pub(crate) mod files {
 
     pub(crate) fn version(path: &str) -> Result<u64, Error> {
         file(path).map(|(version, _)| version)
+    }
+
+    pub(crate) fn append(path: &str, record: &[u8]) -> Result<(), AppendError> {
+        world(|world| {
+            let (bytes_max, bytes) = world.appended.get_mut(path).ok_or(AppendError::NotGranted)?;
+            if bytes.len() + record.len() > *bytes_max {
+                return Err(AppendError::OverQuota);
+            }
+            bytes.extend_from_slice(record);
+            Ok(())
+        })
     }
 
     fn file(path: &str) -> Result<(u64, Vec<u8>), Error> {

@@ -178,6 +178,8 @@ pub struct PluginLimits {
     pub batch_max: usize,
     /// Bytes that the broker keeps for it between two steps of one exchange. Default 16 KiB.
     pub state_bytes_max: usize,
+    /// Bytes that may wait to be written to each file it appends to; more are refused and counted. Default 1 MiB.
+    pub append_bytes_max: usize,
 }
 
 impl Default for PluginLimits {
@@ -193,6 +195,7 @@ impl Default for PluginLimits {
             queue_max: 10_000,
             batch_max: 64,
             state_bytes_max: 16 << 10,
+            append_bytes_max: 1 << 20,
         }
     }
 }

@@ -52,6 +52,12 @@ pub struct ImportStatus {
     pub kv_bytes: u64,
     /// Entries those stores dropped for want of room.
     pub kv_evicted: u64,
+    /// Bytes written to files it appends to.
+    pub appended_bytes: u64,
+    /// Bytes that wait to be written to them.
+    pub append_waiting_bytes: u64,
+    /// Appends that were refused, or lost after all: too much waited, or the file was full.
+    pub appends_lost: u64,
     /// HTTP exchanges that were answered.
     pub http_exchanges: u64,
     /// HTTP exchanges that failed.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::{Fields, Grants, Origin, SecretSource, StoreGrant};
+use super::{AppendGrant, Fields, Grants, Origin, SecretSource, StoreGrant};
 use crate::topics;
 
 /// An entry of the `allow` table that cannot be used.
@@ -68,6 +68,9 @@ fn read(grants: &mut Grants, key: &str, value: &Value, base: &Path) -> Result<()
                 if text.is_empty() { Err("a file's path") } else { Ok((text.to_owned(), base.join(text))) }
             };
             grants.files = list(value, "a list of files", named)?.into_iter().collect();
+        }
+        "append" => {
+            grants.append = entries(value, APPEND, |name, grant| Ok((name.to_owned(), append(name, grant, base)?)))?
         }
         "secrets" => {
             grants.secrets = entries(value, SECRET, |name, source| Ok((name.to_owned(), secret(source, base)?)))?
@@ -166,6 +169,20 @@ fn secret(source: &Value, base: &Path) -> Result<SecretSource, &'static str> {
     }
 }
 
+fn append(name: &str, grant: &Value, base: &Path) -> Result<AppendGrant, &'static str> {
+    let (size, keep) = match grant {
+        Value::String(size) => (size.as_str(), 0),
+        Value::Object(table) if table.keys().all(|key| matches!(key.as_str(), "size" | "keep")) => {
+            let size = table.get("size").and_then(Value::as_str).ok_or(APPEND)?;
+            let keep = table.get("keep").map_or(Some(0), Value::as_u64).ok_or(APPEND)?;
+            (size, u32::try_from(keep).ok().filter(|keep| *keep <= MAX_KEPT).ok_or(APPEND)?)
+        }
+        _ => return Err(APPEND),
+    };
+    let bytes_max = size_in_bytes(size).filter(|bytes| (MIN_STORE..=MAX_APPENDED).contains(bytes)).ok_or(APPEND)?;
+    if name.is_empty() { Err(APPEND) } else { Ok(AppendGrant { path: base.join(name), bytes_max, keep }) }
+}
+
 fn store(name: &str, grant: &Value) -> Result<StoreGrant, &'static str> {
     match (name.split_once('/'), grant) {
         (Some((plugin, store)), Value::Bool(true)) if !plugin.is_empty() && !store.is_empty() => {
@@ -208,8 +225,12 @@ pub(super) fn size_in_words(bytes: u64) -> String {
 const UNITS: [(&str, u32); 4] = [("B", 0), ("KiB", 10), ("MiB", 20), ("GiB", 30)];
 const MIN_STORE: u64 = 1 << 10;
 const MAX_STORE: u64 = 64 << 30;
-const KEYS: &str = "one of http, http_private, files, secrets, kv, publish, disconnect, revoke, fields";
+const MAX_APPENDED: u64 = 1 << 40;
+const MAX_KEPT: u32 = 1000;
+const KEYS: &str = "one of http, http_private, files, append, secrets, kv, publish, disconnect, revoke, fields";
 const FIELDS: &str = "a list of \"password\" and \"payload\"";
 const SECRET: &str = "{ NAME = { file = \"…\" } }, { env = \"…\" } or { value = \"…\" }";
+const APPEND: &str = "{ PATH = SIZE } or { PATH = { size = SIZE, keep = NUMBER } }, with a size from \"1KiB\" to \"1024GiB\", \
+                      such as \"64MiB\", and up to 1000 full files kept";
 const STORE: &str = "{ NAME = SIZE } or { NAME = { size = SIZE, persistent = true } }, with a size from \"1KiB\" to \"64GiB\", such \
                      as \"16MiB\"";

@@ -32,6 +32,7 @@ fn a_denial_names_the_line_that_would_allow_it() {
         (none.disconnect().unwrap_err(), ": allow.disconnect = true"),
         (none.revoke().unwrap_err(), ": allow.revoke = true"),
         (none.no_file("a.txt"), ": allow.files = [\"a.txt\"]"),
+        (none.no_append("a.jsonl"), ": allow.append = { \"a.jsonl\" = \"64MiB\" }"),
         (none.no_store("cache"), ": allow.kv = { \"cache\" = \"16MiB\" }"),
         (none.no_store("acl/cache"), ": allow.kv = { \"acl/cache\" = true }"),
     ];
@@ -44,13 +45,15 @@ fn a_denial_names_the_line_that_would_allow_it() {
 fn the_line_a_denial_names_does_allow_it() {
     let allowed = grants(&json!({
         "http": ["https://idp.test:8443"], "publish": ["alerts/a"], "disconnect": true, "revoke": true,
-        "files": ["a.txt"], "kv": {"cache": "16MiB", "acl/cache": true}
+        "files": ["a.txt"], "append": {"a.jsonl": "64MiB"}, "kv": {"cache": "16MiB", "acl/cache": true}
     }));
     assert!(allowed.http(&url("https://idp.test:8443/keys")).is_ok());
     assert!(allowed.publish("alerts/a").is_ok());
     assert!(allowed.disconnect().is_ok());
     assert!(allowed.revoke().is_ok());
     assert_eq!(allowed.files().collect::<Vec<_>>(), [("a.txt", Path::new("/etc/midge/a.txt"))]);
+    let appended = AppendGrant { path: "/etc/midge/a.jsonl".into(), bytes_max: 64 << 20, keep: 0 };
+    assert_eq!(allowed.append().collect::<Vec<_>>(), [("a.jsonl", &appended)]);
     assert_eq!(
         allowed.stores().collect::<Vec<_>>(),
         [("acl/cache", StoreGrant::Foreign), ("cache", StoreGrant::Own { bytes_max: 16 << 20, is_persistent: false })]
@@ -105,6 +108,11 @@ fn a_wrong_entry_is_refused_with_key_value_and_what_is_expected() {
         (json!({"publish": ["a/#/b"]}), "publish[0] = \"a/#/b\": expected an MQTT topic filter"),
         (json!({"fields": ["username"]}), "fields[0] = \"username\": expected a list of \"password\""),
         (json!({"kv": {"a": "16 MB"}}), "kv.a = \"…\": expected { NAME = SIZE }"),
+        (json!({"append": ["a"]}), "append = [\"a\"]: expected { PATH = SIZE }"),
+        (json!({"append": {"a": "64MB"}}), "append.a = \"…\": expected { PATH = SIZE }"),
+        (json!({"append": {"a": {"keep": 1}}}), "append.a = { keep = … }: expected { PATH = SIZE }"),
+        (json!({"append": {"a": {"size": "1MiB", "keep": 1001}}}), "append.a = { keep = …, size = … }: expected"),
+        (json!({"append": {"": "1MiB"}}), "append. = \"…\": expected { PATH = SIZE }"),
         (json!({"kv": {"a/b": "1MiB"}}), "kv.a/b = \"…\": expected true"),
         (json!({"secrets": {"a": "hunter2"}}), "secrets.a = \"…\": expected { NAME = { file"),
         (json!([]), "allow = []: expected a table"),
@@ -133,13 +141,15 @@ fn hooks_see_password_and_payload_unless_fields_says_otherwise() {
 #[test]
 fn the_banner_says_in_words_what_is_granted_and_no_secret() {
     let grants = grants(&json!({
-        "http": ["https://a.test"], "http_private": true, "files": ["p.txt"], "secrets": {"key": {"value": "hunter2"}},
+        "http": ["https://a.test"], "http_private": true, "files": ["p.txt"],
+        "append": {"a.jsonl": {"size": "64MiB", "keep": 4}, "b.jsonl": "1MiB"}, "secrets": {"key": {"value": "hunter2"}},
         "kv": {"default": "16MiB"}, "publish": ["alerts/#"], "disconnect": true, "revoke": true, "fields": []
     }));
     let words = grants.describe().join("; ");
     assert_eq!(
         words,
-        "asks https://a.test (private addresses too); reads p.txt; knows the secrets key; keeps up to 16 MiB in store default; \
+        "asks https://a.test (private addresses too); reads p.txt; appends to a.jsonl, up to 64 MiB, 4 full ones kept; \
+         appends to b.jsonl, up to 1 MiB; knows the secrets key; keeps up to 16 MiB in store default; \
          publishes to alerts/#; disconnects clients; revokes rulings; sees no passwords; sees no payloads"
     );
     assert!(!format!("{grants:?}").contains("hunter2"));
@@ -149,6 +159,8 @@ fn the_banner_says_in_words_what_is_granted_and_no_secret() {
 fn an_import_of_which_nothing_is_granted_is_named() {
     let none = grants(&json!({}));
     assert!(none.unmet("midge:plugin/http@0.1.0").unwrap().contains("allow.http = "));
+    assert!(none.unmet("midge:plugin/files@0.1.0").is_some());
+    assert!(grants(&json!({"append": {"a": "1MiB"}})).unmet("midge:plugin/files@0.1.0").is_none());
     assert!(none.unmet("midge:plugin/log@0.1.0").is_none());
     assert!(none.unmet("wasi:io/poll@0.2.0").is_none());
     assert!(grants(&json!({"revoke": true})).unmet("midge:plugin/broker@0.1.0").is_none());

@@ -1,5 +1,5 @@
-//! `files`: small granted files, kept in memory. A call never touches the disk: it answers with what is known and, at
-//! most once an interval, asks the blocking pool to look for changes.
+//! `files`: small granted files, kept in memory, and files to append to ([`append`](super::append)). A call never touches
+//! the disk: it answers with what is known and, at most once an interval, asks the blocking pool to look for changes.
 
 mod watched;
 
@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 
 use self::watched::{Content, Problem, Watched};
 use super::{ImportLimits, PluginState};
-use crate::bindings::midge::plugin::files::{Error, Host};
+use crate::bindings::midge::plugin::files::{AppendError, Error, Host};
 use crate::grants::Grants;
 
 /// The granted files of one generation, by the paths the config names them with.
@@ -66,6 +66,14 @@ impl Host for PluginState {
 
     fn version(&mut self, path: String) -> wasmtime::Result<Result<u64, Error>> {
         Ok(self.content(&path).and_then(|content| content.bytes.as_ref().map(|_| content.version).map_err(Error::from)))
+    }
+
+    fn append(&mut self, path: String, data: Vec<u8>) -> wasmtime::Result<Result<(), AppendError>> {
+        let Some(file) = self.shared.append_file(&path) else {
+            self.shared.denied(&self.shared.grants().no_append(&path));
+            return Ok(Err(AppendError::NotGranted));
+        };
+        Ok(file.append(data, Instant::now()).map_err(|_| AppendError::OverQuota))
     }
 }
 

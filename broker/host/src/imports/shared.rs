@@ -11,6 +11,7 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 use serde_json::Value;
 use tokio::runtime::Handle;
 
+use super::append::{AppendFile, Appends};
 use super::files::Files;
 use super::http::Client;
 use super::kv::{Store, Stores};
@@ -23,12 +24,13 @@ use crate::contract::{CustomMetric, ImportStatus, Keeper, LogLevel, LogLine, Out
 use crate::grants::{Denial, Grants};
 use crate::identities::Identities;
 
-/// What outlives every generation of plugins: key–value stores, metrics, and the gate before password hashing. One
-/// per process.
+/// What outlives every generation of plugins: key–value stores, files that are appended to, metrics, and the gate before
+/// password hashing. One per process.
 pub(crate) struct Lasting {
     limits: ImportLimits,
     runtime: Handle,
     stores: Stores,
+    appends: Appends,
     metrics: Mutex<HashMap<String, Arc<Registry>>>,
     passwords: Gate,
     stage: Option<Arc<dyn Stage>>,
@@ -44,12 +46,26 @@ impl Lasting {
     /// `runtime` is where slow work goes: reading files and computing password hashes.
     pub(crate) fn new(limits: ImportLimits, runtime: Handle, keeper: Option<Arc<dyn Keeper>>) -> Self {
         let passwords = Gate::new(limits.password_parallel_max, limits.password_waiting_max);
-        Self { limits, runtime, stores: Stores::new(keeper), metrics: Mutex::default(), passwords, stage: None }
+        let appends = Appends::new(runtime.clone());
+        Self {
+            limits,
+            runtime,
+            stores: Stores::new(keeper),
+            appends,
+            metrics: Mutex::default(),
+            passwords,
+            stage: None,
+        }
     }
 
     /// The same with a stand-in for the world outside.
     pub(crate) fn with_stage(self, stage: Option<Arc<dyn Stage>>) -> Self {
         Self { stage, ..self }
+    }
+
+    /// Waits until everything appended is written, but not beyond `deadline`; what is left then is lost and counted.
+    pub(crate) async fn finish(&self, deadline: tokio::time::Instant) {
+        self.appends.finish(deadline).await;
     }
 
     fn registry(&self, plugin: &str) -> Arc<Registry> {
@@ -69,6 +85,7 @@ pub(crate) struct Shared {
     stores: HashMap<String, Arc<Store>>,
     secrets: Secrets,
     files: Files,
+    appends: HashMap<String, Arc<AppendFile>>,
     http: Option<Client>,
     metrics: Arc<Registry>,
     identities: Arc<Identities>,
@@ -87,7 +104,7 @@ impl Shared {
     /// call it where blocking is allowed.
     ///
     /// # Errors
-    /// A secret's file, a store that is kept, or the certificate authorities cannot be read.
+    /// A secret's file, a store that is kept, or the certificate authorities cannot be read, or a file cannot be appended to.
     pub(crate) fn new(
         spec: &PluginSpec,
         outside: Arc<dyn Outside>,
@@ -103,6 +120,7 @@ impl Shared {
             stores: lasting.stores.granted(&grants)?,
             secrets: Secrets::load(&grants)?,
             files: Files::load(&grants, limits, lasting.runtime.clone()),
+            appends: lasting.appends.granted(&grants, spec.limits.append_bytes_max)?,
             http,
             metrics: lasting.registry(&spec.name),
             identities,
@@ -154,6 +172,9 @@ impl Shared {
             denials: self.denials.load(Ordering::Relaxed),
             kv_bytes: self.stores.values().map(|store| store.bytes()).sum(),
             kv_evicted: self.stores.values().map(|store| store.evicted()).sum(),
+            appended_bytes: self.appends.values().map(|file| file.written()).sum(),
+            append_waiting_bytes: self.appends.values().map(|file| file.waiting()).sum(),
+            appends_lost: self.appends.values().map(|file| file.lost()).sum(),
             http_exchanges: http.exchanges,
             http_failures: http.failures,
             passwords_overloaded: self.lasting.passwords.overloaded(),
@@ -182,6 +203,10 @@ impl Shared {
 
     pub(super) fn files(&self) -> &Files {
         &self.files
+    }
+
+    pub(super) fn append_file(&self, path: &str) -> Option<&Arc<AppendFile>> {
+        self.appends.get(path)
     }
 
     pub(super) fn http(&self) -> Option<&Client> {
@@ -284,6 +309,16 @@ pub(crate) enum ImportError {
         path: PathBuf,
         /// What the operating system says.
         error: std::io::Error,
+    },
+    /// A file that it may append to cannot be.
+    #[error("plugin {plugin}: allow.append: {}: {reason}", path.display())]
+    Append {
+        /// The plugin.
+        plugin: String,
+        /// The file.
+        path: PathBuf,
+        /// Why not, and what to do.
+        reason: String,
     },
     /// What was kept of a store cannot be read.
     #[error("store {store}: {reason}")]

@@ -162,6 +162,9 @@ pub struct PluginLimits {
     /// Bytes kept for it between two steps of one exchange of enhanced authentication.
     #[serde(with = "size")]
     pub state_bytes_max: u64,
+    /// Bytes that wait to be written to each file it appends to.
+    #[serde(with = "size")]
+    pub append_bytes_max: u64,
 }
 
 impl Default for PluginLimits {
@@ -178,6 +181,7 @@ impl Default for PluginLimits {
             queue_max: u32::try_from(host.queue_max).unwrap_or(u32::MAX),
             batch_max: u32::try_from(host.batch_max).unwrap_or(u32::MAX),
             state_bytes_max: host.state_bytes_max as u64,
+            append_bytes_max: host.append_bytes_max as u64,
         }
     }
 }
@@ -195,6 +199,7 @@ impl PluginLimits {
             queue_max: self.queue_max as usize,
             batch_max: self.batch_max as usize,
             state_bytes_max: usize::try_from(self.state_bytes_max).unwrap_or(usize::MAX),
+            append_bytes_max: usize::try_from(self.append_bytes_max).unwrap_or(usize::MAX),
         }
     }
 }

@@ -104,11 +104,18 @@ fn of_imports(plugins: &[PluginStatus], text: &mut Text<'_>) -> fmt::Result {
     text.counters("midge_plugin_imports", "What became of uses of the broker by a plugin, by what", &uses)?;
     let kv: Vec<Row<'_, f64>> =
         plugins.iter().map(|it| (vec![("plugin", it.name.as_str())], it.imports.kv_bytes as f64)).collect();
-    text.gauges("midge_plugin_kv_bytes", "Bytes in the stores that a plugin may use", &kv)
+    text.gauges("midge_plugin_kv_bytes", "Bytes in the stores that a plugin may use", &kv)?;
+    let waiting: Vec<Row<'_, f64>> =
+        plugins.iter().map(|it| (vec![("plugin", it.name.as_str())], it.imports.append_waiting_bytes as f64)).collect();
+    text.gauges("midge_plugin_append_waiting_bytes", "Bytes that wait to be written to a plugin's files", &waiting)?;
+    let appended: Vec<Row<'_, u64>> =
+        plugins.iter().map(|it| (vec![("plugin", it.name.as_str())], it.imports.appended_bytes)).collect();
+    text.counters("midge_plugin_appended_bytes", "Bytes written to files that a plugin appends to", &appended)
 }
 
-fn import_uses(imports: &ImportStatus) -> [(&'static str, u64); 8] {
+fn import_uses(imports: &ImportStatus) -> [(&'static str, u64); 9] {
     [
+        ("append_lost", imports.appends_lost),
         ("http_answered", imports.http_exchanges),
         ("http_failed", imports.http_failures),
         ("not_granted", imports.denials),
