@@ -1,5 +1,7 @@
 //! One running broker: what all its connections share.
 
+mod tell;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -17,7 +19,7 @@ use crate::clock::Clock;
 use crate::driver::Pace;
 use crate::drops::Drops;
 use crate::ending::ConnectionEnd;
-use crate::hooks::{Client, core_event, deliver_own, event};
+use crate::hooks::{Client, core_event, deliver_own};
 use crate::memory::Memory;
 use crate::metrics::ServerMetrics;
 use crate::slowed::{Cause, Slowed};
@@ -133,6 +135,7 @@ impl Node {
             self.happened(&event, now);
         }
         for will in effects.take_published() {
+            self.routed(None, &will, now);
             deliver_own(&self.host(), &will, self.clock.moment(now));
         }
     }
@@ -156,7 +159,7 @@ impl Node {
             session_present,
             "client connected"
         );
-        self.notify(|| client.event("client.connected", self.clock.moment(now)));
+        self.tell_connected(client, version, session_present, now);
     }
 
     /// A connected client has authenticated again: it is known under a new identity.
@@ -193,17 +196,17 @@ impl Node {
         } else {
             line!(info)
         }
-        self.notify(|| Event {
-            reason_code: end.reason_code().map(|reason| reason.value()),
-            detail: serde_json::json!({ "end": end.name(), "reason": end.to_string() }).to_string(),
-            ..client.event("client.disconnected", self.clock.moment(now))
-        });
+        self.tell_disconnected(client, end, now);
         self.host().identity_gone(identity);
     }
 
     /// The one line about a connection that ended before it was let in.
     pub(crate) fn connection_refused(&self, peer: &str, listener: &str, client_id: Option<&str>, end: &ConnectionEnd) {
         self.metrics.connect_refused(end.name());
+        // Who has not said CONNECT is nobody yet.
+        if let Some(client_id) = client_id {
+            self.tell_refused(peer, listener, client_id, end);
+        }
         let client_id = client_id.unwrap_or("");
         if let ConnectionEnd::Denied(denial) = end {
             self.count_denial(denial);
@@ -213,12 +216,6 @@ impl Node {
                 client_id, peer, listener, plugin, hook = %denial.hook, ?took, cause = %denial.cause,
                 code = format_args!("0x{:02X}", denial.code), reason, "connection denied"
             );
-            self.notify(|| Event {
-                client_id: Some(client_id.to_owned()),
-                reason_code: Some(denial.code),
-                detail: serde_json::json!({ "plugin": plugin, "cause": denial.cause.to_string() }).to_string(),
-                ..event("authn.denied", self.clock.moment(self.clock.now()))
-            });
         } else if end.is_warning() {
             warn!(client_id, peer, listener, end = end.name(), reason = %end, "connection refused");
         } else {
@@ -261,12 +258,7 @@ impl Node {
     fn denied(&self, client: &Client, action: &'static str, topic: &str, denial: &Denial) {
         self.count_denial(denial);
         let now = self.clock.now();
-        self.notify(|| Event {
-            topic: Some(topic.to_owned()),
-            reason_code: Some(denial.code),
-            detail: serde_json::json!({ "action": action, "plugin": denial.plugin.as_deref() }).to_string(),
-            ..client.event("authz.denied", self.clock.moment(now))
-        });
+        self.tell_denied(client, action, topic, denial, now);
         let Some(suppressed) = due_line(client, now) else { return };
         let (plugin, took) = (denial.plugin.as_deref().unwrap_or("-"), denial.took);
         let reason = denial.reason.as_deref().unwrap_or("");

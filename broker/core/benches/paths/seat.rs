@@ -66,7 +66,9 @@ impl Seat {
                     let granted = vec![Ok(QoS::ExactlyOnce); subscribe.filters.len()];
                     broker.subscribe(connection, subscribe, &granted, NOW, effects);
                 }
-                Received::Unsubscribe(unsubscribe) => broker.unsubscribe(connection, unsubscribe, NOW, effects),
+                Received::Unsubscribe(unsubscribe) => {
+                    broker.unsubscribe(connection, unsubscribe, NOW, effects);
+                }
                 other => unreachable!("{other:?} is no part of any path"),
             }
         }

@@ -21,7 +21,8 @@ use crate::subscriptions::{Options, Subscriber};
 impl Broker {
     /// Makes the subscriptions that were allowed, answers with SUBACK, and begins to send the retained messages due.
     ///
-    /// `rulings` has one entry per filter: the highest `QoS` granted, or the reason to refuse it.
+    /// `rulings` has one entry per filter: the highest `QoS` granted, or the reason to refuse it. Returns what SUBACK says
+    /// of each.
     pub fn subscribe(
         &self,
         connection: &mut Connection,
@@ -29,7 +30,7 @@ impl Broker {
         rulings: &[Result<QoS, ReasonCode>],
         now: Time,
         effects: &mut Effects,
-    ) {
+    ) -> Vec<ReasonCode> {
         debug_assert_eq!(rulings.len(), subscribe.filters.len(), "one ruling per filter");
         let mut reasons = Vec::with_capacity(subscribe.filters.len());
         let mut replays = Vec::new();
@@ -45,27 +46,37 @@ impl Broker {
             });
         }
         let suback = Suback { packet_id: subscribe.packet_id, properties: ReasonProperties::default(), reasons };
-        effects.reply(connection, &Packet::Suback(suback));
+        let suback = Packet::Suback(suback);
+        effects.reply(connection, &suback);
         // The SUBACK goes first; the protocol does not ask for it, but clients like it.
         effects.answer(self);
         self.replay(connection, replays, now, effects);
         if subscribe.filters.iter().any(|asked| asked.filter.starts_with("$share/")) {
             self.relieve_others(&connection.session, now, effects);
         }
+        match suback {
+            Packet::Suback(suback) => suback.reasons,
+            _ => Vec::new(),
+        }
     }
 
-    /// Ends subscriptions and answers with UNSUBACK.
+    /// Ends subscriptions and answers with UNSUBACK. Returns what that says of each.
     pub fn unsubscribe(
         &self,
         connection: &mut Connection,
         unsubscribe: &Unsubscribe<'_>,
         now: Time,
         effects: &mut Effects,
-    ) {
+    ) -> Vec<ReasonCode> {
         let filters = unsubscribe.filters.iter();
         let reasons = filters.map(|filter| self.end_own_subscription(connection, filter, now, effects)).collect();
         let unsuback = Unsuback { packet_id: unsubscribe.packet_id, properties: ReasonProperties::default(), reasons };
-        effects.reply(connection, &Packet::Unsuback(unsuback));
+        let unsuback = Packet::Unsuback(unsuback);
+        effects.reply(connection, &unsuback);
+        match unsuback {
+            Packet::Unsuback(unsuback) => unsuback.reasons,
+            _ => Vec::new(),
+        }
     }
 
     /// Makes or replaces one subscription. Returns the granted `QoS` and what retained messages are owed for it.

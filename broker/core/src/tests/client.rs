@@ -169,7 +169,9 @@ impl Client<'_> {
                     let rulings = vec![Ok(QoS::ExactlyOnce); subscribe.filters.len()];
                     broker.subscribe(connection, subscribe, &rulings, now, effects);
                 }
-                Received::Unsubscribe(unsubscribe) => broker.unsubscribe(connection, unsubscribe, now, effects),
+                Received::Unsubscribe(unsubscribe) => {
+                    broker.unsubscribe(connection, unsubscribe, now, effects);
+                }
                 Received::Ping => broker.pong(connection, effects),
                 Received::Authenticate(_) | Received::Disconnect(_) => {}
             }

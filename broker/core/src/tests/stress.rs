@@ -42,7 +42,7 @@ fn act(broker: &Broker, connection: &mut Connection, packet: Packet<'_>, effects
             broker.publish(connection, &inbound, Decision::Accept, NOW, effects);
         }
         Received::Subscribe(subscribe) => {
-            broker.subscribe(connection, subscribe, &[Ok(QoS::ExactlyOnce)], NOW, effects)
+            broker.subscribe(connection, subscribe, &[Ok(QoS::ExactlyOnce)], NOW, effects);
         }
         other => panic!("{other:?}"),
     }

@@ -141,7 +141,8 @@ impl Driver {
             }
             Received::Subscribe(subscribe) => return Ok(self.subscribe(subscribe, batch)),
             Received::Unsubscribe(unsubscribe) => {
-                broker.unsubscribe(&mut self.connection, unsubscribe, batch.now, batch.effects);
+                let reasons = broker.unsubscribe(&mut self.connection, unsubscribe, batch.now, batch.effects);
+                self.node.unsubscribed(&self.client, unsubscribe, &reasons, batch.now);
             }
             Received::Ping => broker.pong(&mut self.connection, batch.effects),
             Received::Authenticate(auth) => self.reauthenticate(auth),
@@ -209,10 +210,18 @@ impl Driver {
         }
         let at = node.clock.moment(batch.now);
         match &verdict {
-            PublishVerdict::Accept => client.deliver(batch.host, inbound, at),
+            PublishVerdict::Accept => {
+                if inbound.publish.retain {
+                    node.published_retained(client, inbound, batch.now);
+                }
+                client.deliver(batch.host, inbound, at);
+            }
             PublishVerdict::Refuse(_) => {}
             PublishVerdict::Replace(messages) => {
-                messages.iter().for_each(|message| client.deliver_message(batch.host, message, at));
+                for message in messages {
+                    node.routed(Some(client), message, batch.now);
+                    client.deliver_message(batch.host, message, at);
+                }
             }
         }
     }
@@ -233,7 +242,9 @@ impl Driver {
         rulings: &[Result<QoS, ReasonCode>],
         batch: &mut Batch<'_>,
     ) {
-        self.node.broker.subscribe(&mut self.connection, subscribe, rulings, batch.now, batch.effects);
+        let Self { node, connection, client, .. } = self;
+        let reasons = node.broker.subscribe(connection, subscribe, rulings, batch.now, batch.effects);
+        node.subscribed(client, subscribe, &reasons, batch.now);
     }
 
     /// A client that is faster than its rate, or than others can take what it publishes, is not read for a moment.

@@ -235,7 +235,9 @@ impl Guest {
                 let rulings: Vec<_> = subscribe.filters.iter().map(|asked| ruling(asked.filter)).collect();
                 broker.subscribe(connection, subscribe, &rulings, *now, effects);
             }
-            Received::Unsubscribe(unsubscribe) => broker.unsubscribe(connection, unsubscribe, *now, effects),
+            Received::Unsubscribe(unsubscribe) => {
+                broker.unsubscribe(connection, unsubscribe, *now, effects);
+            }
             Received::Ping => broker.pong(connection, effects),
             Received::Authenticate(_) => {
                 return Next::End { ending: Ending::Lost, reason: Some(ReasonCode::BadAuthenticationMethod) };
