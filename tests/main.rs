@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed expectation is the test's result")]
 
+mod bundled;
 mod conformance;
 mod durability;
 mod enhanced;
