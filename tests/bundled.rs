@@ -2,6 +2,7 @@
 //! them.
 
 mod rewrite;
+mod schema;
 
 use midge_protocol::{Packet, ProtocolVersion, Publish, QoS, ReasonCode};
 
