@@ -1,6 +1,7 @@
 //! The bundled plugins that change and check messages, and that write down what happens: with clients that know nothing of
 //! them.
 
+mod audit;
 mod rewrite;
 mod schema;
 

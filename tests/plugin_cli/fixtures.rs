@@ -20,7 +20,7 @@ const ALICE: &str = "[[test]]\nname = \"alice\"\nhook = \"authenticate\"\n\
 
 #[test]
 fn the_bundled_plugins_do_as_their_fixtures_say() {
-    for name in ["password-file", "acl-file", "http-forward", "scram"] {
+    for name in ["password-file", "acl-file", "http-forward", "scram", "rewrite", "schema", "audit"] {
         let (component, fixtures) = (bundled(name), fixtures_of(name));
         let mut arguments = vec!["test", text(&component)];
         arguments.extend(fixtures.iter().map(|path: &PathBuf| text(path)));

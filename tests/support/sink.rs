@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tiny_http::{Response, Server};
 
@@ -48,6 +49,11 @@ impl Sink {
     /// The next requests are answered with these, in this order; then 200 again.
     pub(crate) fn answer_next(&self, statuses: &[u16]) {
         self.answers.lock().unwrap().splice(0..0, statuses.iter().rev().copied());
+    }
+
+    /// The next request, if one arrives in this time.
+    pub(crate) fn next_within(&self, at_most: Duration) -> Option<Request> {
+        self.requests.recv_timeout(at_most).ok()
     }
 
     /// Waits for the next request.

@@ -1,0 +1,190 @@
+//! The plugin's `config` table.
+
+use std::collections::BTreeMap;
+
+use midge_plugin_sdk::Event;
+use serde::Deserialize;
+
+use crate::line::FIELDS;
+
+/// What to write down, and where.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    /// A file that is granted for appending.
+    pub(crate) file: Option<String>,
+    /// Or an endpoint that batches are POSTed to.
+    pub(crate) url: Option<String>,
+    /// Kinds that are wanted; empty = all.
+    #[serde(default)]
+    kinds: Vec<String>,
+    /// Kinds that are not wanted.
+    #[serde(default)]
+    except_kinds: Vec<String>,
+    /// Client ids that are wanted; empty = all, and events that are about no client.
+    #[serde(default)]
+    clients: Vec<String>,
+    /// Principals that are wanted; empty = all, and events that name none.
+    #[serde(default)]
+    principals: Vec<String>,
+    /// What is done to fields that should not be read.
+    #[serde(default)]
+    pub(crate) redact: BTreeMap<String, How>,
+    /// The name of a granted secret that hashes begin with.
+    pub(crate) salt_secret: Option<String>,
+    /// Sent with every request.
+    #[serde(default)]
+    pub(crate) headers: BTreeMap<String, String>,
+    /// The name of a granted secret, sent as `authorization: Bearer …`.
+    pub(crate) bearer_secret: Option<String>,
+    /// How long the endpoint may take.
+    #[serde(default = "defaults::timeout_ms")]
+    pub(crate) timeout_ms: u32,
+    /// Events in one request.
+    #[serde(default = "defaults::batch_max")]
+    pub(crate) batch_max: usize,
+    /// Events that may wait for the endpoint.
+    #[serde(default = "defaults::buffer_max")]
+    pub(crate) buffer_max: usize,
+    /// The pause after the first failure; it doubles with each.
+    #[serde(default = "defaults::retry_min_ms")]
+    pub(crate) retry_min_ms: u32,
+    /// The longest pause.
+    #[serde(default = "defaults::retry_max_ms")]
+    pub(crate) retry_max_ms: u32,
+}
+
+/// What becomes of a field that should not be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum How {
+    /// A digest stands in its place: equal values stay equal.
+    Hash,
+    /// It is left out.
+    Remove,
+}
+
+mod defaults {
+    pub(super) fn timeout_ms() -> u32 {
+        2_000
+    }
+
+    pub(super) fn batch_max() -> usize {
+        100
+    }
+
+    pub(super) fn buffer_max() -> usize {
+        10_000
+    }
+
+    pub(super) fn retry_min_ms() -> u32 {
+        500
+    }
+
+    pub(super) fn retry_max_ms() -> u32 {
+        60_000
+    }
+}
+
+impl Config {
+    /// What serde cannot see.
+    ///
+    /// # Errors
+    /// The key, its value and what would be accepted.
+    pub(crate) fn check(self) -> Result<Self, String> {
+        let wrong = |key: &str, value: &dyn std::fmt::Display, expected: &str| {
+            Err(format!("config: {key} = {value}: {expected}"))
+        };
+        match &self.url {
+            Some(url) if !url.starts_with("http://") && !url.starts_with("https://") => {
+                return wrong("url", &format!("{url:?}"), "must start with http:// or https://");
+            }
+            _ => {}
+        }
+        if let Some(field) = self.redact.keys().find(|field| !is_field(field)) {
+            let known = FIELDS.join(", ");
+            return Err(format!("config: redact.{field}: there is no such field; there are {known} and detail.NAME"));
+        }
+        if self.timeout_ms == 0 {
+            return wrong("timeout_ms", &0, "must be at least 1");
+        }
+        if self.batch_max == 0 {
+            return wrong("batch_max", &0, "must be at least 1");
+        }
+        if self.buffer_max < self.batch_max {
+            return wrong(
+                "buffer_max",
+                &self.buffer_max,
+                &format!("must be at least batch_max, which is {}", self.batch_max),
+            );
+        }
+        if self.retry_min_ms == 0 || self.retry_min_ms > self.retry_max_ms {
+            let expected = format!("must be 1 to retry_max_ms, which is {}", self.retry_max_ms);
+            return wrong("retry_min_ms", &self.retry_min_ms, &expected);
+        }
+        Ok(self)
+    }
+
+    /// Whether an event is to be written down. That some were lost always is.
+    pub(crate) fn wants(&self, event: &Event) -> bool {
+        let is_one_of = |patterns: &[String], text: &str| patterns.iter().any(|pattern| matches(pattern, text));
+        let is_about = |patterns: &[String], whom: &Option<String>| {
+            patterns.is_empty() || whom.as_deref().is_some_and(|whom| is_one_of(patterns, whom))
+        };
+        event.kind == "events.lost"
+            || ((self.kinds.is_empty() || is_one_of(&self.kinds, &event.kind))
+                && !is_one_of(&self.except_kinds, &event.kind)
+                && is_about(&self.clients, &event.client_id)
+                && is_about(&self.principals, &event.principal))
+    }
+
+    /// How long to wait after so many failures in a row.
+    pub(crate) fn pause_ms(&self, failures: u32) -> u32 {
+        let doubled =
+            1_u32.checked_shl(failures.saturating_sub(1)).and_then(|factor| self.retry_min_ms.checked_mul(factor));
+        doubled.map_or(self.retry_max_ms, |pause| pause.min(self.retry_max_ms))
+    }
+}
+
+fn is_field(name: &str) -> bool {
+    FIELDS.contains(&name) || name.strip_prefix("detail.").is_some_and(|name| !name.is_empty())
+}
+
+/// Whether text is as a pattern says, in which each `*` stands for anything.
+fn matches(pattern: &str, text: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let Some(mut rest) = parts.next().and_then(|first| text.strip_prefix(first)) else { return false };
+    let mut last = None;
+    for part in parts {
+        if let Some(before) = last.replace(part) {
+            let Some((_, after)) = rest.split_once(before) else { return false };
+            rest = after;
+        }
+    }
+    last.map_or(rest.is_empty(), |last| rest.ends_with(last))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_stands_for_anything() {
+        for (pattern, text) in [
+            ("a", "a"),
+            ("*", ""),
+            ("client.*", "client.connected"),
+            ("*.denied", "authz.denied"),
+            ("a*b*c", "a1b2c"),
+            ("a*b*c", "abbc"),
+            ("**", "x"),
+        ] {
+            assert!(matches(pattern, text), "{pattern} {text}");
+        }
+        for (pattern, text) in
+            [("a", "ab"), ("a", ""), ("client.*", "session.created"), ("a*b*c", "acb"), ("*a", "ab"), ("a*a", "a")]
+        {
+            assert!(!matches(pattern, text), "{pattern} {text}");
+        }
+    }
+}
