@@ -4,6 +4,7 @@
 
 mod bundled;
 mod conformance;
+mod contract;
 mod durability;
 mod enhanced;
 mod generator;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::bindings::authn::exports::midge::plugin::authn as generated;
 use crate::instance::{Exports, Instance};
-use crate::{Permission, Protocol, Refusal, Reuse};
+use crate::{Permission, Protocol, Redirect, Refusal, Reuse};
 
 pub use crate::bindings::imports::midge::plugin::connection::Will;
 pub use crate::bindings::imports::midge::plugin::types::{Grant, Limits};
@@ -122,6 +122,12 @@ impl Answer {
         Self { verdict: Verdict::Deny(refusal), reuse: Reuse::NEVER }
     }
 
+    /// Refuse, and send the client to another server.
+    #[must_use]
+    pub fn redirect(to: Redirect) -> Self {
+        Self { verdict: Verdict::Redirect(to), reuse: Reuse::NEVER }
+    }
+
     /// Not mine: ask the next authenticator. The chain's end refuses.
     #[must_use]
     pub fn next() -> Self {
@@ -179,11 +185,37 @@ impl Grant {
         self
     }
 
+    /// Narrows the broker's limits for this client.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = Some(limits);
+        self
+    }
+
     /// Ends the connection at this moment, in seconds since the Unix epoch.
     #[must_use]
     pub fn expires_at(mut self, unix_seconds: u64) -> Self {
         self.expires_at = Some(unix_seconds);
         self
+    }
+}
+
+impl Default for Limits {
+    /// The broker's own.
+    fn default() -> Self {
+        Self {
+            publish_per_second: None,
+            bytes_per_second: None,
+            inflight: None,
+            queued_messages: None,
+            session_expiry: None,
+            packet_size: None,
+            keep_alive: None,
+            maximum_qos: None,
+            retain_available: None,
+            receive_maximum: None,
+            topic_alias_maximum: None,
+        }
     }
 }
 

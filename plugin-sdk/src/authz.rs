@@ -2,7 +2,7 @@
 
 use crate::bindings::authz::exports::midge::plugin::authz as generated;
 use crate::instance::{Exports, Instance};
-use crate::{Actions, Effect, Identity, IdentityId, Permission, QoS, Refusal, Reuse};
+use crate::{Actions, Effect, Identity, IdentityId, Permission, QoS, Redirection, Refusal, Reuse};
 
 pub use generated::{Ruling, Subscription, Verdict as RulingVerdict};
 
@@ -115,6 +115,28 @@ impl Refusal {
     pub const BAD_USER_NAME_OR_PASSWORD: u8 = 0x86;
     /// Not authorized.
     pub const NOT_AUTHORIZED: u8 = 0x87;
+}
+
+impl Redirect {
+    /// To this server, "host" or "host:port", for this time.
+    #[must_use]
+    pub fn to(server_reference: impl Into<String>) -> Self {
+        Self { server_reference: server_reference.into(), permanent: false, reason: None }
+    }
+
+    /// For good: the client should forget this server.
+    #[must_use]
+    pub fn permanently(mut self) -> Self {
+        self.permanent = true;
+        self
+    }
+
+    /// Why; it is logged, and shown to MQTT 5 clients that ask for it.
+    #[must_use]
+    pub fn because(mut self, reason: impl Into<String>) -> Self {
+        self.reason = Some(reason.into());
+        self
+    }
 }
 
 impl Reuse {

@@ -2,7 +2,7 @@
 
 use crate::bindings::enhanced_authn::exports::midge::plugin::enhanced_authn as generated;
 use crate::instance::{Exports, Instance};
-use crate::{Connect, Credentials, Grant, Refusal};
+use crate::{Connect, Credentials, Grant, Redirect, Refusal};
 
 pub use generated::{Challenge, Step, Success};
 
@@ -70,6 +70,12 @@ impl Step {
     #[must_use]
     pub fn allow_with(grant: Grant, data: impl Into<Vec<u8>>) -> Self {
         Self::Allow(Success { grant, data: Some(data.into()) })
+    }
+
+    /// Refuse, or disconnect, and send the client to another server.
+    #[must_use]
+    pub fn redirect(to: Redirect) -> Self {
+        Self::Redirect(to)
     }
 
     /// Refuse as Not authorized (0x87); `reason` is logged and shown to clients that ask for it.

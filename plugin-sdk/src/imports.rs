@@ -267,9 +267,9 @@ pub mod passwords {
 /// Acting on the broker; each function is granted in the config and takes effect after the hook has returned.
 pub mod broker {
     use super::host;
-    use crate::Message;
     pub use crate::bindings::imports::midge::plugin::broker::Error;
 
+    use crate::{Message, Redirect};
     /// Publishes a message. No plugin sees its own messages.
     ///
     /// # Errors
@@ -287,6 +287,14 @@ pub mod broker {
     }
 
     /// Has the broker forget its remembered answers about a principal.
+    /// Ends a client's connection and sends it to another server. Its session stays.
+    ///
+    /// # Errors
+    /// When the config does not grant it, or the server reference is not valid.
+    pub fn redirect(client_id: &str, to: &Redirect) -> Result<(), Error> {
+        host::broker::redirect(client_id, to)
+    }
+
     ///
     /// # Errors
     /// When the config does not grant it.

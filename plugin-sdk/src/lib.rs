@@ -38,8 +38,8 @@ pub mod testing;
 pub use authn::{Answer, Authenticator, Connect, Credentials, Grant, Limits, Verdict, Will};
 pub use authz::{Authorizer, Ruling, RulingVerdict, Subscription};
 pub use bindings::imports::midge::plugin::types::{
-    Actions, Effect, Identity, IdentityId, Inbound, Message, Permission, Protocol, Qos as QoS, ReasonCode, Refusal,
-    Reuse, UserProperty,
+    Actions, Effect, Identity, IdentityId, Inbound, Message, Permission, Protocol, Qos as QoS, ReasonCode, Redirect,
+    Refusal, Reuse, UserProperty,
 };
 pub use enhanced::{Candidate, Challenge, EnhancedAuthenticator, Step, Success};
 pub use events::{Event, Events};

@@ -24,7 +24,7 @@ pub use connect::Connect;
 use crate::crypto::Algorithm;
 use crate::http::{Error, Request, Response};
 use crate::log::Level;
-use crate::{Environment, Identity, IdentityId, Message, Protocol};
+use crate::{Environment, Identity, IdentityId, Message, Protocol, Redirect};
 
 /// A line a plugin logged.
 #[derive(Debug, Clone)]
@@ -53,6 +53,13 @@ pub enum Order {
     },
     /// Forget remembered answers about this principal.
     Revoke(String),
+    /// Send this client to another server.
+    Redirect {
+        /// The client.
+        client_id: String,
+        /// The server.
+        to: Redirect,
+    },
 }
 
 /// Sets the config table.

@@ -50,7 +50,7 @@ pub struct Connection {
     /// QoS 1 and 2 messages received and not yet acknowledged, and how many are allowed.
     pub(crate) unacknowledged: u16,
     receive_maximum: u16,
-    maximum_qos: QoS,
+    pub(crate) maximum_qos: QoS,
     retain_available: bool,
     alias_maximum: u16,
     aliases: Option<Box<AliasesReceived>>,
@@ -132,6 +132,7 @@ impl Connection {
         request: &ConnectRequest,
         limits: &Limits,
     ) -> Self {
+        let overrides = &request.overrides;
         Self {
             session,
             number,
@@ -143,12 +144,16 @@ impl Connection {
             keep_alive: request.keep_alive,
             maximum_packet_size: request.maximum_packet_size.unwrap_or(u32::MAX),
             session_expiry: request.session_expiry,
-            session_expiry_max: request.overrides.session_expiry.unwrap_or(limits.session_expiry_max),
+            session_expiry_max: overrides.session_expiry(limits),
             unacknowledged: 0,
-            receive_maximum: limits.receive_maximum.max(1),
-            maximum_qos: limits.maximum_qos,
-            retain_available: limits.retain_available,
-            alias_maximum: if request.version == ProtocolVersion::V5 { limits.topic_alias_maximum } else { 0 },
+            receive_maximum: overrides.receive_maximum(limits),
+            maximum_qos: overrides.maximum_qos(limits),
+            retain_available: overrides.retain_available(limits),
+            alias_maximum: if request.version == ProtocolVersion::V5 {
+                overrides.topic_alias_maximum(limits)
+            } else {
+                0
+            },
             aliases: None,
             reauthentication: request.authentication_method.as_deref().map(Reauthentication::with),
             permissions: request.permissions.clone(),
@@ -208,6 +213,12 @@ impl Connection {
     #[must_use]
     pub fn keep_alive(&self) -> u16 {
         self.keep_alive
+    }
+
+    /// Bytes of the largest packet that the client takes.
+    #[must_use]
+    pub fn maximum_packet_size(&self) -> u32 {
+        self.maximum_packet_size
     }
 
     /// Whether the client came back to an existing session.

@@ -5,6 +5,7 @@ mod client;
 mod congestion;
 mod connecting;
 mod delivering;
+mod granting;
 #[path = "../tests/simulation/store.rs"]
 mod late;
 mod output;

@@ -17,12 +17,13 @@ use tokio::sync::watch;
 
 use self::kept::{Kept, Recent};
 use crate::contract::{Credentials, Grant, Protocol, ReuseStatus};
+use crate::plugin::Refused;
 
 /// What the authentication chain decided; failures are never here.
 #[derive(Clone, Debug)]
 pub(crate) enum Decision {
     Allow { grant: Arc<Grant>, plugin: Arc<str> },
-    Deny { code: u8, reason: Option<Arc<str>>, plugin: Arc<str> },
+    Deny { refused: Refused, plugin: Arc<str> },
 }
 
 /// The answers.

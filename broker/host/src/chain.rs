@@ -17,7 +17,7 @@ use std::time::Instant;
 use crate::authentications::Authentications;
 use crate::contract::{Denial, DenialCause, Hook, OnError};
 use crate::error::HookError;
-use crate::plugin::Generation;
+use crate::plugin::{Generation, Refused};
 use crate::verdicts::Verdicts;
 
 /// The plugins of each hook, in order.
@@ -77,6 +77,13 @@ impl Walk {
     fn refused(&self, plugin: &Generation, code: u8, reason: Option<Arc<str>>) -> Denial {
         plugin.count_refusal(self.hook);
         self.denial(code, reason, Some(plugin.name()), DenialCause::Refused)
+    }
+
+    /// The same of a client that may be sent to another server.
+    fn turned_away(&self, plugin: &Generation, Refused { code, reason, elsewhere }: Refused) -> Denial {
+        plugin.count_refusal(self.hook);
+        let cause = elsewhere.map_or(DenialCause::Refused, DenialCause::Redirected);
+        self.denial(code, reason, Some(plugin.name()), cause)
     }
 
     fn nobody(&self) -> Denial {

@@ -11,8 +11,8 @@ mod stage;
 mod status;
 
 pub use access::{
-    Authentication, ConnectFacts, Credentials, Denial, DenialCause, Effect, Grant, GrantLimits, Permission, Ruling,
-    SubscriptionQuestion, WillFacts,
+    Authentication, ConnectFacts, Credentials, Denial, DenialCause, Effect, Grant, GrantLimits, Permission, Redirect,
+    Ruling, SubscriptionQuestion, WillFacts,
 };
 pub use exchange::{Candidate, Exchange, ExchangeStep};
 pub use message::{Action, Delivery, Event, InboundMessage, Message, Outcome, Refusal};
@@ -119,6 +119,8 @@ pub trait Outside: Send + Sync {
     fn publish(&self, plugin: &str, message: Message) -> Result<(), String>;
     /// Disconnects a client with an MQTT 5 reason code; false if there is no such client.
     fn disconnect(&self, plugin: &str, client_id: &str, code: u8, keep_session: bool) -> bool;
+    /// Disconnects a client and sends it to another server; false if there is no such client.
+    fn redirect(&self, plugin: &str, client_id: &str, to: &Redirect) -> bool;
     /// Checks the live subscriptions of a principal again. The host has already forgotten its cached rulings.
     fn revoke(&self, plugin: &str, principal: &str);
 }

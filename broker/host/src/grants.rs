@@ -18,6 +18,7 @@
 //! revoke = true               # may make the broker forget cached rulings
 //! fields = ["password"]       # of "password" and "payload"; without this key hooks see both
 //! ```
+//! redirect = true             # may send clients to another server
 //!
 //! A [`Denial`] names the exact line that would allow what was denied.
 
@@ -58,6 +59,7 @@ pub struct Grants {
 /// Where a secret comes from. Never shown: `Debug` and [`Grants::describe`] name the source, not the value.
 #[derive(Clone, PartialEq, Eq)]
 pub enum SecretSource {
+    redirect: bool,
     /// A file; one trailing line break is cut off.
     File(PathBuf),
     /// An environment variable of the broker.
@@ -231,6 +233,14 @@ impl Grants {
         if self.revoke { Ok(()) } else { Err(self.denial("revoking rulings".to_owned(), "revoke = true")) }
     }
 
+    /// Whether it may send clients that are connected to another server.
+    ///
+    /// # Errors
+    /// The denial, with the line that would grant it.
+    pub fn redirect(&self) -> Result<(), Denial> {
+        if self.redirect { Ok(()) } else { Err(self.denial("redirecting clients".to_owned(), "redirect = true")) }
+    }
+
     /// The denial of a file that is not granted.
     #[must_use]
     pub fn no_file(&self, path: &str) -> Denial {
@@ -285,7 +295,9 @@ impl Grants {
             "files" => (!self.files.is_empty() || !self.append.is_empty(), "files = [\"…\"]"),
             "secrets" => (!self.secrets.is_empty(), "secrets = { NAME = { file = \"…\" } }"),
             "kv" => (!self.kv.is_empty(), "kv = { default = \"16MiB\" }"),
-            "broker" => (!self.publish.is_empty() || self.disconnect || self.revoke, "publish = [\"…\"]"),
+            "broker" => {
+                (!self.publish.is_empty() || self.disconnect || self.redirect || self.revoke, "publish = [\"…\"]")
+            }
             _ => return None,
         };
         Some(Wanted { interface, is_granted, line })
@@ -344,6 +356,9 @@ impl Grants {
     }
 
     fn denial(&self, what: String, line: &str) -> Denial {
+        if self.redirect {
+            words.push("sends clients to other servers".to_owned());
+        }
         let remedy = format!("in [[plugin]] {:?} this would grant it: allow.{line}", self.plugin);
         Denial { what, remedy }
     }

@@ -13,8 +13,8 @@ use crate::authentications::Authentications;
 use crate::chain::{Chains, PublishQuestion};
 use crate::contract::{
     Action, Answer, Authentication, CacheStatus, Candidate, ConnectFacts, Credentials, Denial, Event, Exchange,
-    ExchangeStep, Hook, InboundMessage, Message, Outside, Permission, PluginSpec, PluginStatus, QoS, ReuseStatus,
-    Ruling, SubscriptionQuestion,
+    ExchangeStep, Hook, InboundMessage, Message, Outside, Permission, PluginSpec, PluginStatus, QoS, Redirect,
+    ReuseStatus, Ruling, SubscriptionQuestion,
 };
 use crate::engine::PluginEngine;
 use crate::error::{HookError, LoadError, LoadErrorKind};
@@ -381,6 +381,10 @@ impl Outside for Revoking {
 
     fn disconnect(&self, plugin: &str, client_id: &str, code: u8, keep_session: bool) -> bool {
         self.outside.disconnect(plugin, client_id, code, keep_session)
+    }
+
+    fn redirect(&self, plugin: &str, client_id: &str, to: &Redirect) -> bool {
+        self.outside.redirect(plugin, client_id, to)
     }
 
     fn revoke(&self, plugin: &str, principal: &str) {

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) use calls::{
     Asked, Authenticate, AuthnAnswer, AuthnVote, AuthorizePublish, AuthorizeSubscribe, AuthzAnswer, Deliver,
-    Environment, HookCall, OnEvents, OnPublish, Permissions, Proceed, Registration, Reuse, Round, Start, StepAnswer,
+    Environment, HookCall, OnEvents, OnPublish, Permissions, Proceed, Refused, Registration, Reuse, Round, Start, StepAnswer,
     Vote,
 };
 pub(crate) use functions::Exports;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 
 use midge_core::{CloseReason, Ending, ProtocolError, Refusal};
-use midge_host::contract::Denial;
+use midge_host::contract::{Denial, DenialCause};
 use midge_protocol::{Malformed, PacketKind, ReasonCode};
 
 /// Why a Network Connection ended. It is logged once, in one line, where the connection's task ends, and counted under
@@ -90,6 +90,9 @@ impl ConnectionEnd {
             Self::AuthenticationMethod => Some(ReasonCode::BadAuthenticationMethod),
             Self::AuthenticationSteps => Some(ReasonCode::QuotaExceeded),
             Self::Denied(denial) => Some(refusal_code(PacketKind::Connack, denial.code)),
+            Self::Reauthentication(denial) if matches!(denial.cause, DenialCause::Redirected(_)) => {
+                Some(refusal_code(PacketKind::Disconnect, denial.code))
+            }
             // What a plugin says is meant for CONNACK; few of those codes may stand in DISCONNECT.
             Self::Reauthentication(_) => Some(ReasonCode::NotAuthorized),
             Self::Refused(refusal) => Some(refusal.reason_code()),
@@ -99,6 +102,17 @@ impl ConnectionEnd {
             Self::SlowConsumer => Some(ReasonCode::QuotaExceeded),
             Self::Administrative(reason) => Some(*reason),
             Self::Shutdown => Some(ReasonCode::ServerShuttingDown),
+        }
+    }
+
+    /// The other server that a plugin sends the client to.
+    pub(crate) fn server_reference(&self) -> Option<&str> {
+        match self {
+            Self::Denied(denial) | Self::Reauthentication(denial) => match &denial.cause {
+                DenialCause::Redirected(elsewhere) => Some(elsewhere),
+                _ => None,
+            },
+            _ => None,
         }
     }
 

@@ -236,9 +236,16 @@ fn connack(end: &ConnectionEnd, version: Option<ProtocolVersion>, maximum_packet
     let mut connack = Connack::new(reason);
     let mut bytes = Vec::new();
     if let ConnectionEnd::Denied(denial) = end {
+        connack.properties.server_reference = end.server_reference();
         connack.properties.reason.reason_string = denial.reason.as_deref();
     }
-    let encoded = connack.encode(version, &mut bytes);
+    let mut encoded = connack.encode(version, &mut bytes);
+    if encoded.is_err() || bytes.len() > maximum_packet_size {
+        // The other server is worth more than why.
+        bytes.clear();
+        connack.properties.reason.reason_string = None;
+        encoded = connack.encode(version, &mut bytes);
+    }
     if encoded.is_err() || bytes.len() > maximum_packet_size {
         // A reason that does not fit is left out [MQTT-3.2.2-19].
         bytes.clear();

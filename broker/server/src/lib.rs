@@ -21,6 +21,7 @@ mod memory;
 mod metrics;
 mod node;
 mod outside;
+mod redirects;
 mod reload;
 mod runtime;
 mod shutdown;

@@ -22,6 +22,7 @@ use crate::ending::ConnectionEnd;
 use crate::hooks::{Client, core_event, deliver_own};
 use crate::memory::Memory;
 use crate::metrics::ServerMetrics;
+use crate::redirects::Redirects;
 use crate::slowed::{Cause, Slowed};
 
 /// The core, the plugins, and what is counted.
@@ -36,6 +37,7 @@ pub(crate) struct Node {
     pub(crate) drops: Drops,
     pub(crate) slowed: Slowed,
     pub(crate) backlog: Backlog,
+    pub(crate) redirects: Redirects,
     pub(crate) memory: Memory,
     pub(crate) rates: Rates,
     /// None where nothing survives the process.
@@ -76,6 +78,7 @@ impl Node {
             drops,
             slowed: Slowed::default(),
             backlog: Backlog::default(),
+            redirects: Redirects::default(),
             memory: Memory::new(0),
             rates,
             store: None,
@@ -316,6 +319,7 @@ fn due_line(client: &Client, now: Time) -> Option<u64> {
 fn cause_name(cause: &DenialCause) -> &'static str {
     match cause {
         DenialCause::Refused => "refused",
+        DenialCause::Redirected(_) => "redirected",
         DenialCause::NobodyAllowed => "nobody_allowed",
         DenialCause::Backend(_) => "backend",
         DenialCause::Trapped(_) => "trapped",

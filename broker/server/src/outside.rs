@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock, Weak};
 
 use midge_core::{Effects, Origin};
-use midge_host::contract::{Message, Outside};
+use midge_host::contract::{Message, Outside, Redirect};
 use midge_protocol::{PacketKind, ReasonCode};
 use tracing::info;
 
@@ -59,6 +59,19 @@ impl Outside for Orders {
         let (mut effects, now) = (Effects::new(), node.clock.now());
         let existed = node.broker.end_session(client_id, code, now, &mut effects);
         node.conclude(&mut effects, now);
+        existed
+    }
+
+    fn redirect(&self, plugin: &str, client_id: &str, to: &Redirect) -> bool {
+        let Some(node) = self.node() else { return false };
+        let code = refusal_code(PacketKind::Disconnect, to.code());
+        let (elsewhere, reason) = (&*to.server_reference, to.reason.as_deref().unwrap_or(""));
+        info!(plugin, client_id, elsewhere, %code, reason, "a plugin sends a client to another server");
+        node.redirects.announce(client_id, &to.server_reference);
+        let existed = node.broker.disconnect(client_id, code);
+        if !existed {
+            node.redirects.take(client_id);
+        }
         existed
     }
 

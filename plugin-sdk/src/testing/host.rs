@@ -219,9 +219,9 @@ pub(crate) mod http {
 
 pub(crate) mod broker {
     use super::{Order, world};
-    use crate::Message;
     use crate::broker::Error;
 
+    use crate::{Message, Redirect};
     pub(crate) fn publish(message: &Message) -> Result<(), Error> {
         order(Order::Publish(message.clone()))
     }
@@ -231,6 +231,10 @@ pub(crate) mod broker {
     }
 
     pub(crate) fn revoke(principal: &str) -> Result<(), Error> {
+    pub(crate) fn redirect(client_id: &str, to: &Redirect) -> Result<(), Error> {
+        order(Order::Redirect { client_id: client_id.to_owned(), to: to.clone() })
+    }
+
         order(Order::Revoke(principal.to_owned()))
     }
 

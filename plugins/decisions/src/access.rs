@@ -224,6 +224,7 @@ impl Limits {
             queued_messages: self.queued_messages,
             session_expiry: self.session_expiry_s,
             packet_size: self.packet_bytes,
+            ..Granted::default()
         })
     }
 }

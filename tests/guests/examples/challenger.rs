@@ -10,6 +10,7 @@
 //! | `state N` | challenge, with N bytes of state |
 //! | `data N` | challenge with N bytes of data |
 //! | `deny` | refuse as banned |
+//! | `elsewhere SERVER` | send to another server |
 //! | a crime | see `hostility` |
 //! | anything else | challenge with the same data, and the state before |
 
@@ -17,7 +18,7 @@
 mod hostility;
 
 use midge_plugin_sdk::{
-    Actions, Candidate, Connect, EnhancedAuthenticator, Grant, Permission, Refusal, Step, now, plugin,
+    Actions, Candidate, Connect, EnhancedAuthenticator, Grant, Permission, Redirect, Refusal, Step, now, plugin,
 };
 
 #[derive(Default)]
@@ -55,6 +56,7 @@ fn step(state: &[u8], data: Option<&[u8]>) -> Result<Step, String> {
         ["state", bytes] => Step::challenge("state", vec![7; bytes.parse().map_err(|_| "no number")?]),
         ["data", bytes] => Step::challenge(vec![7; bytes.parse().map_err(|_| "no number")?], state),
         ["deny"] => Step::refuse(Refusal { code: 0x8A, reason: Some("as it was asked to".to_owned()) }),
+        ["elsewhere", server] => Step::redirect(Redirect::to(server)),
         _ => match hostility::commit(&text)? {
             Some(answer) => Step::challenge(answer, state),
             None => Step::challenge(data, state),

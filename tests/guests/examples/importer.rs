@@ -2,13 +2,13 @@
 //! back, as the grant's principal; what the import refuses becomes the reason of a denial. Runs on the waiting lane.
 //!
 //! `http URL`, `password HASH` (against "secret"), `file PATH`, `secret NAME`, `kv STORE`, `publish TOPIC`,
-//! `disconnect CLIENT`, `revoke PRINCIPAL`, `config PATH`, `clock`, `random`, `sha256 TEXT`, `header NAME`, `will`.
+//! `disconnect CLIENT`, `redirect CLIENT`, `revoke PRINCIPAL`, `config PATH`, `clock`, `random`, `sha256 TEXT`, `header NAME`, `will`. `elsewhere SERVER` sends the client there.
 
 use std::fmt::Debug;
 
 use midge_plugin_sdk::{
-    Answer, Authenticator, Connect, Credentials, Message, broker, config, crypto, files, http, kv, now, passwords,
-    plugin, random, secrets,
+    Answer, Authenticator, Connect, Credentials, Message, Redirect, broker, config, crypto, files, http, kv, now,
+    passwords, plugin, random, secrets,
 };
 
 #[derive(Default)]
@@ -20,6 +20,9 @@ impl Authenticator for Importer {
             return Ok(Answer::next());
         };
         let argument = String::from_utf8_lossy(argument);
+        if import == "elsewhere" {
+            return Ok(Answer::redirect(Redirect::to(argument).because("as it was asked to")));
+        }
         Ok(match ask(import, &argument, connect) {
             Ok(said) => Answer::allow(said),
             Err(why) => Answer::deny(why),
@@ -41,6 +44,7 @@ fn ask(import: &str, argument: &str, connect: &Connect) -> Result<String, String
         "kv" => said(kv::increment(argument, "asked", 1, 0)),
         "publish" => said(broker::publish(&Message::new(argument, "from the importer"))),
         "disconnect" => said(broker::disconnect(argument, 0x98, true)),
+        "redirect" => said(broker::redirect(argument, &Redirect::to("elsewhere.example.com:1883"))),
         "revoke" => said(broker::revoke(argument)),
         "config" => Ok(config::text(argument).unwrap_or_else(config_json)),
         "clock" => Ok(now().to_string()),

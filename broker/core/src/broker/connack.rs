@@ -48,16 +48,18 @@ fn properties<'a>(request: &'a ConnectRequest, agreed: &Agreed, limits: &Limits)
     if request.version < ProtocolVersion::V5 {
         return ConnackProperties::default();
     }
-    let packet_bytes = request.overrides.packet_size.unwrap_or(limits.packet_bytes_max);
+    let overrides = &request.overrides;
+    let packet_bytes = overrides.packet_size(limits);
+    let (maximum_qos, topic_aliases) = (overrides.maximum_qos(limits), overrides.topic_alias_maximum(limits));
     ConnackProperties {
         session_expiry: (agreed.session_expiry != request.session_expiry).then_some(agreed.session_expiry),
-        receive_maximum: std::num::NonZeroU16::new(limits.receive_maximum.max(1))
+        receive_maximum: std::num::NonZeroU16::new(overrides.receive_maximum(limits))
             .filter(|maximum| maximum.get() < u16::MAX),
-        maximum_qos: (limits.maximum_qos < QoS::ExactlyOnce).then_some(limits.maximum_qos),
-        retain_available: (!limits.retain_available).then_some(false),
+        maximum_qos: (maximum_qos < QoS::ExactlyOnce).then_some(maximum_qos),
+        retain_available: (!overrides.retain_available(limits)).then_some(false),
         maximum_packet_size: NonZeroU32::new(packet_bytes).filter(|bytes| bytes.get() < PACKET_BYTES_MAX),
         assigned_client_id: request.client_id_assigned.then_some(&*request.client_id),
-        topic_alias_maximum: (limits.topic_alias_maximum > 0).then_some(limits.topic_alias_maximum),
+        topic_alias_maximum: (topic_aliases > 0).then_some(topic_aliases),
         // Wildcards, Subscription Identifiers and shared subscriptions are available, which is what saying nothing means.
         server_keep_alive: (agreed.keep_alive != request.keep_alive).then_some(agreed.keep_alive),
         authentication_method: request.authentication_method.as_deref(),

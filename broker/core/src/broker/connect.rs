@@ -103,16 +103,16 @@ impl Broker {
 
     fn settle(&self, request: &ConnectRequest) -> Settled {
         let (limits, overrides) = (&self.limits, &request.overrides);
-        let keep_alive_max = limits.keep_alive_max;
+        let keep_alive_max = overrides.keep_alive(limits);
         // Only a version 5 client can be told to use another Keep Alive [MQTT-3.1.2-21].
         let too_long = keep_alive_max > 0 && (request.keep_alive == 0 || request.keep_alive > keep_alive_max);
         let keep_alive =
             if too_long && request.version == ProtocolVersion::V5 { keep_alive_max } else { request.keep_alive };
         Settled {
-            session_expiry: request.session_expiry.min(overrides.session_expiry.unwrap_or(limits.session_expiry_max)),
+            session_expiry: request.session_expiry.min(overrides.session_expiry(limits)),
             keep_alive,
-            quota: request.receive_maximum.min(overrides.inflight.unwrap_or(limits.in_flight_max)).max(1),
-            queued_messages_max: overrides.queued_messages.unwrap_or(limits.queued_messages_max),
+            quota: request.receive_maximum.min(overrides.inflight(limits)),
+            queued_messages_max: overrides.queued_messages(limits),
         }
     }
 

@@ -94,7 +94,7 @@ impl Broker {
             return Err(ReasonCode::TopicFilterInvalid);
         }
         let options = Options {
-            qos: asked.options.qos.min(allowed).min(self.limits.maximum_qos),
+            qos: asked.options.qos.min(allowed).min(connection.maximum_qos),
             // A bridge gets nothing back that it sent, shared subscriptions excepted [MQTT-3.8.3-4].
             no_local: asked.options.no_local || (connection.bridge && share.is_none()),
             retain_as_published: asked.options.retain_as_published || connection.bridge,

@@ -3,9 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use midge_protocol::ProtocolVersion;
+use midge_protocol::{ProtocolVersion, QoS};
 
-use crate::{Permissions, Will};
+use crate::limits::Limits;
+use crate::{Permissions, ProtocolError, Will};
 
 /// A CONNECT that obeys the rules, owned, so that authentication may take its time.
 #[derive(Clone)]
@@ -55,7 +56,7 @@ pub struct ConnectRequest {
     pub overrides: SessionOverrides,
 }
 
-/// Limits of one client that replace those of [`Limits`](crate::Limits).
+/// Limits of one client that hold beside those of [`Limits`](crate::Limits): none widens them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SessionOverrides {
     /// Messages in flight to the client, at most.
@@ -66,6 +67,81 @@ pub struct SessionOverrides {
     pub session_expiry: Option<u32>,
     /// Bytes of one packet from the client. Told in the CONNACK; the server sets the connection's decoder to it.
     pub packet_size: Option<u32>,
+    /// Longest Keep Alive in seconds; 0: as if there were none. Told as Server Keep Alive, so only version 5 is held to it.
+    pub keep_alive: Option<u16>,
+    /// Highest `QoS` it may publish with, and the highest a subscription of it is granted.
+    pub maximum_qos: Option<QoS>,
+    /// Whether it may set RETAIN.
+    pub retain_available: Option<bool>,
+    /// QoS 1 and 2 messages it may send before they are acknowledged (our Receive Maximum). Told to version 5 alone.
+    pub receive_maximum: Option<u16>,
+    /// Topic aliases it may define (our Topic Alias Maximum).
+    pub topic_alias_maximum: Option<u16>,
+}
+
+impl ConnectRequest {
+    /// Checks the Will against what the client's grant leaves it, as it was checked against `limits` before anybody was asked.
+    ///
+    /// # Errors
+    /// Its QoS is above what the client may publish with [MQTT-3.2.2-12], or it may not be retained [MQTT-3.2.2-13].
+    pub fn check_will(&self, limits: &Limits) -> Result<(), ProtocolError> {
+        let Some(will) = &self.will else { return Ok(()) };
+        if will.message.qos() > self.overrides.maximum_qos(limits) {
+            return Err(ProtocolError::WillQosNotSupported);
+        }
+        if will.message.retain() && !self.overrides.retain_available(limits) {
+            return Err(ProtocolError::WillRetainNotSupported);
+        }
+        Ok(())
+    }
+}
+
+impl SessionOverrides {
+    /// Messages in flight to the client; at least 1.
+    pub(crate) fn inflight(&self, limits: &Limits) -> u16 {
+        self.inflight.unwrap_or(u16::MAX).min(limits.in_flight_max).max(1)
+    }
+
+    /// Messages that may wait for the session.
+    pub(crate) fn queued_messages(&self, limits: &Limits) -> u32 {
+        self.queued_messages.unwrap_or(u32::MAX).min(limits.queued_messages_max)
+    }
+
+    /// Longest Session Expiry Interval in seconds.
+    pub(crate) fn session_expiry(&self, limits: &Limits) -> u32 {
+        self.session_expiry.unwrap_or(u32::MAX).min(limits.session_expiry_max)
+    }
+
+    /// Bytes of one packet from the client.
+    pub(crate) fn packet_size(&self, limits: &Limits) -> u32 {
+        self.packet_size.unwrap_or(u32::MAX).min(limits.packet_bytes_max)
+    }
+
+    /// Longest Keep Alive in seconds; 0: any.
+    pub(crate) fn keep_alive(&self, limits: &Limits) -> u16 {
+        let longest = [self.keep_alive.unwrap_or(0), limits.keep_alive_max];
+        longest.into_iter().filter(|seconds| *seconds > 0).min().unwrap_or(0)
+    }
+
+    /// Highest `QoS` of what it publishes, and of what it is sent.
+    pub(crate) fn maximum_qos(&self, limits: &Limits) -> QoS {
+        self.maximum_qos.map_or(limits.maximum_qos, |qos| qos.min(limits.maximum_qos))
+    }
+
+    /// Whether it may set RETAIN.
+    pub(crate) fn retain_available(&self, limits: &Limits) -> bool {
+        limits.retain_available && self.retain_available.unwrap_or(true)
+    }
+
+    /// Our Receive Maximum; at least 1.
+    pub(crate) fn receive_maximum(&self, limits: &Limits) -> u16 {
+        self.receive_maximum.unwrap_or(u16::MAX).min(limits.receive_maximum).max(1)
+    }
+
+    /// Our Topic Alias Maximum.
+    pub(crate) fn topic_alias_maximum(&self, limits: &Limits) -> u16 {
+        self.topic_alias_maximum.unwrap_or(u16::MAX).min(limits.topic_alias_maximum)
+    }
 }
 
 impl fmt::Debug for ConnectRequest {

@@ -124,8 +124,12 @@ fn a_grant_can_change_a_clients_limits() {
         connect.properties.session_expiry = Some(1000);
     });
     let mut request = Opening::receive(Packet::Connect(Box::new(connect)), &world.broker).unwrap();
-    request.overrides =
-        SessionOverrides { inflight: Some(1), queued_messages: Some(2), session_expiry: Some(10), packet_size: None };
+    request.overrides = SessionOverrides {
+        inflight: Some(1),
+        queued_messages: Some(2),
+        session_expiry: Some(10),
+        ..Default::default()
+    };
     let mut client = world.accept(request);
     client.subscribe("t", 1);
     let mut publisher = world.client("p");

@@ -21,7 +21,8 @@ fn allow(principal: &str) -> Decision {
 }
 
 fn deny() -> Decision {
-    Decision::Deny { code: 0x87, reason: None, plugin: "p".into() }
+    let refused = Refused { code: 0x87, reason: None, elsewhere: None };
+    Decision::Deny { refused, plugin: "p".into() }
 }
 
 fn answers(size_max: u64) -> Authentications {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::{Chains, SERVER_UNAVAILABLE, Walk};
 use crate::authentications::{Decision, Found};
 use crate::contract::{Authentication, ConnectFacts, Credentials, Denial, DenialCause, Hook};
-use crate::plugin::{Authenticate, AuthnAnswer, AuthnVote};
+use crate::plugin::{Authenticate, AuthnAnswer, AuthnVote, Refused};
 
 impl Chains {
     pub(crate) async fn authenticate(&self, credentials: Credentials, facts: ConnectFacts) -> Authentication {
@@ -32,10 +32,9 @@ impl Chains {
                             }
                             return Authentication::Allowed { grant, plugin: plugin_name() };
                         }
-                        AuthnVote::Deny { code, reason } => {
-                            let decision = Decision::Deny { code, reason: reason.clone(), plugin: plugin_name() };
-                            turn.keep(decision, reuse);
-                            return Authentication::Denied(walk.refused(plugin, code, reason));
+                        AuthnVote::Deny(refused) => {
+                            turn.keep(Decision::Deny { refused: refused.clone(), plugin: plugin_name() }, reuse);
+                            return Authentication::Denied(walk.turned_away(plugin, refused));
                         }
                         AuthnVote::Next => {}
                     }
@@ -57,13 +56,13 @@ fn remembered(decision: Decision) -> Authentication {
         Decision::Allow { grant, plugin } => {
             Authentication::Allowed { grant: Box::new(Arc::unwrap_or_clone(grant)), plugin }
         }
-        Decision::Deny { code, reason, plugin } => Authentication::Denied(Denial {
+        Decision::Deny { refused: Refused { code, reason, elsewhere }, plugin } => Authentication::Denied(Denial {
             code,
             reason,
             plugin: Some(plugin),
             hook: Hook::Authn,
             took: Duration::ZERO,
-            cause: DenialCause::Refused,
+            cause: elsewhere.map_or(DenialCause::Refused, DenialCause::Redirected),
         }),
     }
 }

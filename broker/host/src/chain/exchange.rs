@@ -63,6 +63,6 @@ fn step(walk: &Walk, plugin: &Generation, answer: StepAnswer) -> ExchangeStep {
             ExchangeStep::Challenge { data, exchange: Exchange { plugin: Arc::clone(plugin.name()), state } }
         }
         StepAnswer::Allow { grant, data } => ExchangeStep::Allowed { grant, plugin: Arc::clone(plugin.name()), data },
-        StepAnswer::Deny { code, reason } => ExchangeStep::Denied(walk.refused(plugin, code, reason)),
+        StepAnswer::Deny(refused) => ExchangeStep::Denied(walk.turned_away(plugin, refused)),
     }
 }

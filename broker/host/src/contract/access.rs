@@ -130,6 +130,35 @@ pub struct GrantLimits {
     pub session_expiry: Option<u32>,
     /// Packet size in bytes, at most.
     pub packet_size: Option<u32>,
+    /// Keep Alive in seconds, at most.
+    pub keep_alive: Option<u16>,
+    /// Highest QoS it may publish with, and a subscription of it is granted.
+    pub maximum_qos: Option<QoS>,
+    /// Whether it may set RETAIN.
+    pub retain_available: Option<bool>,
+    /// QoS 1 and 2 messages it may have unacknowledged towards the broker.
+    pub receive_maximum: Option<u16>,
+    /// Topic aliases it may define.
+    pub topic_alias_maximum: Option<u16>,
+}
+
+/// Another server for a client to use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Redirect {
+    /// The Server Reference; not empty.
+    pub server_reference: Arc<str>,
+    /// Whether it is for good.
+    pub permanent: bool,
+    /// A text for the client's Reason String.
+    pub reason: Option<Arc<str>>,
+}
+
+impl Redirect {
+    /// MQTT 5 Reason Code: Server moved (0x9D), or Use another server (0x9C).
+    #[must_use]
+    pub const fn code(&self) -> u8 {
+        if self.permanent { 0x9D } else { 0x9C }
+    }
 }
 
 /// What a permission does when it matches.
@@ -213,11 +242,13 @@ pub struct Denial {
     pub cause: DenialCause,
 }
 
-/// Why an action is denied. A refusal is a decision; everything else is a failure that fails closed.
+/// Why an action is denied. A refusal, and a redirect, is a decision; everything else is a failure that fails closed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DenialCause {
     /// A plugin decided so.
     Refused,
+    /// A plugin sends the client to another server: this Server Reference.
+    Redirected(Arc<str>),
     /// Every plugin said `next`, or no plugin has the hook: the end of a chain denies.
     NobodyAllowed,
     /// The plugin or the service behind it failed, in its words.
@@ -240,6 +271,7 @@ impl fmt::Display for DenialCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused => f.write_str("refused"),
+            Self::Redirected(elsewhere) => write!(f, "redirected to {elsewhere}"),
             Self::NobodyAllowed => f.write_str("no plugin allowed it"),
             Self::Backend(text) => write!(f, "backend failed: {text}"),
             Self::Trapped(text) => write!(f, "trapped: {text}"),

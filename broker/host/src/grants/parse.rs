@@ -93,6 +93,7 @@ fn read(grants: &mut Grants, key: &str, value: &Value, base: &Path) -> Result<()
             list(value, FIELDS, |text| match text {
                 "password" => {
                     fields.password = true;
+        "redirect" => grants.redirect = boolean(value)?,
                     Ok(())
                 }
                 "payload" => {

@@ -6,8 +6,8 @@ use std::time::Instant;
 use super::rate::Pass;
 use super::{PluginState, Shared, convert};
 use crate::bindings::midge::plugin::broker::{Error, Host};
-use crate::bindings::midge::plugin::types::Message as WitMessage;
-use crate::contract::{Message, Outside};
+use crate::bindings::midge::plugin::types::{Message as WitMessage, Redirect as WitRedirect};
+use crate::contract::{Message, Outside, Redirect};
 use crate::grants::Denial;
 
 /// What one call has ordered so far, in order.
@@ -19,6 +19,7 @@ pub(crate) struct Orders(Vec<Order>);
 enum Order {
     Publish(Message),
     Disconnect { client_id: String, code: u8, keep_session: bool },
+    Redirect { client_id: String, to: Redirect },
     Revoke(String),
 }
 
@@ -48,6 +49,11 @@ impl Order {
             Self::Disconnect { client_id, code, keep_session } => {
                 if !outside.disconnect(plugin, &client_id, code, keep_session) {
                     tracing::debug!(plugin, client_id, "a client that a plugin wanted disconnected is not here");
+                }
+            }
+            Self::Redirect { client_id, to } => {
+                if !outside.redirect(plugin, &client_id, &to) {
+                    tracing::debug!(plugin, client_id, "a client that a plugin wanted redirected is not here");
                 }
             }
             Self::Revoke(principal) => outside.revoke(plugin, &principal),
@@ -90,10 +96,32 @@ impl Host for PluginState {
         Ok(self.order(order, granted))
     }
 
+    fn redirect(&mut self, client_id: String, to: WitRedirect) -> wasmtime::Result<Result<(), Error>> {
+        let order = redirect(to).map(|to| Order::Redirect { client_id, to });
+        let granted = self.shared.grants().redirect();
+        Ok(self.order(order.map_err(|reason| Error::Invalid(reason.to_owned())), granted))
+    }
+
     fn revoke(&mut self, principal: String) -> wasmtime::Result<Result<(), Error>> {
         let granted = self.shared.grants().revoke();
         Ok(self.order(Ok(Order::Revoke(principal)), granted))
     }
+}
+
+/// A redirect that an MQTT packet can carry.
+///
+/// # Errors
+/// What is wrong with it.
+pub(crate) fn redirect(to: WitRedirect) -> Result<Redirect, &'static str> {
+    let too_long = |text: &str| text.len() > usize::from(u16::MAX) || text.contains('\0');
+    if to.server_reference.trim().is_empty() || too_long(&to.server_reference) {
+        return Err("the server reference is empty, longer than 65,535 bytes or has U+0000 in it");
+    }
+    if to.reason.as_deref().is_some_and(too_long) {
+        return Err("the reason is longer than 65,535 bytes or has U+0000 in it");
+    }
+    let (server_reference, reason) = (to.server_reference.into(), to.reason.map(Into::into));
+    Ok(Redirect { server_reference, permanent: to.permanent, reason })
 }
 
 /// Whether this is a Topic Name: not empty, no wildcards, no U+0000, at most 65,535 bytes [MQTT-3.3.2-2],

@@ -26,7 +26,7 @@ pub struct ImportLimits {
     pub file_bytes_max: u64,
     /// How often a granted file is looked at for changes. Default 1 s.
     pub file_check_interval: Duration,
-    /// Orders to the broker (publish, disconnect, revoke) from one call. Default 1,024.
+    /// Orders to the broker (publish, disconnect, redirect, revoke) from one call. Default 1,024.
     pub orders_per_call_max: usize,
     /// Orders to the broker a second and plugin, with a burst of as many. Default 20,000.
     pub orders_per_second: u32,

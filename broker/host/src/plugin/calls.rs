@@ -10,7 +10,7 @@ use wasmtime::component::{ComponentNamedList, Lift, Lower, Resource, TypedFunc};
 
 pub(crate) use access::{
     Authenticate, AuthnAnswer, AuthnVote, AuthorizePublish, AuthorizeSubscribe, AuthzAnswer, IdentityGone, Permissions,
-    Reuse, Vote,
+    Refused, Reuse, Vote,
 };
 pub(crate) use exchange::{Methods, Proceed, Round, Start, StepAnswer};
 pub(crate) use lifecycle::{Environment, Health, Init, Registration, Shutdown};

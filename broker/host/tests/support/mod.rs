@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use midge_host::contract::{
     BreakerState, ConnectFacts, Credentials, Hook, HookStatus, InboundMessage, Message, Outside, PluginSource,
-    PluginSpec, Protocol, QoS, Ruling,
+    PluginSpec, Protocol, QoS, Redirect, Ruling,
 };
 use midge_host::{EngineSettings, Host, HostSettings, Identities, Identity, IdentityFacts, LoadError, PluginEngine};
 
@@ -139,6 +139,10 @@ impl Outside for Nobody {
     }
 
     fn disconnect(&self, _: &str, _: &str, _: u8, _: bool) -> bool {
+        false
+    }
+
+    fn redirect(&self, _: &str, _: &str, _: &Redirect) -> bool {
         false
     }
 

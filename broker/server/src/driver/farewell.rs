@@ -26,6 +26,7 @@ impl Driver {
             ConnectionEnd::Malformed(_) | ConnectionEnd::Protocol(_) if !is_cut_off => session.last_output(number),
             _ => Vec::new(),
         };
+        let maximum_packet_size = connection.maximum_packet_size() as usize;
         let now = node.clock.now();
         with_scratch(|scratch| {
             node.broker.close(connection, end.ending(), now, &mut scratch.effects);
@@ -33,15 +34,28 @@ impl Driver {
         });
         node.connection_ended(&client, version, &end, now);
         drop(session);
+        let ordered = node.redirects.take(&client.identity.client_id);
         if let Some(reason) = end.reason_code().filter(|_| version.is_v5() && !is_cut_off) {
-            farewell.extend(disconnect(reason));
+            let elsewhere = match reason {
+                ReasonCode::UseAnotherServer | ReasonCode::ServerMoved => end.server_reference().or(ordered.as_deref()),
+                _ => None,
+            };
+            farewell.extend(disconnect(reason, elsewhere, maximum_packet_size));
         }
         close(&mut owned, &farewell).await;
     }
 }
 
-fn disconnect(reason: ReasonCode) -> Vec<u8> {
+/// A DISCONNECT, with the server that the client is sent to unless it takes no packet of that size [MQTT-3.1.2-24].
+fn disconnect(reason: ReasonCode, elsewhere: Option<&str>, maximum_packet_size: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
+    if elsewhere.is_some() {
+        let packet = Disconnect { server_reference: elsewhere, ..Disconnect::new(reason) };
+        if packet.encode(ProtocolVersion::V5, &mut bytes).is_ok() && bytes.len() <= maximum_packet_size {
+            return bytes;
+        }
+        bytes.clear();
+    }
     let encoded = Disconnect::new(reason).encode(ProtocolVersion::V5, &mut bytes);
     debug_assert!(encoded.is_ok(), "a DISCONNECT without properties has three bytes");
     bytes

@@ -13,7 +13,7 @@ use midge_host::{Host, IdentityFacts};
 use midge_protocol::ReasonCode;
 
 use super::Client;
-use super::convert::{permission_from_host, qos_to_host, version_to_host};
+use super::convert::{permission_from_host, qos_from_host, qos_to_host, version_to_host};
 use crate::listener::Listener;
 use crate::node::{ANONYMOUS, Node};
 use crate::transport::tls::TlsFacts;
@@ -71,7 +71,20 @@ pub(crate) async fn let_in(
         queued_messages: limits.queued_messages,
         session_expiry: limits.session_expiry,
         packet_size: limits.packet_size,
+        keep_alive: limits.keep_alive,
+        maximum_qos: limits.maximum_qos.map(qos_from_host),
+        retain_available: limits.retain_available,
+        receive_maximum: limits.receive_maximum,
+        topic_alias_maximum: limits.topic_alias_maximum,
     };
+    request.check_will(node.broker.limits()).map_err(|error| Denial {
+        code: error.reason_code().value(),
+        reason: None,
+        plugin: authenticator.clone(),
+        hook: Hook::Authn,
+        took: Duration::ZERO,
+        cause: DenialCause::Refused,
+    })?;
     request.connack_user_properties = std::mem::take(&mut grant.user_properties);
     let expires_at = grant.expires_at;
     let whereabouts = Whereabouts {

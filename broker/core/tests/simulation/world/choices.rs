@@ -77,7 +77,7 @@ impl World {
                 inflight: self.random.pick(&[None, None, None, Some(1), Some(2)]),
                 queued_messages: self.random.pick(&[None, None, None, Some(2)]),
                 session_expiry: self.random.pick(&[None, None, None, Some(20)]),
-                packet_size: None,
+                ..SessionOverrides::default()
             },
             will,
         }

@@ -28,6 +28,10 @@ impl Outside for Outsider {
         self.0.lock().unwrap().push(format!("{plugin} disconnect {client_id} {code:#x}"));
         true
     }
+    fn redirect(&self, plugin: &str, client_id: &str, to: &Redirect) -> bool {
+        self.0.lock().unwrap().push(format!("{plugin} redirect {client_id} to {}", to.server_reference));
+        true
+    }
     fn revoke(&self, plugin: &str, principal: &str) {
         self.0.lock().unwrap().push(format!("{plugin} revoke {principal}"));
     }

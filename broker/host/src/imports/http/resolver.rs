@@ -11,12 +11,12 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use crate::grants::Grants;
 
 /// Asks for a name's addresses.
-pub(super) trait Lookup: Send + Sync + 'static {
+pub(in crate::imports) trait Lookup: Send + Sync + 'static {
     fn lookup(&self, name: String) -> Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>>;
 }
 
 /// The operating system's resolver.
-pub(super) struct SystemLookup;
+pub(in crate::imports) struct SystemLookup;
 
 impl Lookup for SystemLookup {
     fn lookup(&self, name: String) -> Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>> {

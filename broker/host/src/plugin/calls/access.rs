@@ -11,11 +11,11 @@ use super::{HookCall, Lent};
 use crate::bindings::exports::midge::plugin::{authn as wit_authn, authz as wit_authz};
 use crate::bindings::midge::plugin::types as wit;
 use crate::contract::{
-    ConnectFacts, Credentials, Effect, Grant, GrantLimits, Hook, Permission, QoS, SubscriptionQuestion,
+    ConnectFacts, Credentials, Effect, Grant, GrantLimits, Hook, Permission, QoS, Redirect, SubscriptionQuestion,
 };
 use crate::error::HookFailure;
 use crate::identities::Identity;
-use crate::imports::{Connect, PluginState};
+use crate::imports::{self, Connect, PluginState};
 use crate::plugin::functions::Functions;
 
 /// How long and for what an answer may be reused.
@@ -35,8 +35,30 @@ pub(crate) struct AuthnAnswer {
 /// Who it is, that it is nobody, or not mine.
 pub(crate) enum AuthnVote {
     Allow(Box<Grant>),
-    Deny { code: u8, reason: Option<Arc<str>> },
+    Deny(Refused),
     Next,
+}
+
+/// How a client is turned away.
+#[derive(Clone, Debug)]
+pub(crate) struct Refused {
+    pub(crate) code: u8,
+    pub(crate) reason: Option<Arc<str>>,
+    /// Where it is sent instead.
+    pub(crate) elsewhere: Option<Arc<str>>,
+}
+
+impl From<wit::Refusal> for Refused {
+    fn from(refusal: wit::Refusal) -> Self {
+        Self { code: refusal_code(refusal.code), reason: refusal.reason.map(Into::into), elsewhere: None }
+    }
+}
+
+impl From<Redirect> for Refused {
+    fn from(redirect: Redirect) -> Self {
+        let code = redirect.code();
+        Self { code, reason: redirect.reason, elsewhere: Some(redirect.server_reference) }
+    }
 }
 
 /// One authorizer's answer to one question.
@@ -89,9 +111,8 @@ impl HookCall for Authenticate {
         let answer = answer.map_err(HookFailure::Backend)?;
         let vote = match answer.verdict {
             wit_authn::Verdict::Allow(grant) => AuthnVote::Allow(Box::new(lift_grant(grant)?)),
-            wit_authn::Verdict::Deny(refusal) => {
-                AuthnVote::Deny { code: refusal_code(refusal.code), reason: refusal.reason.map(Into::into) }
-            }
+            wit_authn::Verdict::Deny(refusal) => AuthnVote::Deny(refusal.into()),
+            wit_authn::Verdict::Redirect(redirect) => AuthnVote::Deny(lift_redirect(redirect)?.into()),
             wit_authn::Verdict::Next => AuthnVote::Next,
         };
         // What was looked at is no part of the credentials, and may be another time.
@@ -240,6 +261,10 @@ fn lift_ruling(ruling: wit_authz::Ruling) -> AuthzAnswer {
     AuthzAnswer { vote, reuse }
 }
 
+pub(super) fn lift_redirect(redirect: wit::Redirect) -> Result<Redirect, HookFailure> {
+    imports::redirect(redirect).map_err(|reason| HookFailure::BadAnswer(reason.to_owned()))
+}
+
 pub(super) fn lift_grant(grant: wit_authn::Grant) -> Result<Grant, HookFailure> {
     if grant.client_id.as_deref().is_some_and(|id| id.is_empty() || id.contains('\0')) {
         return Err(HookFailure::BadAnswer("a client id that is empty or has U+0000".into()));
@@ -257,6 +282,11 @@ pub(super) fn lift_grant(grant: wit_authn::Grant) -> Result<Grant, HookFailure> 
             queued_messages: limits.queued_messages,
             session_expiry: limits.session_expiry,
             packet_size: limits.packet_size,
+            keep_alive: limits.keep_alive,
+            maximum_qos: limits.maximum_qos.map(lift_qos),
+            retain_available: limits.retain_available,
+            receive_maximum: limits.receive_maximum,
+            topic_alias_maximum: limits.topic_alias_maximum,
         }),
         expires_at: grant.expires_at,
         user_properties: grant.user_properties,

@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use wasmtime::component::{ComponentType, Lower, Resource, TypedFunc};
 
-use super::access::lift_grant;
+use super::access::{Refused, lift_grant, lift_redirect};
 use super::lowered::LoweredCredentials;
-use super::notices::refusal_code;
 use super::{HookCall, Lent};
 use crate::bindings::exports::midge::plugin::enhanced_authn as wit;
 use crate::contract::{Candidate, Grant, Hook};
@@ -18,7 +17,7 @@ use crate::plugin::functions::Functions;
 pub(crate) enum StepAnswer {
     Challenge { data: Option<Vec<u8>>, state: Vec<u8> },
     Allow { grant: Box<Grant>, data: Option<Vec<u8>> },
-    Deny { code: u8, reason: Option<Arc<str>> },
+    Deny(Refused),
 }
 
 /// `enhanced-authn.methods`.
@@ -148,9 +147,8 @@ impl Round<'_> {
             wit::Step::Allow(wit::Success { grant, data }) => {
                 Ok(StepAnswer::Allow { grant: Box::new(lift_grant(grant)?), data: sendable(data)? })
             }
-            wit::Step::Deny(refusal) => {
-                Ok(StepAnswer::Deny { code: refusal_code(refusal.code), reason: refusal.reason.map(Into::into) })
-            }
+            wit::Step::Deny(refusal) => Ok(StepAnswer::Deny(refusal.into())),
+            wit::Step::Redirect(redirect) => Ok(StepAnswer::Deny(lift_redirect(redirect)?.into())),
         }
     }
 }
