@@ -3,6 +3,7 @@
 
 mod redirects;
 mod settings;
+mod tcp;
 
 use midge_protocol::{Packet, ProtocolVersion};
 

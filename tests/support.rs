@@ -7,6 +7,7 @@ pub(crate) mod client;
 pub(crate) mod endpoint;
 pub(crate) mod issuer;
 pub(crate) mod message;
+pub(crate) mod peer;
 pub(crate) mod pki;
 pub(crate) mod program;
 pub(crate) mod raw;

@@ -2,6 +2,7 @@
 //! doubles of `testing` stand in.
 
 pub mod http;
+pub mod tcp;
 mod watched;
 
 #[cfg(target_arch = "wasm32")]
@@ -268,8 +269,8 @@ pub mod passwords {
 pub mod broker {
     use super::host;
     pub use crate::bindings::imports::midge::plugin::broker::Error;
-
     use crate::{Message, Redirect};
+
     /// Publishes a message. No plugin sees its own messages.
     ///
     /// # Errors
@@ -286,7 +287,6 @@ pub mod broker {
         host::broker::disconnect(client_id, code, keep_session)
     }
 
-    /// Has the broker forget its remembered answers about a principal.
     /// Ends a client's connection and sends it to another server. Its session stays.
     ///
     /// # Errors
@@ -295,6 +295,7 @@ pub mod broker {
         host::broker::redirect(client_id, to)
     }
 
+    /// Has the broker forget its remembered answers about a principal.
     ///
     /// # Errors
     /// When the config does not grant it.

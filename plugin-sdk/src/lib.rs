@@ -43,7 +43,7 @@ pub use bindings::imports::midge::plugin::types::{
 };
 pub use enhanced::{Candidate, Challenge, EnhancedAuthenticator, Step, Success};
 pub use events::{Event, Events};
-pub use imports::{broker, clock, config, crypto, files, http, identities, kv, log, metrics, passwords, secrets};
+pub use imports::{broker, clock, config, crypto, files, http, identities, kv, log, metrics, passwords, secrets, tcp};
 pub use imports::{clock::now, clock::random, config::config, identities::identity};
 pub use lifecycle::{Environment, Lifecycle, Registration};
 pub use messages::{Action, Messages};

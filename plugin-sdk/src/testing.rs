@@ -13,6 +13,7 @@
 
 mod connect;
 pub(crate) mod host;
+pub(crate) mod tcp;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
@@ -20,6 +21,7 @@ use std::collections::{BTreeMap, VecDeque};
 use serde_json::Value;
 
 pub use connect::Connect;
+pub use tcp::{close_peer, set_peer, written};
 
 use crate::crypto::Algorithm;
 use crate::http::{Error, Request, Response};
@@ -51,8 +53,6 @@ pub enum Order {
         /// Whether its session stays.
         keep_session: bool,
     },
-    /// Forget remembered answers about this principal.
-    Revoke(String),
     /// Send this client to another server.
     Redirect {
         /// The client.
@@ -60,6 +60,8 @@ pub enum Order {
         /// The server.
         to: Redirect,
     },
+    /// Forget remembered answers about this principal.
+    Revoke(String),
 }
 
 /// Sets the config table.
@@ -219,6 +221,8 @@ struct World {
     signatures: Vec<Signature>,
     responses: VecDeque<Result<Response, Error>>,
     requests: Vec<Request>,
+    /// Who answers at a host and port.
+    peers: BTreeMap<(String, u16), tcp::Peer>,
     logs: Vec<Line>,
     orders: Vec<Order>,
     metrics: BTreeMap<String, f64>,
@@ -240,6 +244,7 @@ fn world<R>(see: impl FnOnce(&mut World) -> R) -> R {
             signatures: Vec::new(),
             responses: VecDeque::new(),
             requests: Vec::new(),
+            peers: BTreeMap::new(),
             logs: Vec::new(),
             orders: Vec::new(),
             metrics: BTreeMap::new(),

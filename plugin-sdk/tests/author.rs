@@ -1,10 +1,12 @@
 //! What an author was promised: fifteen lines, and tests without WebAssembly.
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
+use std::io::{BufRead as _, BufReader, ErrorKind, Write as _};
+
 use midge_plugin_sdk::log::Level;
 use midge_plugin_sdk::{
     Answer, Authenticator, Connect, Credentials, Environment, Lifecycle, Registration, config, error, files, info, kv,
-    plugin, testing,
+    plugin, tcp, testing,
 };
 use serde::Deserialize;
 
@@ -92,6 +94,23 @@ fn what_is_kept_for_a_time_is_gone_after_it() {
     assert!(kv::get("default", "key").unwrap().is_some());
     testing::set_now(1000);
     assert!(kv::get("default", "key").unwrap().is_none());
+}
+
+#[test]
+fn a_connection_is_spoken_over_like_any_stream_and_answered_by_the_test() {
+    testing::set_peer("redis", 6379, |said| if said == b"PING\r\n" { b"+PONG\r\n".to_vec() } else { Vec::new() });
+    let mut stream = BufReader::new(tcp::Stream::connect("redis", 6379, 1000).unwrap());
+    stream.get_mut().write_all(b"PING\r\n").unwrap();
+    let mut line = String::new();
+    stream.read_line(&mut line).unwrap();
+    assert_eq!(line, "+PONG\r\n");
+    assert_eq!(stream.read_line(&mut line).unwrap_err().kind(), ErrorKind::TimedOut, "nothing more was said");
+    testing::close_peer("redis", 6379);
+    assert!(!stream.get_ref().is_open());
+    assert_eq!(stream.get_mut().write_all(b"PING\r\n").unwrap_err().kind(), ErrorKind::ConnectionAborted);
+    assert_eq!(testing::written("redis", 6379), b"PING\r\n");
+    assert!(tcp::Stream::connect("redis", 6379, 1000).is_ok(), "again");
+    assert!(matches!(tcp::Stream::connect("redis", 80, 1000), Err(tcp::Error::NotGranted(_))));
 }
 
 fn number(text: &str) -> Result<u32, String> {

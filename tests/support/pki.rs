@@ -10,7 +10,7 @@ use rcgen::{
 };
 use rustls::crypto::ring;
 use rustls::pki_types::PrivateKeyDer;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tempfile::TempDir;
 
 /// An authority with a server's certificate, as files.
@@ -38,6 +38,18 @@ impl Pki {
         fs::write(directory.join("server.pem"), certificate.pem()).unwrap();
         fs::write(directory.join("server.key"), key.serialize_pem()).unwrap();
         certificate.der().to_vec()
+    }
+
+    /// What a server of this name that is none of the broker's speaks TLS with.
+    pub(crate) fn server(&self, name: &str) -> Arc<ServerConfig> {
+        let (certificate, key) = self.issue(name);
+        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.der().clone()], key);
+        Arc::new(config.unwrap())
     }
 
     fn issue(&self, name: &str) -> (rcgen::Certificate, KeyPair) {

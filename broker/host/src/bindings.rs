@@ -13,10 +13,15 @@ wasmtime::component::bindgen!({
     imports: {
         "midge:plugin/http.send": async | trappable,
         "midge:plugin/passwords.verify": async | trappable,
+        "midge:plugin/tcp.connect": async | trappable,
+        "midge:plugin/tcp.[method]connection.secure": async | trappable,
+        "midge:plugin/tcp.[method]connection.read": async | trappable,
+        "midge:plugin/tcp.[method]connection.write": async | trappable,
         default: trappable,
     },
     with: {
         "midge:plugin/connection.connect": crate::imports::Connect,
+        "midge:plugin/tcp.connection": crate::imports::Connection,
     },
     require_store_data_send: true,
 });

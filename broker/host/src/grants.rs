@@ -7,6 +7,9 @@
 //! [plugin.allow]
 //! http = ["https://idp.example.com", "https://*.example.org:8443"]   # origins it may ask
 //! http_private = false        # names may resolve to private addresses; loopback only if listed literally
+//! tcp = ["redis.example.com:6379"] # hosts and ports it may connect to, and as with http:
+//! tcp_private = false
+//! tcp_ca_file = "backends.pem" # certificate authorities to trust there besides the public ones
 //! files = ["passwords.txt"]   # read, relative to the config file
 //! append = { "audit.jsonl" = "64MiB" }                # appended to, up to this size; likewise
 //! append = { "audit.jsonl" = { size = "64MiB", keep = 4 } }   # then renamed to audit.jsonl.1, of which so many are kept
@@ -15,14 +18,15 @@
 //! kv = { bans = { size = "1MiB", persistent = true } }               # an own store that outlives the process
 //! publish = ["alerts/#"]      # topic filters it may publish to
 //! disconnect = true           # may end clients' connections
+//! redirect = true             # may send clients to another server
 //! revoke = true               # may make the broker forget cached rulings
 //! fields = ["password"]       # of "password" and "payload"; without this key hooks see both
 //! ```
-//! redirect = true             # may send clients to another server
 //!
 //! A [`Denial`] names the exact line that would allow what was denied.
 
 mod address;
+mod destination;
 mod origin;
 mod parse;
 
@@ -34,6 +38,7 @@ use std::path::{Path, PathBuf};
 use reqwest::Url;
 
 pub use address::Reach;
+pub use destination::Destination;
 pub use origin::Origin;
 pub use parse::GrantError;
 
@@ -45,12 +50,16 @@ pub struct Grants {
     plugin: String,
     http: Vec<Origin>,
     http_private: bool,
+    tcp: Vec<Destination>,
+    tcp_private: bool,
+    tcp_ca_file: Option<PathBuf>,
     files: BTreeMap<String, PathBuf>,
     append: BTreeMap<String, AppendGrant>,
     secrets: BTreeMap<String, SecretSource>,
     kv: BTreeMap<String, StoreGrant>,
     publish: Vec<String>,
     disconnect: bool,
+    redirect: bool,
     revoke: bool,
     /// `None`: no `fields` key, hooks see what the contract gives them.
     fields: Option<Fields>,
@@ -59,7 +68,6 @@ pub struct Grants {
 /// Where a secret comes from. Never shown: `Debug` and [`Grants::describe`] name the source, not the value.
 #[derive(Clone, PartialEq, Eq)]
 pub enum SecretSource {
-    redirect: bool,
     /// A file; one trailing line break is cut off.
     File(PathBuf),
     /// An environment variable of the broker.
@@ -225,20 +233,20 @@ impl Grants {
         if self.disconnect { Ok(()) } else { Err(self.denial("disconnecting clients".to_owned(), "disconnect = true")) }
     }
 
-    /// Whether it may have cached rulings forgotten.
-    ///
-    /// # Errors
-    /// The denial, with the line that would grant it.
-    pub fn revoke(&self) -> Result<(), Denial> {
-        if self.revoke { Ok(()) } else { Err(self.denial("revoking rulings".to_owned(), "revoke = true")) }
-    }
-
     /// Whether it may send clients that are connected to another server.
     ///
     /// # Errors
     /// The denial, with the line that would grant it.
     pub fn redirect(&self) -> Result<(), Denial> {
         if self.redirect { Ok(()) } else { Err(self.denial("redirecting clients".to_owned(), "redirect = true")) }
+    }
+
+    /// Whether it may have cached rulings forgotten.
+    ///
+    /// # Errors
+    /// The denial, with the line that would grant it.
+    pub fn revoke(&self) -> Result<(), Denial> {
+        if self.revoke { Ok(()) } else { Err(self.denial("revoking rulings".to_owned(), "revoke = true")) }
     }
 
     /// The denial of a file that is not granted.
@@ -292,6 +300,7 @@ impl Grants {
         let interface = import.strip_prefix("midge:plugin/")?.split('@').next()?;
         let (is_granted, line) = match interface {
             "http" => (!self.http.is_empty(), "http = [\"https://…\"]"),
+            "tcp" => (!self.tcp.is_empty(), "tcp = [\"HOST:PORT\"]"),
             "files" => (!self.files.is_empty() || !self.append.is_empty(), "files = [\"…\"]"),
             "secrets" => (!self.secrets.is_empty(), "secrets = { NAME = { file = \"…\" } }"),
             "kv" => (!self.kv.is_empty(), "kv = { default = \"16MiB\" }"),
@@ -318,6 +327,10 @@ impl Grants {
             let private = if self.http_private { " (private addresses too)" } else { "" };
             words.push(format!("asks {}{private}", join(&self.http)));
         }
+        if self.any_tcp() {
+            let private = if self.tcp_private { " (private addresses too)" } else { "" };
+            words.push(format!("connects to {}{private}", join(&self.tcp)));
+        }
         if !self.files.is_empty() {
             words.push(format!("reads {}", join(self.files.keys())));
         }
@@ -343,6 +356,9 @@ impl Grants {
         if self.disconnect {
             words.push("disconnects clients".to_owned());
         }
+        if self.redirect {
+            words.push("sends clients to other servers".to_owned());
+        }
         if self.revoke {
             words.push("revokes rulings".to_owned());
         }
@@ -356,9 +372,6 @@ impl Grants {
     }
 
     fn denial(&self, what: String, line: &str) -> Denial {
-        if self.redirect {
-            words.push("sends clients to other servers".to_owned());
-        }
         let remedy = format!("in [[plugin]] {:?} this would grant it: allow.{line}", self.plugin);
         Denial { what, remedy }
     }

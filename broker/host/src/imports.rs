@@ -2,10 +2,10 @@
 //!
 //! State lives in three circles. [`Lasting`] belongs to the process and survives reloads: stores, files that are appended
 //! to, metrics, the gate in front of password hashing. [`Shared`] belongs to one generation of one plugin: its config, grants, secrets,
-//! files and HTTP client. [`PluginState`] belongs to one instance and is its wasmtime store data; it alone
+//! files, HTTP client and count of TCP connections. [`PluginState`] belongs to one instance and is its wasmtime store data; it alone
 //! implements the generated host traits.
 //!
-//! Only `http.send` and `passwords.verify` wait. Everything else is a bounded piece of work in memory.
+//! Only `http.send`, `passwords.verify` and `tcp` wait. Everything else is a bounded piece of work in memory.
 
 mod append;
 mod broker;
@@ -25,6 +25,7 @@ mod passwords;
 mod rate;
 mod secrets;
 mod shared;
+mod tcp;
 mod wasi;
 
 use std::sync::Arc;
@@ -32,12 +33,14 @@ use std::time::{Duration, Instant};
 
 use wasmtime::component::{Component, HasSelf, Linker, Resource, ResourceTable};
 
-pub(crate) use self::broker::Orders;
+pub(crate) use self::broker::{Orders, redirect};
 #[allow(unreachable_pub, reason = "the generated bindings re-export it under a public name")]
 pub use self::connect::Connect;
 pub use self::limits::ImportLimits;
 pub(crate) use self::rate::{Pass, Rate};
 pub(crate) use self::shared::{ImportError, Lasting, Shared};
+#[allow(unreachable_pub, reason = "the generated bindings re-export it under a public name")]
+pub use self::tcp::Connection;
 pub(crate) use self::wasi::interface as wasi_interface;
 use crate::bindings::Everything;
 use crate::contract::{Hook, PluginLimits};
@@ -48,6 +51,8 @@ pub(crate) struct PluginState {
     shared: Arc<Shared>,
     limits: Limiter,
     table: ResourceTable,
+    /// TCP connections in the table.
+    connections: usize,
     call: Option<Call>,
     orders: Orders,
     output: wasi::Output,
@@ -68,6 +73,7 @@ impl PluginState {
             shared,
             limits: Limiter::new(limits),
             table,
+            connections: 0,
             call: None,
             orders: Orders::default(),
             output: wasi::Output::default(),
@@ -130,5 +136,5 @@ pub(crate) fn add_to_linker(linker: &mut Linker<PluginState>, component: &Compon
     wasi::add_to_linker(linker, component)
 }
 
-/// Handles a guest may hold; it is lent one `connect` at a time.
+/// Handles a guest may hold; it is lent one `connect` at a time, and has some [connections](tcp::PER_INSTANCE_MAX).
 const RESOURCES_MAX: usize = 64;

@@ -11,7 +11,7 @@
 //! 2. Each plugin is one `plugin::Generation`. Circuit breaker (`plugin/breaker`) and strikes (`plugin/strikes`) say
 //!    whether it may be called at all.
 //! 3. The lane finds an instance. Inline (`plugin/lane_sync`): one per worker, called on the caller's thread, 0.4 µs.
-//!    Waiting (`plugin/lane_async`), for components that import `http` or `passwords`: an elastic pool, called on a
+//!    Waiting (`plugin/lane_async`), for components that import `http`, `tcp` or `passwords`: an elastic pool, called on a
 //!    fiber that is parked while it waits.
 //! 4. `plugin/calls` lowers the arguments and lifts the answer; `plugin/budget` stops a call that uses up its processor
 //!    time, `plugin/limiter` one that takes too much memory. What the guest imports is in `imports`, and what it may

@@ -1,5 +1,6 @@
 //! The doubles of the broker's functions, with the signatures of the generated bindings.
 
+pub(crate) use super::tcp;
 use super::{Line, Order, World, world};
 
 pub(crate) mod log {
@@ -220,8 +221,8 @@ pub(crate) mod http {
 pub(crate) mod broker {
     use super::{Order, world};
     use crate::broker::Error;
-
     use crate::{Message, Redirect};
+
     pub(crate) fn publish(message: &Message) -> Result<(), Error> {
         order(Order::Publish(message.clone()))
     }
@@ -230,11 +231,11 @@ pub(crate) mod broker {
         order(Order::Disconnect { client_id: client_id.to_owned(), code, keep_session })
     }
 
-    pub(crate) fn revoke(principal: &str) -> Result<(), Error> {
     pub(crate) fn redirect(client_id: &str, to: &Redirect) -> Result<(), Error> {
         order(Order::Redirect { client_id: client_id.to_owned(), to: to.clone() })
     }
 
+    pub(crate) fn revoke(principal: &str) -> Result<(), Error> {
         order(Order::Revoke(principal.to_owned()))
     }
 

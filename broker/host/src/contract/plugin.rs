@@ -68,7 +68,7 @@ impl fmt::Display for Hook {
 pub enum Lane {
     /// It imports nothing that can wait: called on the connection's own thread, one instance per worker.
     Inline,
-    /// It imports `http` or `passwords`: called on a fiber that may be parked, from an elastic pool.
+    /// It imports `http`, `tcp` or `passwords`: called on a fiber that may be parked, from an elastic pool.
     Waiting,
 }
 
@@ -180,6 +180,8 @@ pub struct PluginLimits {
     pub state_bytes_max: usize,
     /// Bytes that may wait to be written to each file it appends to; more are refused and counted. Default 1 MiB.
     pub append_bytes_max: usize,
+    /// TCP connections that its instances may have open at once. Default 256.
+    pub tcp_connections_max: u32,
 }
 
 impl Default for PluginLimits {
@@ -196,6 +198,7 @@ impl Default for PluginLimits {
             batch_max: 64,
             state_bytes_max: 16 << 10,
             append_bytes_max: 1 << 20,
+            tcp_connections_max: 256,
         }
     }
 }

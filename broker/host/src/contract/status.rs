@@ -62,6 +62,18 @@ pub struct ImportStatus {
     pub http_exchanges: u64,
     /// HTTP exchanges that failed.
     pub http_failures: u64,
+    /// TCP connections open now.
+    pub tcp_connections: u64,
+    /// TCP connections opened so far.
+    pub tcp_connects: u64,
+    /// TCP connections that failed, or could not be opened.
+    pub tcp_failures: u64,
+    /// TCP connections not opened because there were as many as there may be.
+    pub tcp_overloaded: u64,
+    /// Bytes read from TCP connections.
+    pub tcp_bytes_read: u64,
+    /// Bytes written to TCP connections.
+    pub tcp_bytes_written: u64,
     /// Password checks turned away, of all plugins.
     pub passwords_overloaded: u64,
 }

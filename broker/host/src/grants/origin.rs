@@ -20,8 +20,9 @@ enum Scheme {
     Https,
 }
 
+/// A host, or all below one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Host {
+pub(super) enum Host {
     /// Lower case, punycode, without the root dot.
     Name(String),
     /// Every name below this one, but not itself.
@@ -72,14 +73,7 @@ impl Origin {
     /// Whether this entry allows requests to `other`.
     #[must_use]
     pub fn contains(&self, other: &Self) -> bool {
-        self.scheme == other.scheme
-            && self.port == other.port
-            && match (&self.host, &other.host) {
-                (Host::Below(parent), Host::Name(name)) => {
-                    name.strip_suffix(parent.as_str()).is_some_and(|front| front.len() > 1 && front.ends_with('.'))
-                }
-                (mine, theirs) => mine == theirs,
-            }
+        self.scheme == other.scheme && self.port == other.port && self.host.contains(&other.host)
     }
 
     /// The literal address this entry names, if it names one.
@@ -94,19 +88,13 @@ impl Origin {
     /// Whether this entry is for the name `localhost`, which says as much as the loopback address.
     #[must_use]
     pub fn is_localhost(&self) -> bool {
-        matches!(&self.host, Host::Name(name) if name == "localhost")
+        self.host.is_localhost()
     }
 }
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://", self.scheme.name())?;
-        match &self.host {
-            Host::Name(name) => f.write_str(name)?,
-            Host::Below(name) => write!(f, "*.{name}")?,
-            Host::Address(IpAddr::V4(address)) => write!(f, "{address}")?,
-            Host::Address(IpAddr::V6(address)) => write!(f, "[{address}]")?,
-        }
+        write!(f, "{}://{}", self.scheme.name(), self.host)?;
         if self.port == self.scheme.port() { Ok(()) } else { write!(f, ":{}", self.port) }
     }
 }
@@ -128,6 +116,36 @@ impl Scheme {
 }
 
 impl Host {
+    /// A name, or an address without brackets.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        if let Ok(address) = text.parse::<IpAddr>() {
+            return Some(Self::Address(address.to_canonical()));
+        }
+        if text.is_empty()
+            || text.contains([':', '/', '?', '#', '@', '\\', '[', ']'])
+            || text.contains(char::is_whitespace)
+        {
+            return None;
+        }
+        // A name in the form that URLs have it in: lower case, punycode.
+        Self::of(&Url::parse(&format!("http://{text}/")).ok()?)
+    }
+
+    /// Whether this entry allows `other`.
+    pub(super) fn contains(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Below(parent), Self::Name(name)) => {
+                name.strip_suffix(parent.as_str()).is_some_and(|front| front.len() > 1 && front.ends_with('.'))
+            }
+            (mine, theirs) => mine == theirs,
+        }
+    }
+
+    /// Whether it is the name `localhost`, which says as much as the loopback address.
+    pub(super) fn is_localhost(&self) -> bool {
+        matches!(self, Self::Name(name) if name == "localhost")
+    }
+
     fn of(url: &Url) -> Option<Self> {
         let host = url.host_str()?;
         let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
@@ -135,6 +153,17 @@ impl Host {
             Ok(address) => Self::Address(address.to_canonical()),
             Err(_) => Self::Name(host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase()),
         })
+    }
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => f.write_str(name),
+            Self::Below(name) => write!(f, "*.{name}"),
+            Self::Address(IpAddr::V4(address)) => write!(f, "{address}"),
+            Self::Address(IpAddr::V6(address)) => write!(f, "[{address}]"),
+        }
     }
 }
 

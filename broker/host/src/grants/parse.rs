@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::{AppendGrant, Fields, Grants, Origin, SecretSource, StoreGrant};
+use super::{AppendGrant, Destination, Fields, Grants, Origin, SecretSource, StoreGrant};
 use crate::topics;
 
 /// An entry of the `allow` table that cannot be used.
@@ -63,6 +63,12 @@ fn read(grants: &mut Grants, key: &str, value: &Value, base: &Path) -> Result<()
             grants.http = list(value, "a list of origins", Origin::parse)?;
         }
         "http_private" => grants.http_private = boolean(value)?,
+        "tcp" => grants.tcp = list(value, "a list of hosts and ports", Destination::parse)?,
+        "tcp_private" => grants.tcp_private = boolean(value)?,
+        "tcp_ca_file" => {
+            let path = value.as_str().filter(|path| !path.is_empty()).ok_or_else(|| here(value, "a file's path"))?;
+            grants.tcp_ca_file = Some(base.join(path));
+        }
         "files" => {
             let named = |text: &str| {
                 if text.is_empty() { Err("a file's path") } else { Ok((text.to_owned(), base.join(text))) }
@@ -87,13 +93,13 @@ fn read(grants: &mut Grants, key: &str, value: &Value, base: &Path) -> Result<()
             grants.publish = list(value, "a list of topic filters", checked)?;
         }
         "disconnect" => grants.disconnect = boolean(value)?,
+        "redirect" => grants.redirect = boolean(value)?,
         "revoke" => grants.revoke = boolean(value)?,
         "fields" => {
             let mut fields = Fields::default();
             list(value, FIELDS, |text| match text {
                 "password" => {
                     fields.password = true;
-        "redirect" => grants.redirect = boolean(value)?,
                     Ok(())
                 }
                 "payload" => {
@@ -228,7 +234,7 @@ const MIN_STORE: u64 = 1 << 10;
 const MAX_STORE: u64 = 64 << 30;
 const MAX_APPENDED: u64 = 1 << 40;
 const MAX_KEPT: u32 = 1000;
-const KEYS: &str = "one of http, http_private, files, append, secrets, kv, publish, disconnect, revoke, fields";
+const KEYS: &str = "one of http, http_private, tcp, tcp_private, tcp_ca_file, files, append, secrets, kv, publish, disconnect, redirect, revoke, fields";
 const FIELDS: &str = "a list of \"password\" and \"payload\"";
 const SECRET: &str = "{ NAME = { file = \"…\" } }, { env = \"…\" } or { value = \"…\" }";
 const APPEND: &str = "{ PATH = SIZE } or { PATH = { size = SIZE, keep = NUMBER } }, with a size from \"1KiB\" to \"1024GiB\", \

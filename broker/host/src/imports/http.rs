@@ -2,10 +2,10 @@
 //! that are granted too. Redirects are not followed: the guest sees them and asks again, by the same rules.
 
 mod client;
-mod resolver;
+pub(super) mod resolver;
 #[cfg(test)]
 mod tests;
-mod tls;
+pub(super) mod tls;
 
 pub(super) use self::client::Client;
 use super::PluginState;

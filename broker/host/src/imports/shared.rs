@@ -20,6 +20,7 @@ use super::metrics::Registry;
 use super::passwords::Gate;
 use super::rate::{Pass, Rate};
 use super::secrets::Secrets;
+use super::tcp::Dialer;
 use crate::contract::{CustomMetric, ImportStatus, Keeper, LogLevel, LogLine, Outside, PluginSpec, Stage};
 use crate::grants::{Denial, Grants};
 use crate::identities::Identities;
@@ -87,6 +88,7 @@ pub(crate) struct Shared {
     files: Files,
     appends: HashMap<String, Arc<AppendFile>>,
     http: Option<Client>,
+    tcp: Option<Arc<Dialer>>,
     metrics: Arc<Registry>,
     identities: Arc<Identities>,
     outside: Arc<dyn Outside>,
@@ -113,6 +115,8 @@ impl Shared {
     ) -> Result<Arc<Self>, ImportError> {
         let (grants, limits, now) = (spec.allow.clone(), &lasting.limits, Instant::now());
         let http = if grants.any_http() { Some(Client::new(&grants, limits)?) } else { None };
+        let connections_max = spec.limits.tcp_connections_max;
+        let tcp = if grants.any_tcp() { Some(Dialer::new(&grants, connections_max, &lasting.runtime)?) } else { None };
         Ok(Arc::new(Self {
             plugin: spec.name.as_str().into(),
             config_json: if spec.config.is_null() { "{}".to_owned() } else { spec.config.to_string() },
@@ -122,6 +126,7 @@ impl Shared {
             files: Files::load(&grants, limits, lasting.runtime.clone()),
             appends: lasting.appends.granted(&grants, spec.limits.append_bytes_max)?,
             http,
+            tcp,
             metrics: lasting.registry(&spec.name),
             identities,
             outside,
@@ -165,6 +170,7 @@ impl Shared {
     /// Its counters, for metrics.
     pub(crate) fn status(&self) -> ImportStatus {
         let http = self.http.as_ref().map(Client::counts).unwrap_or_default();
+        let tcp = self.tcp.as_deref().map(Dialer::counts).unwrap_or_default();
         ImportStatus {
             metric_updates_dropped: self.metrics.dropped(),
             log_lines_dropped: self.log_rate.refused(),
@@ -177,6 +183,12 @@ impl Shared {
             appends_lost: self.appends.values().map(|file| file.lost()).sum(),
             http_exchanges: http.exchanges,
             http_failures: http.failures,
+            tcp_connections: tcp.open,
+            tcp_connects: tcp.opened,
+            tcp_failures: tcp.failures,
+            tcp_overloaded: tcp.overloaded,
+            tcp_bytes_read: tcp.bytes_read,
+            tcp_bytes_written: tcp.bytes_written,
             passwords_overloaded: self.lasting.passwords.overloaded(),
         }
     }
@@ -211,6 +223,10 @@ impl Shared {
 
     pub(super) fn http(&self) -> Option<&Client> {
         self.http.as_ref()
+    }
+
+    pub(super) fn tcp(&self) -> Option<&Arc<Dialer>> {
+        self.tcp.as_ref()
     }
 
     pub(super) fn metrics(&self) -> &Registry {

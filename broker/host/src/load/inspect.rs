@@ -61,8 +61,9 @@ fn imported(component: &Component) -> Result<(Vec<String>, Lane), LoadErrorKind>
             continue;
         };
         if let ComponentItem::ComponentInstance(instance) = &import.ty
-            && let Some((_, function)) = WAITING.iter().find(|(waiting, _)| *waiting == interface)
-            && instance.get_export(engine, function).is_some()
+            && WAITING
+                .iter()
+                .any(|(waiting, function)| *waiting == interface && instance.get_export(engine, function).is_some())
         {
             lane = Lane::Waiting;
         }
@@ -130,11 +131,19 @@ const IMPORTS: &[&str] = &[
     "crypto",
     "broker",
     "http",
+    "tcp",
     "passwords",
 ];
 
 /// Functions that wait. Importing one makes every call of a component one that may be parked.
-const WAITING: &[(&str, &str)] = &[("http", "send"), ("passwords", "verify")];
+const WAITING: &[(&str, &str)] = &[
+    ("http", "send"),
+    ("passwords", "verify"),
+    ("tcp", "connect"),
+    ("tcp", "[method]connection.secure"),
+    ("tcp", "[method]connection.read"),
+    ("tcp", "[method]connection.write"),
+];
 
 #[cfg(test)]
 mod tests {
@@ -153,7 +162,7 @@ mod tests {
     fn patch_versions_are_ours_and_other_tracks_are_named() {
         assert!(matches!(own_interface("midge:plugin/log@0.1.0", IMPORTS), Ok(Some("log"))));
         assert!(matches!(own_interface("midge:plugin/log@0.1.9", IMPORTS), Ok(Some("log"))));
-        assert!(matches!(own_interface("midge:plugin/tcp@0.1.0", IMPORTS), Ok(None)));
+        assert!(matches!(own_interface("midge:plugin/udp@0.1.0", IMPORTS), Ok(None)));
         assert!(matches!(own_interface("wasi:io/streams@0.2.0", IMPORTS), Ok(None)));
         for other in ["midge:plugin/log@0.2.0", "midge:plugin/log@0.10.0", "midge:plugin/log@1.0.0"] {
             assert!(matches!(own_interface(other, IMPORTS), Err(LoadErrorKind::OtherTrack { .. })), "{other}");

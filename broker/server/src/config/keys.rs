@@ -106,7 +106,7 @@ pub(super) const KEYS: &[Key] = &[
     row("plugin.topics", Texts(is_topic_filter, "a topic filter, such as \"sensors/#\""), "the messages that its messages and sink hooks get; unless said, what it registers itself"),
     row("plugin.on_error", Word(&["deny", "next"]), "what a failure to answer means: \"deny\", or as if it were not asked"),
     row("plugin.config", Table, "the plugin's own configuration; its README says what it understands"),
-    row("plugin.allow", Table, "what it may reach: http, http_private, files, append, secrets, kv, publish, disconnect, revoke, fields"),
+    row("plugin.allow", Table, "what it may reach: http, http_private, tcp, tcp_private, tcp_ca_file, files, append, secrets, kv, publish, disconnect, redirect, revoke, fields"),
     row("plugin.limits.memory_bytes_max", Size(64 << 10, 4 << 30), "linear memory of one instance"),
     row("plugin.limits.cpu_ms", Integer(1, 60_000), "processor time of one call; unless said 50 for authn and enhanced-authn, 10 for authz and messages, 100 for sink and events"),
     row("plugin.limits.wait_ms", Integer(1, 600_000), "wall time of one call, what it waits for included; unless said 30000 for sink, else 5000"),
@@ -116,6 +116,7 @@ pub(super) const KEYS: &[Key] = &[
     row("plugin.limits.calls_max", Integer(1, i64::MAX as u64), "calls after which an instance is replaced"),
     row("plugin.limits.queue_max", Integer(1, 10_000_000), "messages or events that may wait for it; more are dropped and counted"),
     row("plugin.limits.batch_max", Integer(1, 10_000), "messages or events in one call"),
+    row("plugin.limits.tcp_connections_max", Integer(0, 65_535), "TCP connections that its instances may have open at once"),
     row("plugin.limits.state_bytes_max", Size(0, 1 << 20), "bytes kept for it between two steps of one exchange of enhanced authentication"),
     row("plugin.limits.append_bytes_max", Size(1 << 10, 1 << 30), "bytes that may wait to be written to each file that it appends to; more are refused and counted"),
 

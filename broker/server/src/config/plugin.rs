@@ -165,6 +165,8 @@ pub struct PluginLimits {
     /// Bytes that wait to be written to each file it appends to.
     #[serde(with = "size")]
     pub append_bytes_max: u64,
+    /// TCP connections that its instances may have open at once.
+    pub tcp_connections_max: u32,
 }
 
 impl Default for PluginLimits {
@@ -182,6 +184,7 @@ impl Default for PluginLimits {
             batch_max: u32::try_from(host.batch_max).unwrap_or(u32::MAX),
             state_bytes_max: host.state_bytes_max as u64,
             append_bytes_max: host.append_bytes_max as u64,
+            tcp_connections_max: host.tcp_connections_max,
         }
     }
 }
@@ -200,6 +203,7 @@ impl PluginLimits {
             batch_max: self.batch_max as usize,
             state_bytes_max: usize::try_from(self.state_bytes_max).unwrap_or(usize::MAX),
             append_bytes_max: usize::try_from(self.append_bytes_max).unwrap_or(usize::MAX),
+            tcp_connections_max: self.tcp_connections_max,
         }
     }
 }

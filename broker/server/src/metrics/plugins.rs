@@ -110,14 +110,26 @@ fn of_imports(plugins: &[PluginStatus], text: &mut Text<'_>) -> fmt::Result {
     text.gauges("midge_plugin_append_waiting_bytes", "Bytes that wait to be written to a plugin's files", &waiting)?;
     let appended: Vec<Row<'_, u64>> =
         plugins.iter().map(|it| (vec![("plugin", it.name.as_str())], it.imports.appended_bytes)).collect();
-    text.counters("midge_plugin_appended_bytes", "Bytes written to files that a plugin appends to", &appended)
+    text.counters("midge_plugin_appended_bytes", "Bytes written to files that a plugin appends to", &appended)?;
+    let open: Vec<Row<'_, f64>> =
+        plugins.iter().map(|it| (vec![("plugin", it.name.as_str())], it.imports.tcp_connections as f64)).collect();
+    text.gauges("midge_plugin_tcp_connections", "TCP connections that a plugin has open", &open)?;
+    let mut bytes = Vec::new();
+    for PluginStatus { name, imports, .. } in plugins {
+        bytes.push((vec![("plugin", name.as_str()), ("direction", "read")], imports.tcp_bytes_read));
+        bytes.push((vec![("plugin", name.as_str()), ("direction", "written")], imports.tcp_bytes_written));
+    }
+    text.counters("midge_plugin_tcp_bytes", "Bytes over the TCP connections of a plugin", &bytes)
 }
 
-fn import_uses(imports: &ImportStatus) -> [(&'static str, u64); 9] {
+fn import_uses(imports: &ImportStatus) -> [(&'static str, u64); 12] {
     [
         ("append_lost", imports.appends_lost),
         ("http_answered", imports.http_exchanges),
         ("http_failed", imports.http_failures),
+        ("tcp_connected", imports.tcp_connects),
+        ("tcp_failed", imports.tcp_failures),
+        ("tcp_overloaded", imports.tcp_overloaded),
         ("not_granted", imports.denials),
         ("order_refused", imports.orders_refused),
         ("password_overloaded", imports.passwords_overloaded),
