@@ -1,9 +1,13 @@
 //! The plugin contract on the real broker: what `wit/` promises beyond the decisions that `plugins`, `enhanced` and
 //! `hostile` show. The guests are those of `tests/guests`.
 
+mod admin;
+mod admission;
+mod leave;
 mod redirects;
 mod settings;
 mod tcp;
+mod ticker;
 
 use midge_protocol::{Packet, ProtocolVersion};
 

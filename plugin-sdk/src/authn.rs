@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::bindings::authn::exports::midge::plugin::authn as generated;
 use crate::instance::{Exports, Instance};
-use crate::{Permission, Protocol, Redirect, Refusal, Reuse};
+use crate::{Permission, Protocol, Redirection, Refusal, Reuse};
 
 pub use crate::bindings::imports::midge::plugin::connection::Will;
 pub use crate::bindings::imports::midge::plugin::types::{Grant, Limits};
@@ -124,7 +124,7 @@ impl Answer {
 
     /// Refuse, and send the client to another server.
     #[must_use]
-    pub fn redirect(to: Redirect) -> Self {
+    pub fn redirect(to: Redirection) -> Self {
         Self { verdict: Verdict::Redirect(to), reuse: Reuse::NEVER }
     }
 

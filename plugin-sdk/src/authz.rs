@@ -117,7 +117,7 @@ impl Refusal {
     pub const NOT_AUTHORIZED: u8 = 0x87;
 }
 
-impl Redirect {
+impl Redirection {
     /// To this server, "host" or "host:port", for this time.
     #[must_use]
     pub fn to(server_reference: impl Into<String>) -> Self {

@@ -123,3 +123,72 @@ pub mod events {
         export_macro_name: "export_events",
     });
 }
+
+/// The exports of the hook `ticker`.
+pub mod ticker {
+    wit_bindgen::generate!({
+        inline: "package midge:sdk; world sdk-ticker { export midge:plugin/ticker@0.1.0; }",
+        path: "../wit",
+        world: "midge:sdk/sdk-ticker",
+        additional_derives: [PartialEq],
+        pub_export_macro: true,
+        export_macro_name: "export_ticker",
+    });
+}
+
+/// The exports of the hook `authz-unsubscribe`.
+pub mod authz_unsubscribe {
+    wit_bindgen::generate!({
+        inline: "package midge:sdk; world sdk-authz-unsubscribe { export midge:plugin/authz-unsubscribe@0.1.0; }",
+        path: "../wit",
+        world: "midge:sdk/sdk-authz-unsubscribe",
+        with: {
+            "midge:plugin/types@0.1.0": crate::bindings::imports::midge::plugin::types,
+        },
+        additional_derives: [PartialEq],
+        pub_export_macro: true,
+        export_macro_name: "export_authz_unsubscribe",
+    });
+}
+
+/// The exports of the hook `authz-will`.
+pub mod authz_will {
+    wit_bindgen::generate!({
+        inline: "package midge:sdk; world sdk-authz-will { export midge:plugin/authz-will@0.1.0; }",
+        path: "../wit",
+        world: "midge:sdk/sdk-authz-will",
+        with: {
+            "midge:plugin/types@0.1.0": crate::bindings::imports::midge::plugin::types,
+        },
+        additional_derives: [PartialEq],
+        pub_export_macro: true,
+        export_macro_name: "export_authz_will",
+    });
+}
+
+/// The exports of the hook `admission`.
+pub mod admission {
+    wit_bindgen::generate!({
+        inline: "package midge:sdk; world sdk-admission { export midge:plugin/admission@0.1.0; }",
+        path: "../wit",
+        world: "midge:sdk/sdk-admission",
+        with: {
+            "midge:plugin/types@0.1.0": crate::bindings::imports::midge::plugin::types,
+        },
+        additional_derives: [PartialEq],
+        pub_export_macro: true,
+        export_macro_name: "export_admission",
+    });
+}
+
+/// The exports of the hook `admin`.
+pub mod admin {
+    wit_bindgen::generate!({
+        inline: "package midge:sdk; world sdk-admin { export midge:plugin/admin@0.1.0; }",
+        path: "../wit",
+        world: "midge:sdk/sdk-admin",
+        additional_derives: [PartialEq],
+        pub_export_macro: true,
+        export_macro_name: "export_admin",
+    });
+}

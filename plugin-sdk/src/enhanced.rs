@@ -2,7 +2,7 @@
 
 use crate::bindings::enhanced_authn::exports::midge::plugin::enhanced_authn as generated;
 use crate::instance::{Exports, Instance};
-use crate::{Connect, Credentials, Grant, Redirect, Refusal};
+use crate::{Connect, Credentials, Grant, Redirection, Refusal};
 
 pub use generated::{Challenge, Step, Success};
 
@@ -74,7 +74,7 @@ impl Step {
 
     /// Refuse, or disconnect, and send the client to another server.
     #[must_use]
-    pub fn redirect(to: Redirect) -> Self {
+    pub fn redirect(to: Redirection) -> Self {
         Self::Redirect(to)
     }
 

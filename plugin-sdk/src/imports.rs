@@ -269,7 +269,7 @@ pub mod passwords {
 pub mod broker {
     use super::host;
     pub use crate::bindings::imports::midge::plugin::broker::Error;
-    use crate::{Message, Redirect};
+    use crate::{Message, Redirection};
 
     /// Publishes a message. No plugin sees its own messages.
     ///
@@ -291,7 +291,7 @@ pub mod broker {
     ///
     /// # Errors
     /// When the config does not grant it, or the server reference is not valid.
-    pub fn redirect(client_id: &str, to: &Redirect) -> Result<(), Error> {
+    pub fn redirect(client_id: &str, to: &Redirection) -> Result<(), Error> {
         host::broker::redirect(client_id, to)
     }
 

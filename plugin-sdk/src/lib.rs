@@ -23,28 +23,36 @@ pub mod bindings;
 #[doc(hidden)]
 pub mod instance;
 
+mod admin;
+mod admission;
 mod authn;
 mod authz;
 mod enhanced;
 mod events;
 mod imports;
+mod leave;
 mod lifecycle;
 mod macros;
 mod messages;
 mod sink;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
+mod ticker;
 
+pub use admin::{Admin, PageRequest, PageResponse};
+pub use admission::{Admission, Doorkeeper};
 pub use authn::{Answer, Authenticator, Connect, Credentials, Grant, Limits, Verdict, Will};
 pub use authz::{Authorizer, Ruling, RulingVerdict, Subscription};
 pub use bindings::imports::midge::plugin::types::{
-    Actions, Effect, Identity, IdentityId, Inbound, Message, Permission, Protocol, Qos as QoS, ReasonCode, Redirect,
+    Actions, Effect, Identity, IdentityId, Inbound, Message, Permission, Protocol, Qos as QoS, ReasonCode, Redirection,
     Refusal, Reuse, UserProperty,
 };
 pub use enhanced::{Candidate, Challenge, EnhancedAuthenticator, Step, Success};
 pub use events::{Event, Events};
 pub use imports::{broker, clock, config, crypto, files, http, identities, kv, log, metrics, passwords, secrets, tcp};
 pub use imports::{clock::now, clock::random, config::config, identities::identity};
+pub use leave::{Permit, UnsubscribeAuthorizer, WillAuthorizer};
 pub use lifecycle::{Environment, Lifecycle, Registration};
 pub use messages::{Action, Messages};
 pub use sink::{Delivery, Outcome, Sink};
+pub use ticker::Ticker;

@@ -4,7 +4,9 @@
 ///
 /// Names the hooks to export, each with its trait: `lifecycle` ([`Lifecycle`](crate::Lifecycle)), `authn`
 /// ([`Authenticator`](crate::Authenticator)), `enhanced_authn` ([`EnhancedAuthenticator`](crate::EnhancedAuthenticator)), `authz` ([`Authorizer`](crate::Authorizer)), `messages`
-/// ([`Messages`](crate::Messages)), `sink` ([`Sink`](crate::Sink)), `events` ([`Events`](crate::Events)). With `lifecycle` the
+/// ([`Messages`](crate::Messages)), `sink` ([`Sink`](crate::Sink)), `events` ([`Events`](crate::Events)), `ticker` ([`Ticker`](crate::Ticker)),
+/// `authz_unsubscribe` ([`UnsubscribeAuthorizer`](crate::UnsubscribeAuthorizer)), `authz_will` ([`WillAuthorizer`](crate::WillAuthorizer)),
+/// `admission` ([`Doorkeeper`](crate::Doorkeeper)), `admin` ([`Admin`](crate::Admin)). With `lifecycle` the
 /// type is made by [`Lifecycle::init`](crate::Lifecycle::init), otherwise by `Default`.
 #[macro_export]
 macro_rules! plugin {
@@ -49,6 +51,13 @@ macro_rules! __export {
     (messages $plugin:ident) => { $crate::__export!(messages export_messages $plugin: $crate::Messages); };
     (sink $plugin:ident) => { $crate::__export!(sink export_sink $plugin: $crate::Sink); };
     (events $plugin:ident) => { $crate::__export!(events export_events $plugin: $crate::Events); };
+    (ticker $plugin:ident) => { $crate::__export!(ticker export_ticker $plugin: $crate::Ticker); };
+    (authz_unsubscribe $plugin:ident) => {
+        $crate::__export!(authz_unsubscribe export_authz_unsubscribe $plugin: $crate::UnsubscribeAuthorizer);
+    };
+    (authz_will $plugin:ident) => { $crate::__export!(authz_will export_authz_will $plugin: $crate::WillAuthorizer); };
+    (admission $plugin:ident) => { $crate::__export!(admission export_admission $plugin: $crate::Doorkeeper); };
+    (admin $plugin:ident) => { $crate::__export!(admin export_admin $plugin: $crate::Admin); };
     ($hook:ident $export:ident $plugin:ident: $trait:path) => {
         const _: fn() = {
             fn serves<T: $trait>() {}
@@ -59,7 +68,7 @@ macro_rules! __export {
     };
     ($unknown:ident $plugin:ident) => {
         ::core::compile_error!(::core::concat!(
-            "`", ::core::stringify!($unknown), "` is no hook; there are lifecycle, authn, enhanced_authn, authz, messages, sink and events"
+            "`", ::core::stringify!($unknown), "` is no hook; there are lifecycle, authn, enhanced_authn, authz, messages, sink, events, ticker, authz_unsubscribe, authz_will, admission and admin"
         ));
     };
 }

@@ -26,7 +26,7 @@ pub use tcp::{close_peer, set_peer, written};
 use crate::crypto::Algorithm;
 use crate::http::{Error, Request, Response};
 use crate::log::Level;
-use crate::{Environment, Identity, IdentityId, Message, Protocol, Redirect};
+use crate::{Environment, Identity, IdentityId, Message, Protocol, Redirection};
 
 /// A line a plugin logged.
 #[derive(Debug, Clone)]
@@ -58,7 +58,7 @@ pub enum Order {
         /// The client.
         client_id: String,
         /// The server.
-        to: Redirect,
+        to: Redirection,
     },
     /// Forget remembered answers about this principal.
     Revoke(String),

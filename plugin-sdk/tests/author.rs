@@ -5,8 +5,8 @@ use std::io::{BufRead as _, BufReader, ErrorKind, Write as _};
 
 use midge_plugin_sdk::log::Level;
 use midge_plugin_sdk::{
-    Answer, Authenticator, Connect, Credentials, Environment, Lifecycle, Registration, config, error, files, info, kv,
-    plugin, tcp, testing,
+    Admin, Answer, Authenticator, Connect, Credentials, Environment, IdentityId, Lifecycle, PageRequest, PageResponse,
+    Permit, Registration, Ticker, UnsubscribeAuthorizer, config, error, files, http, info, kv, plugin, tcp, testing,
 };
 use serde::Deserialize;
 
@@ -111,6 +111,50 @@ fn a_connection_is_spoken_over_like_any_stream_and_answered_by_the_test() {
     assert_eq!(testing::written("redis", 6379), b"PING\r\n");
     assert!(tcp::Stream::connect("redis", 6379, 1000).is_ok(), "again");
     assert!(matches!(tcp::Stream::connect("redis", 80, 1000), Err(tcp::Error::NotGranted(_))));
+}
+
+#[derive(Default)]
+struct Bans;
+
+impl Ticker for Bans {
+    fn tick(&mut self) -> Result<(), String> {
+        let answer = http::send(&http::Request::get("https://bans.example.com/")).map_err(|_| "no answer")?;
+        kv::set("bans", "listed", &answer.body, 0).map_err(|_| "no store")?;
+        Ok(())
+    }
+}
+
+impl Admin for Bans {
+    fn handle(&mut self, request: PageRequest) -> Result<PageResponse, String> {
+        Ok(match (request.method.as_str(), request.path.as_str()) {
+            ("GET", "/") => {
+                let listed = kv::get("bans", "listed").map_err(|_| "no store")?.unwrap_or_default();
+                PageResponse::json(&serde_json::json!({ "listed": String::from_utf8_lossy(&listed) }))
+            }
+            _ => PageResponse::status(404),
+        })
+    }
+}
+
+impl UnsubscribeAuthorizer for Bans {
+    fn authorize_unsubscribe(&mut self, _: IdentityId, filter: &str) -> Result<Permit, String> {
+        Ok(if filter == "news" { Permit::deny("everybody gets the news") } else { Permit::Allow })
+    }
+}
+
+plugin!(Bans: ticker, admin, authz_unsubscribe);
+
+#[test]
+fn a_plugins_own_turn_its_pages_and_its_permits_are_called_like_any_function() {
+    testing::grant_store("bans");
+    assert!(Bans.tick().is_err(), "nobody answers");
+    testing::respond(Ok(http::Response { status: 200, headers: Vec::new(), body: b"mallory".to_vec() }));
+    Bans.tick().unwrap();
+    let page = Bans.handle(PageRequest::get("/")).unwrap();
+    assert_eq!((page.status, page.body.as_slice()), (200, &br#"{"listed":"mallory"}"#[..]));
+    assert_eq!(Bans.handle(PageRequest::get("/other")).unwrap().status, 404);
+    assert_eq!(Bans.authorize_unsubscribe(7, "other").unwrap(), Permit::Allow);
+    assert_ne!(Bans.authorize_unsubscribe(7, "news").unwrap(), Permit::Allow);
 }
 
 fn number(text: &str) -> Result<u32, String> {

@@ -295,7 +295,7 @@ fn functions(prepared: &Prepared) -> Vec<Function> {
     let engine = component.engine();
     let mut found = Vec::new();
     for &hook in &prepared.about.hooks {
-        let interface = format!("midge:plugin/{hook}@0.1.0");
+        let interface = crate::load::interface(hook);
         let Some((item, index)) = component.get_export(None, &interface) else { continue };
         let ComponentItem::ComponentInstance(instance) = item else { continue };
         for (name, export) in instance.exports(engine) {

@@ -4,9 +4,11 @@
 //! denies. A plugin that cannot answer denies too, unless its `on_error` says to go on as if it had said `next`.
 //! What a client is told and what the log says are kept apart: a failure's words never reach a client.
 
+mod admission;
 mod authn;
 mod authz;
 mod exchange;
+mod leave;
 mod messages;
 
 pub(crate) use self::authz::PublishQuestion;
@@ -14,6 +16,7 @@ pub(crate) use self::authz::PublishQuestion;
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::admissions::Admissions;
 use crate::authentications::Authentications;
 use crate::contract::{Denial, DenialCause, Hook, OnError};
 use crate::error::HookError;
@@ -26,8 +29,12 @@ pub(crate) struct Chains {
     enhanced: Box<[Arc<Generation>]>,
     authz: Box<[Arc<Generation>]>,
     messages: Box<[Arc<Generation>]>,
+    unsubscribe: Box<[Arc<Generation>]>,
+    will: Box<[Arc<Generation>]>,
+    admission: Box<[Arc<Generation>]>,
     pub(crate) verdicts: Arc<Verdicts>,
     pub(crate) authentications: Arc<Authentications>,
+    pub(crate) admissions: Admissions,
 }
 
 impl Chains {
@@ -35,6 +42,7 @@ impl Chains {
         plugins: &[Arc<Generation>],
         verdicts: Arc<Verdicts>,
         authentications: Arc<Authentications>,
+        admissions: Admissions,
     ) -> Self {
         let of = |hook| plugins.iter().filter(|plugin| plugin.has(hook)).cloned().collect();
         Self {
@@ -42,8 +50,12 @@ impl Chains {
             enhanced: of(Hook::EnhancedAuthn),
             authz: of(Hook::Authz),
             messages: of(Hook::Messages),
+            unsubscribe: of(Hook::AuthzUnsubscribe),
+            will: of(Hook::AuthzWill),
+            admission: of(Hook::Admission),
             verdicts,
             authentications,
+            admissions,
         }
     }
 
@@ -53,6 +65,8 @@ impl Chains {
             Hook::Authz => &self.authz,
             Hook::Messages => &self.messages,
             Hook::EnhancedAuthn => &self.enhanced,
+            Hook::AuthzUnsubscribe => &self.unsubscribe,
+            Hook::AuthzWill => &self.will,
             _ => &self.authn,
         };
         chain.iter().all(|plugin| plugin.is_inline())

@@ -6,16 +6,18 @@
 mod access;
 mod exchange;
 mod message;
+mod page;
 mod plugin;
 mod stage;
 mod status;
 
 pub use access::{
-    Authentication, ConnectFacts, Credentials, Denial, DenialCause, Effect, Grant, GrantLimits, Permission, Redirect,
-    Ruling, SubscriptionQuestion, WillFacts,
+    Authentication, ConnectFacts, Credentials, Denial, DenialCause, Effect, Grant, GrantLimits, Permission,
+    Redirection, Ruling, SubscriptionQuestion, WillFacts,
 };
 pub use exchange::{Candidate, Exchange, ExchangeStep};
 pub use message::{Action, Delivery, Event, InboundMessage, Message, Outcome, Refusal};
+pub use page::{NoPage, PageRequest, PageResponse};
 pub use plugin::{Hook, Lane, OnError, PluginLimits, PluginSource, PluginSpec};
 pub use stage::{LogLevel, LogLine, Stage, StagedFailure, StagedRequest, StagedResponse};
 pub use status::{
@@ -120,7 +122,7 @@ pub trait Outside: Send + Sync {
     /// Disconnects a client with an MQTT 5 reason code; false if there is no such client.
     fn disconnect(&self, plugin: &str, client_id: &str, code: u8, keep_session: bool) -> bool;
     /// Disconnects a client and sends it to another server; false if there is no such client.
-    fn redirect(&self, plugin: &str, client_id: &str, to: &Redirect) -> bool;
+    fn redirect(&self, plugin: &str, client_id: &str, to: &Redirection) -> bool;
     /// Checks the live subscriptions of a principal again. The host has already forgotten its cached rulings.
     fn revoke(&self, plugin: &str, principal: &str);
 }

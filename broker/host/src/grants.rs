@@ -19,6 +19,7 @@
 //! publish = ["alerts/#"]      # topic filters it may publish to
 //! disconnect = true           # may end clients' connections
 //! redirect = true             # may send clients to another server
+//! admin = true                # may have pages on the admin port, below /plugins/NAME/
 //! revoke = true               # may make the broker forget cached rulings
 //! fields = ["password"]       # of "password" and "payload"; without this key hooks see both
 //! ```
@@ -61,6 +62,7 @@ pub struct Grants {
     disconnect: bool,
     redirect: bool,
     revoke: bool,
+    admin: bool,
     /// `None`: no `fields` key, hooks see what the contract gives them.
     fields: Option<Fields>,
 }
@@ -249,6 +251,14 @@ impl Grants {
         if self.revoke { Ok(()) } else { Err(self.denial("revoking rulings".to_owned(), "revoke = true")) }
     }
 
+    /// Whether its pages are served on the admin port.
+    ///
+    /// # Errors
+    /// The denial, with the line that would grant it.
+    pub fn admin(&self) -> Result<(), Denial> {
+        if self.admin { Ok(()) } else { Err(self.denial("having pages on the admin port".to_owned(), "admin = true")) }
+    }
+
     /// The denial of a file that is not granted.
     #[must_use]
     pub fn no_file(&self, path: &str) -> Denial {
@@ -361,6 +371,9 @@ impl Grants {
         }
         if self.revoke {
             words.push("revokes rulings".to_owned());
+        }
+        if self.admin {
+            words.push("has pages on the admin port".to_owned());
         }
         if !self.shows_password() {
             words.push("sees no passwords".to_owned());

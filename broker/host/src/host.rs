@@ -1,5 +1,7 @@
 //! [`Host`]: the set of plugins in force, and the only door to them.
 
+mod gates;
+
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
@@ -8,12 +10,13 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
+use crate::admissions::Admissions;
 use crate::apart::Apart;
 use crate::authentications::Authentications;
 use crate::chain::{Chains, PublishQuestion};
 use crate::contract::{
     Action, Answer, Authentication, CacheStatus, Candidate, ConnectFacts, Credentials, Denial, Event, Exchange,
-    ExchangeStep, Hook, InboundMessage, Message, Outside, Permission, PluginSpec, PluginStatus, QoS, Redirect,
+    ExchangeStep, Hook, InboundMessage, Message, Outside, Permission, PluginSpec, PluginStatus, QoS, Redirection,
     ReuseStatus, Ruling, SubscriptionQuestion,
 };
 use crate::engine::PluginEngine;
@@ -93,6 +96,7 @@ impl Host {
         unique_names(&plugins)?;
         let verdicts = Arc::new(Verdicts::new(settings.reuse_max, settings.answers_max));
         let authentications = Arc::new(Authentications::new(settings.reuse_max, settings.answers_max));
+        let admissions = Admissions::new(settings.reuse_max, settings.answers_max);
         let runtime = Handle::current();
         let cache = settings.cache_directory.as_deref().filter(|_| !plugins.is_empty()).and_then(Cache::open);
         let loader = Arc::new(Loader {
@@ -115,7 +119,7 @@ impl Host {
         }
         let generations: Vec<_> = loaded.iter().map(|loaded| Arc::clone(&loaded.generation)).collect();
         Ok(Arc::new(Self {
-            chains: Arc::new(Chains::new(&generations, verdicts, authentications)),
+            chains: Arc::new(Chains::new(&generations, verdicts, authentications, admissions)),
             plugins: loaded,
             hooks: Hook::ALL.map(|hook| generations.iter().any(|plugin| plugin.has(hook))),
             generations,
@@ -383,7 +387,7 @@ impl Outside for Revoking {
         self.outside.disconnect(plugin, client_id, code, keep_session)
     }
 
-    fn redirect(&self, plugin: &str, client_id: &str, to: &Redirect) -> bool {
+    fn redirect(&self, plugin: &str, client_id: &str, to: &Redirection) -> bool {
         self.outside.redirect(plugin, client_id, to)
     }
 

@@ -24,6 +24,7 @@
 //! Tools and tests look at one plugin by itself ([`Alone`]): the same sandbox, imports and grants, each function called by its
 //! name with JSON, and whatever is outside played by a [`Stage`](contract::Stage) where that is wanted.
 
+mod admissions;
 mod alone;
 mod apart;
 mod authentications;

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use wasmtime::component::{Component, Linker};
 
 pub(crate) use self::cache::Cache;
-pub(crate) use self::inspect::TRACK;
+pub(crate) use self::inspect::{TRACK, interface};
 use crate::contract::{Hook, Lane, Outside, PluginSource, PluginSpec};
 use crate::engine::PluginEngine;
 use crate::error::{LoadError, LoadErrorKind};
@@ -82,6 +82,9 @@ impl Loader {
         let component = self.component(&spec, &bytes, &digest)?;
         let compiled_in = began.elapsed();
         let found = inspect::inspect(&component, spec.hooks.as_deref())?;
+        if found.lane == Lane::Waiting && found.hooks.contains(&Hook::Admission) {
+            return Err(LoadErrorKind::Setup(ADMISSION_WAITS.into()));
+        }
         for import in &found.imports {
             if let Some(denial) = spec.allow.unmet(import) {
                 tracing::debug!(plugin = spec.name, import, "{denial}");
@@ -166,6 +169,8 @@ fn about(spec: &PluginSpec, digest: String, hooks: Vec<Hook>) -> About {
         on_error: spec.on_error,
         grants: spec.allow.describe(),
         topics: spec.topics.clone(),
+        tick_interval: spec.tick_interval,
+        serves_pages: spec.allow.admin().map_err(|denial| denial.to_string()),
         shows_password: spec.allow.shows_password(),
         shows_payload: spec.allow.shows_payload(),
     }
@@ -221,6 +226,9 @@ impl std::fmt::Display for Digest {
     }
 }
 
+/// Nobody waits before a connection is accepted.
+const ADMISSION_WAITS: &str = "its hook admission is asked before anything of a connection is read and must not wait, but it imports \
+                               http, tcp or passwords; build it without them, or name its other hooks in `hooks`";
 /// No component needs more; checked before anything is compiled.
 const COMPONENT_BYTES_MAX: u64 = 64 << 20;
 /// From about this size on, compiling is worth a line in the log.

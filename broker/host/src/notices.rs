@@ -11,6 +11,7 @@ mod backoff;
 pub(crate) mod events;
 mod queue;
 pub(crate) mod sinks;
+pub(crate) mod ticks;
 
 use std::pin::Pin;
 use std::sync::Arc;

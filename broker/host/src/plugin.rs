@@ -18,9 +18,9 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 pub(crate) use calls::{
-    Asked, Authenticate, AuthnAnswer, AuthnVote, AuthorizePublish, AuthorizeSubscribe, AuthzAnswer, Deliver,
-    Environment, HookCall, OnEvents, OnPublish, Permissions, Proceed, Refused, Registration, Reuse, Round, Start, StepAnswer,
-    Vote,
+    Admit, AdmitAnswer, Asked, Authenticate, AuthnAnswer, AuthnVote, AuthorizePublish, AuthorizeSubscribe,
+    AuthorizeUnsubscribe, AuthorizeWill, AuthzAnswer, Deliver, Environment, HookCall, OnEvents, OnPublish, Permissions,
+    Proceed, Refused, Registration, Reuse, Round, Start, StepAnswer, Vote,
 };
 pub(crate) use functions::Exports;
 pub(crate) use instance::{Argument, Blueprint, CreateError, Instance, NamedCall, spares_instance};
@@ -28,14 +28,15 @@ pub(crate) use lane_sync::at_once;
 pub(crate) use limiter::Limiter;
 
 use self::breaker::Breaker;
-use self::calls::{Flush, Health, Methods, Shutdown};
+use self::calls::{Flush, Handle, Health, Methods, Shutdown, Tick};
 use self::lane_async::WaitingLane;
 use self::lane_sync::InlineLane;
 use self::metrics::HookMetrics;
 pub(crate) use self::pool::Nursery;
 use self::strikes::Strikes;
 use crate::contract::{
-    Action, Delivery, Event, Hook, HookStatus, ImportStatus, Lane, OnError, Outcome, PluginLimits, PluginStatus,
+    Action, Delivery, Event, Hook, HookStatus, ImportStatus, Lane, OnError, Outcome, PageRequest, PageResponse,
+    PluginLimits, PluginStatus,
 };
 use crate::error::{HookError, HookFailure};
 use crate::topics;
@@ -50,6 +51,9 @@ pub(crate) struct About {
     pub(crate) on_error: OnError,
     pub(crate) grants: Vec<String>,
     pub(crate) topics: Option<Vec<String>>,
+    pub(crate) tick_interval: Duration,
+    /// Whether its pages are served; if not, what would grant it.
+    pub(crate) serves_pages: Result<(), String>,
     pub(crate) shows_password: bool,
     pub(crate) shows_payload: bool,
 }
@@ -114,6 +118,23 @@ impl Generation {
 
     pub(crate) const fn shows_password(&self) -> bool {
         self.about.shows_password
+    }
+
+    pub(crate) const fn shows_payload(&self) -> bool {
+        self.about.shows_payload
+    }
+
+    /// How long after one turn the next one comes.
+    pub(crate) const fn tick_interval(&self) -> Duration {
+        self.about.tick_interval
+    }
+
+    /// Whether its pages are served.
+    ///
+    /// # Errors
+    /// What would grant it.
+    pub(crate) fn serves_pages(&self) -> Result<(), String> {
+        self.about.serves_pages.clone()
     }
 
     pub(crate) const fn limits(&self) -> &PluginLimits {
@@ -251,6 +272,16 @@ impl Generation {
     pub(crate) async fn on_events(&self, batch: &[Event]) -> Result<(), HookError> {
         let node = &self.nursery.blueprint.environment.node;
         self.call(&OnEvents { batch, node }).await
+    }
+
+    /// `ticker.tick`.
+    pub(crate) async fn tick(&self) -> Result<(), HookError> {
+        self.call(&Tick).await
+    }
+
+    /// `admin.handle`.
+    pub(crate) async fn handle(&self, request: &PageRequest) -> Result<PageResponse, HookError> {
+        self.call(&Handle { request, bytes_max: self.limits().admin_bytes_max }).await
     }
 
     /// `lifecycle.health`; a plugin without it is healthy.

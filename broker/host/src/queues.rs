@@ -1,4 +1,4 @@
-//! The queues in front of sinks and observers. They belong to the process: a reload puts another generation behind a
+//! The queues in front of sinks and observers, and whose turn it is to tick. They belong to the process: a reload puts another generation behind a
 //! queue, and what waits in it is not lost.
 
 use std::collections::HashMap;
@@ -15,6 +15,7 @@ use crate::error::HookError;
 use crate::notices::BoxFuture;
 use crate::notices::events::{EventQueue, EventSettings, Observe};
 use crate::notices::sinks::{Deliver, Sink, SinkSettings};
+use crate::notices::ticks::{Tick, Ticker};
 use crate::plugin::Generation;
 
 /// All queues, by the plugin's name.
@@ -22,6 +23,7 @@ use crate::plugin::Generation;
 pub(crate) struct Queues {
     sinks: Mutex<HashMap<Arc<str>, Arc<Sink>>>,
     events: Mutex<HashMap<Arc<str>, Arc<EventQueue>>>,
+    tickers: Mutex<HashMap<Arc<str>, Arc<Ticker>>>,
     /// How often plugins were put behind the queues.
     term: AtomicU64,
 }
@@ -39,6 +41,7 @@ impl Queues {
         let of = |hook| plugins.iter().filter(move |plugin| plugin.has(hook));
         let sinks = of(Hook::Sink).map(|plugin| (Arc::clone(plugin), self.sink(plugin, runtime))).collect();
         let observers = of(Hook::Events).map(|plugin| self.observer(plugin, runtime)).collect();
+        of(Hook::Ticker).for_each(|plugin| self.tick(plugin, runtime));
         self.keep_only(plugins, runtime);
         Service { term: self.term.fetch_add(1, Ordering::Relaxed) + 1, sinks, observers }
     }
@@ -86,6 +89,19 @@ impl Queues {
         queue
     }
 
+    /// Has this generation tick from now on.
+    fn tick(&self, plugin: &Arc<Generation>, runtime: &Handle) {
+        let (tick, interval) = (Arc::clone(plugin) as Arc<dyn Tick>, plugin.tick_interval());
+        let mut tickers = self.tickers.lock();
+        match tickers.get(plugin.name()) {
+            Some(ticker) => ticker.swap(interval, tick),
+            None => {
+                let ticker = Ticker::start(Arc::clone(plugin.name()), interval, tick, runtime);
+                tickers.insert(Arc::clone(plugin.name()), Arc::new(ticker));
+            }
+        }
+    }
+
     /// The state of a plugin's queues.
     pub(crate) fn status(&self, plugin: &str) -> Vec<QueueStatus> {
         let sink = self.sinks.lock().get(plugin).map(|sink| sink.status());
@@ -98,11 +114,15 @@ impl Queues {
         let stays = |name: &Arc<str>, hook| plugins.iter().any(|plugin| plugin.name() == name && plugin.has(hook));
         let sinks: Vec<_> = self.sinks.lock().extract_if(|name, _| !stays(name, Hook::Sink)).collect();
         let events: Vec<_> = self.events.lock().extract_if(|name, _| !stays(name, Hook::Events)).collect();
-        if sinks.is_empty() && events.is_empty() {
+        let tickers: Vec<_> = self.tickers.lock().extract_if(|name, _| !stays(name, Hook::Ticker)).collect();
+        if sinks.is_empty() && events.is_empty() && tickers.is_empty() {
             return;
         }
         runtime.spawn(async move {
             let deadline = Instant::now() + LEAVING;
+            for (_, ticker) in tickers {
+                ticker.shutdown(deadline).await;
+            }
             for (_, sink) in sinks {
                 sink.shutdown(deadline).await;
             }
@@ -116,6 +136,10 @@ impl Queues {
     pub(crate) async fn shutdown(&self, deadline: Instant) {
         let sinks: Vec<_> = self.sinks.lock().values().cloned().collect();
         let events: Vec<_> = self.events.lock().values().cloned().collect();
+        let tickers: Vec<_> = self.tickers.lock().values().cloned().collect();
+        for ticker in tickers {
+            ticker.shutdown(deadline).await;
+        }
         for sink in sinks {
             sink.shutdown(deadline).await;
         }
@@ -138,6 +162,12 @@ impl Deliver for Generation {
 impl Observe for Generation {
     fn on_events<'a>(&'a self, batch: &'a [Event]) -> BoxFuture<'a, Result<(), HookError>> {
         Box::pin(Self::on_events(self, batch))
+    }
+}
+
+impl Tick for Generation {
+    fn tick(&self) -> BoxFuture<'_, Result<(), HookError>> {
+        Box::pin(Self::tick(self))
     }
 }
 

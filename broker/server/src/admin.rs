@@ -1,15 +1,17 @@
-//! The admin port: `/metrics` for Prometheus, `/healthz` and `/readyz` for supervisors and people.
+//! The admin port: `/metrics` for Prometheus, `/healthz` and `/readyz` for supervisors and people, and below `/plugins/NAME/` the
+//! pages of plugins that are granted some.
 //!
 //! It runs on the control runtime, so that a slow scraper never delays a client. It has no authentication; a
 //! configuration that opens it beyond loopback has to say so.
 
 mod pages;
+mod plugins;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::get;
+use axum::routing::{any, get};
 use tokio::net::TcpListener;
 use tracing::error;
 
@@ -44,6 +46,9 @@ fn router(node: Arc<Node>) -> Router {
         .route("/metrics", get(pages::metrics))
         .route("/healthz", get(pages::healthz))
         .route("/readyz", get(pages::readyz))
+        .route("/plugins/{name}", any(plugins::page))
+        .route("/plugins/{name}/", any(plugins::page))
+        .route("/plugins/{name}/{*path}", any(plugins::page))
         .with_state(node)
 }
 

@@ -78,6 +78,8 @@ pub(crate) enum Waiting {
     },
     /// The SUBSCRIBE at the head of `unread` waits for plugins.
     Subscribe(Awaited<Vec<Result<QoS, ReasonCode>>>),
+    /// The UNSUBSCRIBE at the head of `unread` waits for plugins.
+    Unsubscribe(Awaited<Vec<Option<ReasonCode>>>),
     /// It published faster than its rate, or than its subscribers or the store can take.
     Pause(Pin<Box<Sleep>>),
     /// There is too little room for more of what it publishes.
@@ -91,6 +93,7 @@ type Awaited<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 enum Answer {
     Publish { alias: Option<Arc<str>>, verdict: PublishVerdict },
     Subscribe(Vec<Result<QoS, ReasonCode>>),
+    Unsubscribe(Vec<Option<ReasonCode>>),
 }
 
 impl Driver {
@@ -203,6 +206,7 @@ impl Driver {
                 Some(Answer::Publish { alias: alias.take(), verdict })
             }
             Some(Waiting::Subscribe(rulings)) => Some(Answer::Subscribe(ready!(rulings.as_mut().poll(context)))),
+            Some(Waiting::Unsubscribe(refusals)) => Some(Answer::Unsubscribe(ready!(refusals.as_mut().poll(context)))),
             Some(Waiting::Pause(sleep)) => {
                 ready!(sleep.as_mut().poll(context));
                 None

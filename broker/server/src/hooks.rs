@@ -6,6 +6,7 @@
 mod authenticate;
 pub(crate) mod convert;
 mod exchange;
+mod leave;
 mod notice;
 mod question;
 

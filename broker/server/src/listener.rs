@@ -3,7 +3,7 @@
 //! Every shard has its own socket for every address, and the operating system spreads clients over them. What comes
 //! out of here is an [`Accepted`]: a stream whose TLS and WebSocket handshakes are done, with a place counted for it.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -93,9 +93,13 @@ pub(crate) struct Accepted {
     pub(crate) permit: Permit,
 }
 
+/// Whether anybody may connect to this listener from this address. Asked before anything is read, so it must not wait.
+pub(crate) type Gate = Arc<dyn Fn(&Listener, IpAddr) -> bool + Send + Sync>;
+
 /// Every listener, bound to its address and not yet accepting.
 pub(crate) struct Listeners {
     bound: Vec<(Arc<Listener>, Vec<std::net::TcpListener>)>,
+    gate: Gate,
 }
 
 /// Why the listeners could not be set up.
@@ -154,7 +158,12 @@ impl Listeners {
             };
             bound.push((Arc::new(listener), sockets.each));
         }
-        Ok(Self { bound })
+        Ok(Self { bound, gate: Arc::new(|_, _| true) })
+    }
+
+    /// The same, with a gate before the doors; unless said, it lets everybody pass.
+    pub(crate) fn behind(self, gate: Gate) -> Self {
+        Self { gate, ..self }
     }
 
     /// The listeners in the order of the configuration; an optional one that could not be bound is missing.
@@ -179,6 +188,7 @@ impl Listeners {
                     socket: tokio::net::TcpListener::from_std(socket)?,
                     listener: Arc::clone(&listener),
                     timers: Arc::clone(shard.timers()),
+                    gate: Arc::clone(&self.gate),
                     serve: serve.clone(),
                 };
                 shard.handle().spawn(door.accept_until(stop.clone()));

@@ -104,7 +104,7 @@ impl ServerMetrics {
         } = self;
         registry.register(
             "connections_closed_at_accept",
-            "Connections closed without a word, by the limit that was reached",
+            "Connections closed without a word, by the limit that was reached, or because plugins did not admit their address",
             closed_at_accept.clone(),
         );
         registry.register("accepts_failed", "Times the operating system gave no connection", accepts_failed.clone());
@@ -204,6 +204,7 @@ pub(crate) struct Snapshot {
     pub(crate) plugins: Vec<PluginStatus>,
     pub(crate) cache: CacheStatus,
     pub(crate) authentications: ReuseStatus,
+    pub(crate) admissions: ReuseStatus,
     pub(crate) uptime: Duration,
 }
 
@@ -235,6 +236,7 @@ impl Collector for Snapshot {
             store::write(store, &mut text)?;
         }
         plugins::write(&self.plugins, &self.cache, &self.authentications, &mut text)?;
+        plugins::write_admissions(&self.admissions, &mut text)?;
         process::write(self.uptime, self.memory, &mut text)
     }
 }

@@ -258,6 +258,11 @@ impl Node {
         self.denied(client, "subscribe", filter, denial);
     }
 
+    /// A filter of an UNSUBSCRIBE was refused.
+    pub(crate) fn unsubscribe_denied(&self, client: &Client, filter: &str, denial: &Denial) {
+        self.denied(client, "unsubscribe", filter, denial);
+    }
+
     fn denied(&self, client: &Client, action: &'static str, topic: &str, denial: &Denial) {
         self.count_denial(denial);
         let now = self.clock.now();

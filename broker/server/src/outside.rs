@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock, Weak};
 
 use midge_core::{Effects, Origin};
-use midge_host::contract::{Message, Outside, Redirect};
+use midge_host::contract::{Message, Outside, Redirection};
 use midge_protocol::{PacketKind, ReasonCode};
 use tracing::info;
 
@@ -62,7 +62,7 @@ impl Outside for Orders {
         existed
     }
 
-    fn redirect(&self, plugin: &str, client_id: &str, to: &Redirect) -> bool {
+    fn redirect(&self, plugin: &str, client_id: &str, to: &Redirection) -> bool {
         let Some(node) = self.node() else { return false };
         let code = refusal_code(PacketKind::Disconnect, to.code());
         let (elsewhere, reason) = (&*to.server_reference, to.reason.as_deref().unwrap_or(""));

@@ -20,7 +20,7 @@ use crate::config::{Bundled, Config, ConfigError, Limits, WillsAtShutdown};
 use crate::error::{Cause, RunError};
 use crate::handshake;
 use crate::keeper::DiskKeeper;
-use crate::listener::{Admission, Listeners};
+use crate::listener::{Admission, Gate, Listeners};
 use crate::node::{Node, Rates};
 use crate::outside::Orders;
 use crate::reload::Reload;
@@ -104,8 +104,11 @@ async fn serve(start: Start, runtimes: &Runtimes) -> Result<(), Cause> {
     let Some(disk) = signals.unless_stopped(restore(disk, &node, &config, &mut banner)).await else { return Ok(()) };
     let disk = disk?;
     plugins.orders.connect(&node);
+    node.host().enter_service();
     let admission = Admission::new(config.limits.connections_max, config.limits.refusals_max);
-    let listeners = Listeners::bind(&config, runtimes.shards().len(), &admission, &node.metrics)?;
+    let doorkeeper = Arc::clone(&node);
+    let gate: Gate = Arc::new(move |listener, address| doorkeeper.host().admits(listener.name(), address));
+    let listeners = Listeners::bind(&config, runtimes.shards().len(), &admission, &node.metrics)?.behind(gate);
     for wanted in &config.listeners {
         match listeners.each().find(|listener| listener.config().name == wanted.name) {
             Some(listener) => banner.listener(listener),

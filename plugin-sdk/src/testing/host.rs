@@ -221,7 +221,7 @@ pub(crate) mod http {
 pub(crate) mod broker {
     use super::{Order, world};
     use crate::broker::Error;
-    use crate::{Message, Redirect};
+    use crate::{Message, Redirection};
 
     pub(crate) fn publish(message: &Message) -> Result<(), Error> {
         order(Order::Publish(message.clone()))
@@ -231,7 +231,7 @@ pub(crate) mod broker {
         order(Order::Disconnect { client_id: client_id.to_owned(), code, keep_session })
     }
 
-    pub(crate) fn redirect(client_id: &str, to: &Redirect) -> Result<(), Error> {
+    pub(crate) fn redirect(client_id: &str, to: &Redirection) -> Result<(), Error> {
         order(Order::Redirect { client_id: client_id.to_owned(), to: to.clone() })
     }
 

@@ -2,7 +2,9 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use midge_host::contract::{LogLevel, LogLine, Message, Outside, Stage, StagedFailure, StagedRequest, StagedResponse};
+use midge_host::contract::{
+    LogLevel, LogLine, Message, Outside, Redirection, Stage, StagedFailure, StagedRequest, StagedResponse,
+};
 
 use crate::answer::Disconnection;
 
@@ -169,6 +171,13 @@ impl Outside for World {
     fn disconnect(&self, _: &str, client_id: &str, code: u8, keep_session: bool) -> bool {
         let client_id = client_id.to_owned();
         self.state().deeds.disconnected.push(Disconnection { client_id, code, keep_session });
+        true
+    }
+
+    /// Whoever is sent to another server is disconnected here.
+    fn redirect(&self, _: &str, client_id: &str, to: &Redirection) -> bool {
+        let client_id = client_id.to_owned();
+        self.state().deeds.disconnected.push(Disconnection { client_id, code: to.code(), keep_session: true });
         true
     }
 

@@ -18,7 +18,7 @@
 mod hostility;
 
 use midge_plugin_sdk::{
-    Actions, Candidate, Connect, EnhancedAuthenticator, Grant, Permission, Redirect, Refusal, Step, now, plugin,
+    Actions, Candidate, Connect, EnhancedAuthenticator, Grant, Permission, Redirection, Refusal, Step, now, plugin,
 };
 
 #[derive(Default)]
@@ -56,7 +56,7 @@ fn step(state: &[u8], data: Option<&[u8]>) -> Result<Step, String> {
         ["state", bytes] => Step::challenge("state", vec![7; bytes.parse().map_err(|_| "no number")?]),
         ["data", bytes] => Step::challenge(vec![7; bytes.parse().map_err(|_| "no number")?], state),
         ["deny"] => Step::refuse(Refusal { code: 0x8A, reason: Some("as it was asked to".to_owned()) }),
-        ["elsewhere", server] => Step::redirect(Redirect::to(server)),
+        ["elsewhere", server] => Step::redirect(Redirection::to(server)),
         _ => match hostility::commit(&text)? {
             Some(answer) => Step::challenge(answer, state),
             None => Step::challenge(data, state),

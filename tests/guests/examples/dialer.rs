@@ -9,12 +9,15 @@
 //! | `swallow` | reads all there is in the largest pieces, and says the largest |
 //! | `flood` | writes until it may not, and says why |
 //! | `wait` | reads what never comes, for TEXT milliseconds, and says why it stopped |
+//!
+//! Where the config says `tick_to`, each tick asks there as well, and counts in the metric `told`.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
 
+use midge_plugin_sdk::config::text;
 use midge_plugin_sdk::tcp::{self, Stream};
-use midge_plugin_sdk::{Answer, Authenticator, Connect, Credentials, Grant, plugin};
+use midge_plugin_sdk::{Answer, Authenticator, Connect, Credentials, Grant, Ticker, metrics, plugin};
 
 #[derive(Default)]
 struct Dialer {
@@ -104,6 +107,16 @@ impl Dialer {
     }
 }
 
+impl Ticker for Dialer {
+    fn tick(&mut self) -> Result<(), String> {
+        if let Some(to) = text("tick_to") {
+            self.act("ask", &to, "tick")?;
+            metrics::add("told", &[], 1);
+        }
+        Ok(())
+    }
+}
+
 fn line(stream: &mut BufReader<Stream>, text: &str) -> Result<String, String> {
     stream.get_mut().write_all(format!("{text}\r\n").as_bytes()).map_err(words)?;
     let mut answer = String::new();
@@ -123,4 +136,4 @@ fn words(error: impl ToString) -> String {
     error.to_string()
 }
 
-plugin!(Dialer: authn);
+plugin!(Dialer: authn, ticker);

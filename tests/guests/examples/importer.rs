@@ -7,7 +7,7 @@
 use std::fmt::Debug;
 
 use midge_plugin_sdk::{
-    Answer, Authenticator, Connect, Credentials, Message, Redirect, broker, config, crypto, files, http, kv, now,
+    Answer, Authenticator, Connect, Credentials, Message, Redirection, broker, config, crypto, files, http, kv, now,
     passwords, plugin, random, secrets,
 };
 
@@ -21,7 +21,7 @@ impl Authenticator for Importer {
         };
         let argument = String::from_utf8_lossy(argument);
         if import == "elsewhere" {
-            return Ok(Answer::redirect(Redirect::to(argument).because("as it was asked to")));
+            return Ok(Answer::redirect(Redirection::to(argument).because("as it was asked to")));
         }
         Ok(match ask(import, &argument, connect) {
             Ok(said) => Answer::allow(said),
@@ -44,7 +44,7 @@ fn ask(import: &str, argument: &str, connect: &Connect) -> Result<String, String
         "kv" => said(kv::increment(argument, "asked", 1, 0)),
         "publish" => said(broker::publish(&Message::new(argument, "from the importer"))),
         "disconnect" => said(broker::disconnect(argument, 0x98, true)),
-        "redirect" => said(broker::redirect(argument, &Redirect::to("elsewhere.example.com:1883"))),
+        "redirect" => said(broker::redirect(argument, &Redirection::to("elsewhere.example.com:1883"))),
         "revoke" => said(broker::revoke(argument)),
         "config" => Ok(config::text(argument).unwrap_or_else(config_json)),
         "clock" => Ok(now().to_string()),

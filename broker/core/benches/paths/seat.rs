@@ -67,7 +67,7 @@ impl Seat {
                     broker.subscribe(connection, subscribe, &granted, NOW, effects);
                 }
                 Received::Unsubscribe(unsubscribe) => {
-                    broker.unsubscribe(connection, unsubscribe, NOW, effects);
+                    broker.unsubscribe(connection, unsubscribe, &[], NOW, effects);
                 }
                 other => unreachable!("{other:?} is no part of any path"),
             }

@@ -61,15 +61,21 @@ impl Broker {
     }
 
     /// Ends subscriptions and answers with UNSUBACK. Returns what that says of each.
+    ///
+    /// `refusals` has one entry per filter: why its subscription stays, if it does; or it is empty, and none does.
     pub fn unsubscribe(
         &self,
         connection: &mut Connection,
         unsubscribe: &Unsubscribe<'_>,
+        refusals: &[Option<ReasonCode>],
         now: Time,
         effects: &mut Effects,
     ) -> Vec<ReasonCode> {
-        let filters = unsubscribe.filters.iter();
-        let reasons = filters.map(|filter| self.end_own_subscription(connection, filter, now, effects)).collect();
+        let refusals = refusals.iter().copied().chain(std::iter::repeat(None));
+        let end = |(filter, refused): (&&str, Option<ReasonCode>)| {
+            refused.unwrap_or_else(|| self.end_own_subscription(connection, filter, now, effects))
+        };
+        let reasons = unsubscribe.filters.iter().zip(refusals).map(end).collect();
         let unsuback = Unsuback { packet_id: unsubscribe.packet_id, properties: ReasonProperties::default(), reasons };
         let unsuback = Packet::Unsuback(unsuback);
         effects.reply(connection, &unsuback);

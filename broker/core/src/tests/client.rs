@@ -170,7 +170,7 @@ impl Client<'_> {
                     broker.subscribe(connection, subscribe, &rulings, now, effects);
                 }
                 Received::Unsubscribe(unsubscribe) => {
-                    broker.unsubscribe(connection, unsubscribe, now, effects);
+                    broker.unsubscribe(connection, unsubscribe, &[], now, effects);
                 }
                 Received::Ping => broker.pong(connection, effects),
                 Received::Authenticate(_) | Received::Disconnect(_) => {}

@@ -119,7 +119,7 @@ impl World {
         let name = self.clients[who].name;
         self.tell(&format!("{name} connects as #{}: {opening:?}", self.wires));
         let (wire, overrides) = (self.wires, opening.overrides);
-        let in_flight_max = overrides.inflight.unwrap_or(self.server.broker.limits().in_flight_max);
+        let in_flight_max = overrides.inflight.unwrap_or(u16::MAX).min(self.server.broker.limits().in_flight_max);
         self.server.accept(Accepting { name, wire, pipe: Arc::clone(&pipe), inline, overrides });
         self.clients[who].connect(opening, wire, pipe, in_flight_max, self.server.now);
     }

@@ -144,7 +144,7 @@ pub struct GrantLimits {
 
 /// Another server for a client to use.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Redirect {
+pub struct Redirection {
     /// The Server Reference; not empty.
     pub server_reference: Arc<str>,
     /// Whether it is for good.
@@ -153,7 +153,7 @@ pub struct Redirect {
     pub reason: Option<Arc<str>>,
 }
 
-impl Redirect {
+impl Redirection {
     /// MQTT 5 Reason Code: Server moved (0x9D), or Use another server (0x9C).
     #[must_use]
     pub const fn code(&self) -> u8 {

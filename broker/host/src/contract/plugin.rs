@@ -24,12 +24,34 @@ pub enum Hook {
     Sink,
     /// What happened in the broker.
     Events,
+    /// The plugin's own turn, again and again.
+    Ticker,
+    /// May a client end a subscription?
+    AuthzUnsubscribe,
+    /// May a client leave this Will?
+    AuthzWill,
+    /// May anybody connect from there?
+    Admission,
+    /// The plugin's own pages on the admin port.
+    Admin,
 }
 
 impl Hook {
     /// All of them.
-    pub const ALL: [Self; 7] =
-        [Self::Lifecycle, Self::Authn, Self::EnhancedAuthn, Self::Authz, Self::Messages, Self::Sink, Self::Events];
+    pub const ALL: [Self; 12] = [
+        Self::Lifecycle,
+        Self::Authn,
+        Self::EnhancedAuthn,
+        Self::Authz,
+        Self::Messages,
+        Self::Sink,
+        Self::Events,
+        Self::Ticker,
+        Self::AuthzUnsubscribe,
+        Self::AuthzWill,
+        Self::Admission,
+        Self::Admin,
+    ];
 
     /// The interface's name in the contract.
     #[must_use]
@@ -42,6 +64,11 @@ impl Hook {
             Self::Messages => "messages",
             Self::Sink => "sink",
             Self::Events => "events",
+            Self::Ticker => "ticker",
+            Self::AuthzUnsubscribe => "authz-unsubscribe",
+            Self::AuthzWill => "authz-will",
+            Self::Admission => "admission",
+            Self::Admin => "admin",
         }
     }
 
@@ -135,6 +162,8 @@ pub struct PluginSpec {
     pub on_error: OnError,
     /// Topic filters that `messages` and `sink` are wanted for; `None` = what `lifecycle.init` registers, or all.
     pub topics: Option<Vec<String>>,
+    /// How long after one turn of `ticker` the next one comes. Default 60 s.
+    pub tick_interval: Duration,
 }
 
 impl PluginSpec {
@@ -151,6 +180,7 @@ impl PluginSpec {
             limits: PluginLimits::default(),
             on_error: OnError::default(),
             topics: None,
+            tick_interval: Duration::from_secs(60),
         }
     }
 }
@@ -160,9 +190,10 @@ impl PluginSpec {
 pub struct PluginLimits {
     /// Linear memory of one instance, in bytes. Default 64 MiB.
     pub memory_bytes_max: usize,
-    /// Processor time of one call. `None` = 50 ms for `authn` and `enhanced-authn`, 10 ms for `authz` and `messages`, 100 ms for `sink` and `events`.
+    /// Processor time of one call. `None` = 50 ms for `authn`, `enhanced-authn` and `authz-will`, 10 ms for `authz`,
+    /// `authz-unsubscribe`, `messages` and `admission`, 100 ms for all others.
     pub cpu: Option<Duration>,
-    /// Wall time of one call, what it waits for included (waiting lane). `None` = 30 s for `sink`, 5 s for all others.
+    /// Wall time of one call, what it waits for included (waiting lane). `None` = 30 s for `sink` and `ticker`, 5 s for all others.
     pub wait: Option<Duration>,
     /// Processor time of `lifecycle.init`. Default 2 s.
     pub init_cpu: Duration,
@@ -182,6 +213,8 @@ pub struct PluginLimits {
     pub append_bytes_max: usize,
     /// TCP connections that its instances may have open at once. Default 256.
     pub tcp_connections_max: u32,
+    /// Bytes of the body of a request to its `admin` hook, and of the answer. Default 1 MiB.
+    pub admin_bytes_max: usize,
 }
 
 impl Default for PluginLimits {
@@ -199,6 +232,7 @@ impl Default for PluginLimits {
             state_bytes_max: 16 << 10,
             append_bytes_max: 1 << 20,
             tcp_connections_max: 256,
+            admin_bytes_max: 1 << 20,
         }
     }
 }
@@ -209,9 +243,9 @@ impl PluginLimits {
     pub fn cpu_of(&self, hook: Hook) -> Duration {
         let default = match hook {
             Hook::Lifecycle => return self.init_cpu,
-            Hook::Authn | Hook::EnhancedAuthn => Duration::from_millis(50),
-            Hook::Authz | Hook::Messages => Duration::from_millis(10),
-            Hook::Sink | Hook::Events => Duration::from_millis(100),
+            Hook::Authn | Hook::EnhancedAuthn | Hook::AuthzWill => Duration::from_millis(50),
+            Hook::Authz | Hook::AuthzUnsubscribe | Hook::Messages | Hook::Admission => Duration::from_millis(10),
+            Hook::Sink | Hook::Events | Hook::Ticker | Hook::Admin => Duration::from_millis(100),
         };
         self.cpu.unwrap_or(default)
     }
@@ -220,7 +254,7 @@ impl PluginLimits {
     #[must_use]
     pub fn wait_of(&self, hook: Hook) -> Duration {
         let default = match hook {
-            Hook::Sink => Duration::from_secs(30),
+            Hook::Sink | Hook::Ticker => Duration::from_secs(30),
             _ => Duration::from_secs(5),
         };
         self.wait.unwrap_or(default)

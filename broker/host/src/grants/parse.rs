@@ -95,6 +95,7 @@ fn read(grants: &mut Grants, key: &str, value: &Value, base: &Path) -> Result<()
         "disconnect" => grants.disconnect = boolean(value)?,
         "redirect" => grants.redirect = boolean(value)?,
         "revoke" => grants.revoke = boolean(value)?,
+        "admin" => grants.admin = boolean(value)?,
         "fields" => {
             let mut fields = Fields::default();
             list(value, FIELDS, |text| match text {
@@ -234,7 +235,7 @@ const MIN_STORE: u64 = 1 << 10;
 const MAX_STORE: u64 = 64 << 30;
 const MAX_APPENDED: u64 = 1 << 40;
 const MAX_KEPT: u32 = 1000;
-const KEYS: &str = "one of http, http_private, tcp, tcp_private, tcp_ca_file, files, append, secrets, kv, publish, disconnect, redirect, revoke, fields";
+const KEYS: &str = "one of http, http_private, tcp, tcp_private, tcp_ca_file, files, append, secrets, kv, publish, disconnect, redirect, revoke, admin, fields";
 const FIELDS: &str = "a list of \"password\" and \"payload\"";
 const SECRET: &str = "{ NAME = { file = \"…\" } }, { env = \"…\" } or { value = \"…\" }";
 const APPEND: &str = "{ PATH = SIZE } or { PATH = { size = SIZE, keep = NUMBER } }, with a size from \"1KiB\" to \"1024GiB\", \

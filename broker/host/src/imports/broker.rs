@@ -6,8 +6,8 @@ use std::time::Instant;
 use super::rate::Pass;
 use super::{PluginState, Shared, convert};
 use crate::bindings::midge::plugin::broker::{Error, Host};
-use crate::bindings::midge::plugin::types::{Message as WitMessage, Redirect as WitRedirect};
-use crate::contract::{Message, Outside, Redirect};
+use crate::bindings::midge::plugin::types::{Message as WitMessage, Redirection as WitRedirect};
+use crate::contract::{Message, Outside, Redirection};
 use crate::grants::Denial;
 
 /// What one call has ordered so far, in order.
@@ -19,7 +19,7 @@ pub(crate) struct Orders(Vec<Order>);
 enum Order {
     Publish(Message),
     Disconnect { client_id: String, code: u8, keep_session: bool },
-    Redirect { client_id: String, to: Redirect },
+    Redirect { client_id: String, to: Redirection },
     Revoke(String),
 }
 
@@ -112,7 +112,7 @@ impl Host for PluginState {
 ///
 /// # Errors
 /// What is wrong with it.
-pub(crate) fn redirect(to: WitRedirect) -> Result<Redirect, &'static str> {
+pub(crate) fn redirect(to: WitRedirect) -> Result<Redirection, &'static str> {
     let too_long = |text: &str| text.len() > usize::from(u16::MAX) || text.contains('\0');
     if to.server_reference.trim().is_empty() || too_long(&to.server_reference) {
         return Err("the server reference is empty, longer than 65,535 bytes or has U+0000 in it");
@@ -121,7 +121,7 @@ pub(crate) fn redirect(to: WitRedirect) -> Result<Redirect, &'static str> {
         return Err("the reason is longer than 65,535 bytes or has U+0000 in it");
     }
     let (server_reference, reason) = (to.server_reference.into(), to.reason.map(Into::into));
-    Ok(Redirect { server_reference, permanent: to.permanent, reason })
+    Ok(Redirection { server_reference, permanent: to.permanent, reason })
 }
 
 /// Whether this is a Topic Name: not empty, no wildcards, no U+0000, at most 65,535 bytes [MQTT-3.3.2-2],

@@ -10,6 +10,12 @@ use crate::imports;
 /// The contract track this broker speaks.
 pub(crate) const TRACK: &str = "0.1";
 
+/// The name under which a component exports a hook. Names and versions of interfaces are made and read in this file and
+/// nowhere else, so that another track is another case here. The lookup knows semantic versions: this finds every 0.1.x.
+pub(crate) fn interface(hook: Hook) -> String {
+    format!("{PACKAGE}{hook}@{TRACK}.0")
+}
+
 /// What was found in a component.
 pub(super) struct Found {
     /// Hooks to use: exported, and named by the configuration if it names any. `lifecycle` whenever exported.
@@ -106,7 +112,7 @@ fn hooks(component: &Component, wanted: Option<&[Hook]>) -> Result<Vec<Hook>, Lo
 
 /// The name of one of our interfaces, if it is one; an error if it is ours but of another track.
 fn own_interface<'a>(name: &'a str, known: &[&str]) -> Result<Option<&'a str>, LoadErrorKind> {
-    let Some((interface, version)) = name.strip_prefix("midge:plugin/").and_then(|name| name.split_once('@')) else {
+    let Some((interface, version)) = name.strip_prefix(PACKAGE).and_then(|name| name.split_once('@')) else {
         return Ok(None);
     };
     let is_track = version.strip_prefix(TRACK).is_some_and(|rest| rest.starts_with('.') && !rest.contains('-'));
@@ -115,6 +121,9 @@ fn own_interface<'a>(name: &'a str, known: &[&str]) -> Result<Option<&'a str>, L
     }
     Ok(known.contains(&interface).then_some(interface))
 }
+
+/// What the names of the contract's interfaces begin with.
+const PACKAGE: &str = "midge:plugin/";
 
 /// Interfaces a component may import. `types` and `connection` carry types the others use.
 const IMPORTS: &[&str] = &[

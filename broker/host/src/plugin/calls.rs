@@ -1,10 +1,14 @@
 //! The functions of the contract, one type each: how a call's arguments go in and how its answer comes out.
 
 mod access;
+mod admin;
+mod admission;
 mod exchange;
+mod leave;
 mod lifecycle;
 mod lowered;
 mod notices;
+mod ticker;
 
 use wasmtime::component::{ComponentNamedList, Lift, Lower, Resource, TypedFunc};
 
@@ -12,9 +16,13 @@ pub(crate) use access::{
     Authenticate, AuthnAnswer, AuthnVote, AuthorizePublish, AuthorizeSubscribe, AuthzAnswer, IdentityGone, Permissions,
     Refused, Reuse, Vote,
 };
+pub(crate) use admin::Handle;
+pub(crate) use admission::{Admit, AdmitAnswer};
 pub(crate) use exchange::{Methods, Proceed, Round, Start, StepAnswer};
+pub(crate) use leave::{AuthorizeUnsubscribe, AuthorizeWill};
 pub(crate) use lifecycle::{Environment, Health, Init, Registration, Shutdown};
 pub(crate) use notices::{Asked, Deliver, Flush, OnEvents, OnPublish};
+pub(crate) use ticker::Tick;
 
 use super::functions::Functions;
 use crate::contract::Hook;

@@ -4,10 +4,12 @@ use wasmtime::component::{Component, ComponentExportIndex, ComponentNamedList, I
 use wasmtime::{AsContextMut, StoreContextMut};
 
 use super::calls::{
-    Authenticate, AuthorizePublish, AuthorizeSubscribe, Deliver, Flush, Health, HookCall, IdentityGone, Init, Methods,
-    OnEvents, OnPublish, Permissions, Proceed, Shutdown, Start,
+    Admit, Authenticate, AuthorizePublish, AuthorizeSubscribe, AuthorizeUnsubscribe, AuthorizeWill, Deliver, Flush,
+    Handle, Health, HookCall, IdentityGone, Init, Methods, OnEvents, OnPublish, Permissions, Proceed, Shutdown, Start,
+    Tick,
 };
 use crate::contract::Hook;
+use crate::load::interface;
 
 /// Where the functions are in a component, found once at load.
 #[derive(Clone, Debug)]
@@ -22,8 +24,7 @@ impl Exports {
             if hook != Hook::Lifecycle && !hooks.contains(&hook) {
                 return None;
             }
-            // Matches every 0.1.x: the lookup knows semantic versions.
-            component.get_export_index(None, format!("midge:plugin/{hook}@0.1.0"))
+            component.get_export_index(None, interface(hook))
         });
         Self { interfaces }
     }
@@ -46,6 +47,11 @@ pub(crate) struct Functions {
     pub(crate) deliver: Found<Deliver<'static>>,
     pub(crate) flush: Found<Flush>,
     pub(crate) on_events: Found<OnEvents<'static>>,
+    pub(crate) tick: Found<Tick>,
+    pub(crate) authorize_unsubscribe: Found<AuthorizeUnsubscribe<'static>>,
+    pub(crate) authorize_will: Found<AuthorizeWill<'static>>,
+    pub(crate) admit: Found<Admit<'static>>,
+    pub(crate) handle: Found<Handle<'static>>,
 }
 
 type Found<C> = Option<TypedFunc<<C as HookCall>::Params, <C as HookCall>::Results>>;
@@ -77,6 +83,11 @@ impl Functions {
             deliver: search.find::<Deliver<'_>>()?,
             flush: search.find::<Flush>()?,
             on_events: search.find::<OnEvents<'_>>()?,
+            tick: search.find::<Tick>()?,
+            authorize_unsubscribe: search.find::<AuthorizeUnsubscribe<'_>>()?,
+            authorize_will: search.find::<AuthorizeWill<'_>>()?,
+            admit: search.find::<Admit<'_>>()?,
+            handle: search.find::<Handle<'_>>()?,
         })
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use midge_host::contract::{
     BreakerState, ConnectFacts, Credentials, Hook, HookStatus, InboundMessage, Message, Outside, PluginSource,
-    PluginSpec, Protocol, QoS, Redirect, Ruling,
+    PluginSpec, Protocol, QoS, Redirection, Ruling,
 };
 use midge_host::{EngineSettings, Host, HostSettings, Identities, Identity, IdentityFacts, LoadError, PluginEngine};
 
@@ -142,7 +142,7 @@ impl Outside for Nobody {
         false
     }
 
-    fn redirect(&self, _: &str, _: &str, _: &Redirect) -> bool {
+    fn redirect(&self, _: &str, _: &str, _: &Redirection) -> bool {
         false
     }
 

@@ -17,7 +17,8 @@ use crate::node::Node;
 /// What there is, for people who try the address in a browser.
 pub(super) async fn index() -> &'static str {
     "midge admin\n\n/metrics  everything that is counted, for Prometheus\n/healthz  200: the process lives\n\
-     /readyz   200: clients are served; 503: not, and why\n"
+     /readyz   200: clients are served; 503: not, and why\n\
+     /plugins/NAME/  a plugin's own pages, where it has any and is granted them\n"
 }
 
 pub(super) async fn metrics(State(node): State<Arc<Node>>) -> Response {
@@ -30,6 +31,7 @@ pub(super) async fn metrics(State(node): State<Arc<Node>>) -> Response {
         plugins: host.plugins(),
         cache: host.cache(),
         authentications: host.authentications(),
+        admissions: host.admissions(),
         uptime: node.clock.uptime(),
     };
     match metrics::render(&node.metrics, snapshot) {

@@ -65,6 +65,7 @@ pub(super) struct Plugin {
     pub(super) hooks: Option<Vec<String>>,
     pub(super) topics: Option<Vec<String>>,
     pub(super) on_error: Option<OnError>,
+    pub(super) tick_interval_ms: Option<u64>,
     pub(super) config: Option<toml::Table>,
     pub(super) allow: Option<toml::Table>,
     pub(super) limits: Option<PluginLimits>,

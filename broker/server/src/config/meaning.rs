@@ -8,7 +8,7 @@ use midge_host::grants::{Grants, StoreGrant};
 
 use super::check::Origins;
 use super::error::Problem;
-use super::plugin::{is_name, json};
+use super::plugin::{TICK_INTERVAL, is_name, json};
 use super::{Config, Listener, Plugin, PluginSource, Store, StoreTopic, Tls, Transport, file};
 
 /// What the file means. `base` is the directory that relative paths start from: the file's own.
@@ -149,6 +149,7 @@ impl Reader<'_> {
             hooks: file.hooks,
             topics: file.topics,
             on_error: file.on_error.unwrap_or_default(),
+            tick_interval: file.tick_interval_ms.map_or(TICK_INTERVAL, Duration::from_millis),
             config: file.config.unwrap_or_default(),
             allow,
             grants,

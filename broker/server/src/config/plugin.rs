@@ -32,6 +32,9 @@ pub struct Plugin {
     pub topics: Option<Vec<String>>,
     /// What a failure to answer means.
     pub on_error: OnError,
+    /// How long after one of its ticks the next one comes.
+    #[serde(rename = "tick_interval_ms", with = "milliseconds")]
+    pub tick_interval: Duration,
     /// Its own configuration.
     pub config: toml::Table,
     /// What it may reach, as written.
@@ -70,6 +73,7 @@ impl Plugin {
                 OnError::Next => contract::OnError::Next,
             },
             topics: self.topics.clone(),
+            tick_interval: self.tick_interval,
             ..PluginSpec::new(&self.name, source)
         })
     }
@@ -167,6 +171,9 @@ pub struct PluginLimits {
     pub append_bytes_max: u64,
     /// TCP connections that its instances may have open at once.
     pub tcp_connections_max: u32,
+    /// Bytes of the body of a request to its pages, and of the answer.
+    #[serde(with = "size")]
+    pub admin_bytes_max: u64,
 }
 
 impl Default for PluginLimits {
@@ -185,6 +192,7 @@ impl Default for PluginLimits {
             state_bytes_max: host.state_bytes_max as u64,
             append_bytes_max: host.append_bytes_max as u64,
             tcp_connections_max: host.tcp_connections_max,
+            admin_bytes_max: host.admin_bytes_max as u64,
         }
     }
 }
@@ -204,10 +212,13 @@ impl PluginLimits {
             state_bytes_max: usize::try_from(self.state_bytes_max).unwrap_or(usize::MAX),
             append_bytes_max: usize::try_from(self.append_bytes_max).unwrap_or(usize::MAX),
             tcp_connections_max: self.tcp_connections_max,
+            admin_bytes_max: usize::try_from(self.admin_bytes_max).unwrap_or(usize::MAX),
         }
     }
 }
 
+/// How long after one tick the next one comes, unless said.
+pub(super) const TICK_INTERVAL: Duration = Duration::from_secs(60);
 /// The hooks that say who a client is.
 const AUTHENTICATES: [&str; 2] = [Hook::Authn.name(), Hook::EnhancedAuthn.name()];
 

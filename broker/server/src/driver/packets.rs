@@ -6,7 +6,7 @@ use std::time::Duration;
 use midge_core::{Congestion, Decision, Effects, Inbound, Received, Time, Topic};
 use midge_host::Host;
 use midge_host::contract::Answer as Asked;
-use midge_protocol::{Decoded, Packet, PacketKind, QoS, ReasonCode, Subscribe};
+use midge_protocol::{Decoded, Packet, PacketKind, QoS, ReasonCode, Subscribe, Unsubscribe};
 use tokio::time::sleep;
 
 use super::hold::{Hold, Lack};
@@ -140,10 +140,7 @@ impl Driver {
                 broker.acknowledge(&mut self.connection, acknowledgement, batch.now, batch.effects)?;
             }
             Received::Subscribe(subscribe) => return Ok(self.subscribe(subscribe, batch)),
-            Received::Unsubscribe(unsubscribe) => {
-                let reasons = broker.unsubscribe(&mut self.connection, unsubscribe, batch.now, batch.effects);
-                self.node.unsubscribed(&self.client, unsubscribe, &reasons, batch.now);
-            }
+            Received::Unsubscribe(unsubscribe) => return Ok(self.unsubscribe(unsubscribe, batch)),
             Received::Ping => broker.pong(&mut self.connection, batch.effects),
             Received::Authenticate(auth) => self.reauthenticate(auth),
             Received::Disconnect(disconnect) => {
@@ -165,6 +162,9 @@ impl Driver {
             }
             (Packet::Subscribe(subscribe), Answer::Subscribe(rulings)) => {
                 self.conclude_subscribe(subscribe, &rulings, batch);
+            }
+            (Packet::Unsubscribe(unsubscribe), Answer::Unsubscribe(refusals)) => {
+                self.conclude_unsubscribe(unsubscribe, &refusals, batch);
             }
             (packet, _) => debug_assert!(false, "an answer for {} that did not ask", packet.kind()),
         }
@@ -245,6 +245,27 @@ impl Driver {
         let Self { node, connection, client, .. } = self;
         let reasons = node.broker.subscribe(connection, subscribe, rulings, batch.now, batch.effects);
         node.subscribed(client, subscribe, &reasons, batch.now);
+    }
+
+    fn unsubscribe(&mut self, unsubscribe: &Unsubscribe<'_>, batch: &mut Batch<'_>) -> Flow {
+        match self.client.ask_unsubscribe(&self.node, batch.host, unsubscribe) {
+            Asked::Ready(refusals) => {
+                self.conclude_unsubscribe(unsubscribe, &refusals, batch);
+                Flow::Next
+            }
+            Asked::Later(refusals) => Flow::Wait(Waiting::Unsubscribe(refusals)),
+        }
+    }
+
+    fn conclude_unsubscribe(
+        &mut self,
+        unsubscribe: &Unsubscribe<'_>,
+        refusals: &[Option<ReasonCode>],
+        batch: &mut Batch<'_>,
+    ) {
+        let Self { node, connection, client, .. } = self;
+        let reasons = node.broker.unsubscribe(connection, unsubscribe, refusals, batch.now, batch.effects);
+        node.unsubscribed(client, unsubscribe, &reasons, batch.now);
     }
 
     /// A client that is faster than its rate, or than others can take what it publishes, is not read for a moment.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use midge_core::{ConnectRequest, Permissions, SessionOverrides, Subject, Will};
+use midge_core::{ConnectRequest, Permissions, SessionOverrides, Subject};
 use midge_host::contract::{
     Authentication, ConnectFacts, Credentials, Denial, DenialCause, Grant, Hook, Permission, Protocol, WillFacts,
 };
@@ -96,7 +96,7 @@ pub(crate) async fn let_in(
     let (client, permissions) = grant_access(node, host, whereabouts, (grant, authenticator)).await?;
     request.permissions = permissions;
     if let Some(will) = &request.will {
-        authorize_will(node, host, &client, request.permissions.as_deref(), will).await?;
+        client.authorize_will(node, host, request.permissions.as_deref(), will).await?;
     }
     Ok(Admitted { client, expires_at })
 }
@@ -225,17 +225,4 @@ fn compile(
         took: Duration::ZERO,
         cause: DenialCause::BadAnswer(error.to_string()),
     })
-}
-
-async fn authorize_will(
-    node: &Node,
-    host: &Arc<Host>,
-    client: &Client,
-    permissions: Option<&Permissions>,
-    will: &Will,
-) -> Result<(), Denial> {
-    let Will { message, .. } = will;
-    let (topic, qos, retain) = (message.topic(), message.qos(), message.retain());
-    let ruling = client.authorize_publish(host, permissions, topic, qos, retain, node.clock.now());
-    ruling.resolve().await.map_err(|denial| *denial)
 }

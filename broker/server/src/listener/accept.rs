@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::{Accepted, Listener, Permit};
+use super::{Accepted, Gate, Listener, Permit};
 use crate::config;
 use crate::timers::Timers;
 use crate::transport::tls::TlsFacts;
@@ -21,6 +21,7 @@ pub(super) struct Door<S> {
     pub(super) socket: TcpListener,
     pub(super) listener: Arc<Listener>,
     pub(super) timers: Arc<Timers>,
+    pub(super) gate: Gate,
     pub(super) serve: S,
 }
 
@@ -42,6 +43,10 @@ where
         loop {
             self.listener.pace.keep().await;
             match self.socket.accept().await {
+                Ok((_, peer)) if !(self.gate)(&self.listener, peer.ip().to_canonical()) => {
+                    self.listener.metrics.closed_at_accept(&self.listener.config.name, NOT_ADMITTED);
+                    troubles.not_admitted(&self.listener, peer);
+                }
                 Ok((stream, peer)) => match self.listener.places.take() {
                     Ok(permit) => self.admit(stream, peer, permit),
                     Err(full) => {
@@ -139,6 +144,7 @@ fn is_the_clients(error: &io::Error) -> bool {
 struct Troubles {
     told: Option<Instant>,
     refused: u64,
+    not_admitted: u64,
 }
 
 impl Troubles {
@@ -152,6 +158,14 @@ impl Troubles {
                 refused,
                 "too many connections, new ones are closed"
             );
+        }
+    }
+
+    fn not_admitted(&mut self, listener: &Listener, peer: SocketAddr) {
+        self.not_admitted += 1;
+        if self.may_tell() {
+            let closed = std::mem::take(&mut self.not_admitted);
+            tracing::warn!(listener = listener.config.name, %peer, closed, "plugins do not admit this address, connection closed");
         }
     }
 
@@ -175,5 +189,7 @@ impl Troubles {
     }
 }
 
+/// In metrics, beside the limits that close connections.
+const NOT_ADMITTED: &str = "admission";
 /// How long an accept loop rests when the operating system has nothing left to give.
 const BACK_OFF: Duration = Duration::from_millis(100);

@@ -39,6 +39,18 @@ pub(super) fn write(
     custom(plugins, text)
 }
 
+/// What is remembered about addresses.
+pub(super) fn write_admissions(admissions: &ReuseStatus, text: &mut Text<'_>) -> fmt::Result {
+    let ReuseStatus { hits, misses, size } = *admissions;
+    text.counter(
+        "midge_admission_cache_hits",
+        "Connections judged by an answer about their address that was kept",
+        hits,
+    )?;
+    text.counter("midge_admission_cache_misses", "Connections whose address plugins were asked about", misses)?;
+    text.gauge("midge_admission_cache_entries", "Answers about addresses kept", size as f64)
+}
+
 fn of_plugins(plugins: &[PluginStatus], text: &mut Text<'_>) -> fmt::Result {
     let mut info: Vec<Row<'_, f64>> = Vec::new();
     for it in plugins {

@@ -78,7 +78,8 @@ fn page(metrics: &ServerMetrics) -> String {
     let memory = MemoryStatus::from(&Memory::new(1 << 30));
     let plugins = vec![plugin()];
     let store = Some(store);
-    let snapshot = Snapshot { statistics, clients, memory, store, plugins, cache, authentications, uptime };
+    let admissions = ReuseStatus { size: 6, ..ReuseStatus::default() };
+    let snapshot = Snapshot { statistics, clients, memory, store, plugins, cache, authentications, admissions, uptime };
     render(metrics, snapshot).unwrap()
 }
 

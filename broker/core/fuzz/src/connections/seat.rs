@@ -236,7 +236,7 @@ impl Guest {
                 broker.subscribe(connection, subscribe, &rulings, *now, effects);
             }
             Received::Unsubscribe(unsubscribe) => {
-                broker.unsubscribe(connection, unsubscribe, *now, effects);
+                broker.unsubscribe(connection, unsubscribe, &[], *now, effects);
             }
             Received::Ping => broker.pong(connection, effects),
             Received::Authenticate(_) => {

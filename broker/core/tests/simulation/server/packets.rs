@@ -56,7 +56,7 @@ impl Server {
         let (limits, overrides) = (self.broker.limits(), &task.accepting.overrides);
         let properties = &connect.properties;
         let asked = session_expiry(connect);
-        let expiry_max = overrides.session_expiry.unwrap_or(limits.session_expiry_max);
+        let expiry_max = overrides.session_expiry.unwrap_or(u32::MAX).min(limits.session_expiry_max);
         Ok(Connecting {
             name: task.name(),
             wire: task.wire(),
@@ -64,7 +64,7 @@ impl Server {
             clean_start: connect.clean_start,
             expiry: asked.min(expiry_max),
             expiry_max,
-            queue_max: overrides.queued_messages.unwrap_or(limits.queued_messages_max) as usize,
+            queue_max: overrides.queued_messages.unwrap_or(u32::MAX).min(limits.queued_messages_max) as usize,
             packet_bytes_max: properties.maximum_packet_size.map_or(usize::MAX, |maximum| maximum.get() as usize),
             will: will(connect)?,
         })
@@ -165,7 +165,7 @@ impl Server {
                 self.oracle.unsubscribe(task.name(), filter);
             }
         }
-        self.broker.unsubscribe(connection, unsubscribe, self.now, &mut self.effects);
+        self.broker.unsubscribe(connection, unsubscribe, &[], self.now, &mut self.effects);
     }
 }
 

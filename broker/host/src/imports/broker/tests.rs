@@ -28,7 +28,7 @@ impl Outside for Outsider {
         self.0.lock().unwrap().push(format!("{plugin} disconnect {client_id} {code:#x}"));
         true
     }
-    fn redirect(&self, plugin: &str, client_id: &str, to: &Redirect) -> bool {
+    fn redirect(&self, plugin: &str, client_id: &str, to: &Redirection) -> bool {
         self.0.lock().unwrap().push(format!("{plugin} redirect {client_id} to {}", to.server_reference));
         true
     }

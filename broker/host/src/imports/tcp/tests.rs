@@ -173,12 +173,15 @@ async fn secure_echo() -> (u16, String) {
     let (listener, address) = listen().await;
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            // A client that does not trust us ends the handshake.
-            let Ok(mut tls) = acceptor.accept(stream).await else { continue };
-            let mut bytes = [0; 64];
-            while let Ok(read @ 1..) = tls.read(&mut bytes).await {
-                tls.write_all(&bytes[..read]).await.unwrap();
-            }
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                // A client that does not trust us ends the handshake.
+                let Ok(mut tls) = acceptor.accept(stream).await else { return };
+                let mut bytes = [0; 64];
+                while let Ok(read @ 1..) = tls.read(&mut bytes).await {
+                    tls.write_all(&bytes[..read]).await.unwrap();
+                }
+            });
         }
     });
     (address.port(), cert.pem())

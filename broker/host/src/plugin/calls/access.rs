@@ -11,7 +11,7 @@ use super::{HookCall, Lent};
 use crate::bindings::exports::midge::plugin::{authn as wit_authn, authz as wit_authz};
 use crate::bindings::midge::plugin::types as wit;
 use crate::contract::{
-    ConnectFacts, Credentials, Effect, Grant, GrantLimits, Hook, Permission, QoS, Redirect, SubscriptionQuestion,
+    ConnectFacts, Credentials, Effect, Grant, GrantLimits, Hook, Permission, QoS, Redirection, SubscriptionQuestion,
 };
 use crate::error::HookFailure;
 use crate::identities::Identity;
@@ -54,8 +54,8 @@ impl From<wit::Refusal> for Refused {
     }
 }
 
-impl From<Redirect> for Refused {
-    fn from(redirect: Redirect) -> Self {
+impl From<Redirection> for Refused {
+    fn from(redirect: Redirection) -> Self {
         let code = redirect.code();
         Self { code, reason: redirect.reason, elsewhere: Some(redirect.server_reference) }
     }
@@ -261,7 +261,7 @@ fn lift_ruling(ruling: wit_authz::Ruling) -> AuthzAnswer {
     AuthzAnswer { vote, reuse }
 }
 
-pub(super) fn lift_redirect(redirect: wit::Redirect) -> Result<Redirect, HookFailure> {
+pub(super) fn lift_redirect(redirect: wit::Redirection) -> Result<Redirection, HookFailure> {
     imports::redirect(redirect).map_err(|reason| HookFailure::BadAnswer(reason.to_owned()))
 }
 

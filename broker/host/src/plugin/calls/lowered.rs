@@ -112,7 +112,7 @@ pub(crate) struct LoweredMessage {
 }
 
 impl LoweredMessage {
-    fn new(message: &Message, with_payload: bool) -> Self {
+    pub(super) fn new(message: &Message, with_payload: bool) -> Self {
         Self {
             topic: Arc::clone(&message.topic),
             payload: if with_payload { message.payload.clone() } else { Bytes::new() },

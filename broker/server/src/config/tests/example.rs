@@ -54,6 +54,7 @@ fn what_the_example_says_of_plugins_is_the_default() {
     let said = file.plugin[0].limits.as_ref().unwrap();
     assert_eq!(*said, PluginLimits { cpu_ms: Some(50), wait_ms: Some(5000), ..PluginLimits::default() });
     assert_eq!(file.plugin[0].on_error, Some(OnError::default()));
+    assert_eq!(file.plugin[0].tick_interval_ms, Some(60_000));
     assert!(
         read(&format!("[[plugin]]\npath = \"a\"\nallow = {}", Value::from(file.plugin[0].allow.clone().unwrap())))
             .is_ok()

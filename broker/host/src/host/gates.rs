@@ -1,0 +1,72 @@
+//! The doors of hooks that few plugins have: who may connect at all, what a client may leave, a plugin's own pages.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::Host;
+use crate::contract::{Answer, Denial, Hook, Message, NoPage, PageRequest, PageResponse, ReuseStatus};
+use crate::error::HookError;
+use crate::identities::Identity;
+use crate::plugin::{Generation, at_once};
+
+impl Host {
+    /// Whether a client may connect from this address. Never waits.
+    #[must_use]
+    pub fn admits(&self, listener: &str, address: IpAddr) -> bool {
+        !self.has(Hook::Admission) || self.chains.admits(listener, address)
+    }
+
+    /// Whether an identity may end these subscriptions: one entry per filter, in order; none: it may.
+    #[must_use]
+    pub fn authorize_unsubscribe(&self, who: &Arc<Identity>, filters: Vec<String>) -> Answer<Vec<Option<Denial>>> {
+        if self.chains.is_inline(Hook::AuthzUnsubscribe) {
+            return Answer::Ready(at_once(self.chains.authorize_unsubscribe(who, &filters)));
+        }
+        let (chains, who) = (Arc::clone(&self.chains), Arc::clone(who));
+        Answer::Later(self.apart(async move { chains.authorize_unsubscribe(&who, &filters).await }))
+    }
+
+    /// Whether an identity may leave this Will, to be published `delay` seconds after its connection is lost.
+    ///
+    /// # Errors
+    /// Who said no, and why.
+    pub async fn authorize_will(&self, who: &Arc<Identity>, will: Message, delay: u32) -> Result<(), Denial> {
+        if self.chains.is_inline(Hook::AuthzWill) {
+            return self.chains.authorize_will(who, &will, delay).await;
+        }
+        let (chains, who) = (Arc::clone(&self.chains), Arc::clone(who));
+        self.apart(async move { chains.authorize_will(&who, &will, delay).await }).await
+    }
+
+    /// Has a plugin answer a request to its pages. Must be called on the runtime that the host was loaded on.
+    ///
+    /// # Errors
+    /// It has none.
+    pub async fn page(&self, plugin: &str, request: PageRequest) -> Result<Result<PageResponse, HookError>, NoPage> {
+        let generation = self.pages_of(plugin)?;
+        Ok(generation.handle(&request).await)
+    }
+
+    /// Bytes that the body of a request to a plugin's pages may have.
+    ///
+    /// # Errors
+    /// It has none.
+    pub fn page_bytes_max(&self, plugin: &str) -> Result<usize, NoPage> {
+        Ok(self.pages_of(plugin)?.limits().admin_bytes_max)
+    }
+
+    fn pages_of(&self, plugin: &str) -> Result<&Arc<Generation>, NoPage> {
+        let generation = self.generations.iter().find(|it| **it.name() == *plugin).ok_or(NoPage::Unknown)?;
+        if !generation.has(Hook::Admin) {
+            return Err(NoPage::NoHook);
+        }
+        generation.serves_pages().map_err(NoPage::NotGranted)?;
+        Ok(generation)
+    }
+
+    /// Answers about addresses that are kept to be used again.
+    #[must_use]
+    pub fn admissions(&self) -> ReuseStatus {
+        self.chains.admissions.status()
+    }
+}
