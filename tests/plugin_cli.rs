@@ -64,17 +64,22 @@ fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-/// The fixtures of a bundled plugin.
-fn fixtures_of(name: &str) -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("plugins").join(name).join("fixtures");
-    let mut files: Vec<PathBuf> = std::fs::read_dir(&folder)
-        .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|it| it == "toml"))
-        .collect();
-    files.sort();
-    assert!(!files.is_empty(), "{} has no fixture", folder.display());
-    files
+/// The bundled plugins that have fixtures, each with these.
+fn fixtures() -> Vec<(String, Vec<PathBuf>)> {
+    let files = |folder: &Path| -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(folder).into_iter().flatten();
+        let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+        files.sort();
+        files
+    };
+    let plugins = files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("plugins"));
+    let with_fixtures = plugins.iter().map(|plugin| {
+        let fixtures = files(&plugin.join("fixtures"));
+        let is_fixture = |path: &PathBuf| path.extension().is_some_and(|it| it == "toml");
+        let name = plugin.file_name().unwrap().to_string_lossy().into_owned();
+        (name, fixtures.into_iter().filter(is_fixture).collect::<Vec<_>>())
+    });
+    with_fixtures.filter(|(_, fixtures)| !fixtures.is_empty()).collect()
 }
 
 #[test]

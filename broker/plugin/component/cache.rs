@@ -37,3 +37,35 @@ fn prune(directory: &Path) {
 const BYTES_MIN: u64 = 512 << 10;
 /// Compiled, a large component has some 30 MB.
 const KEPT_MAX: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a panic is a failed test")]
+
+    use std::fs::File;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn what_was_kept_first_makes_room_for_what_is_next() {
+        let directory = tempfile::tempdir().unwrap();
+        let entry = |age: u64| directory.path().join(format!("{age:02}.cwasm"));
+        for age in 0..KEPT_MAX as u64 + 3 {
+            let file = File::create(entry(age)).unwrap();
+            file.set_modified(SystemTime::now() - Duration::from_secs(60 * age)).unwrap();
+        }
+        let other = directory.path().join("notes.txt");
+        fs::write(&other, "").unwrap();
+        prune(directory.path());
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), KEPT_MAX, "room for one, and the notes");
+        assert!(other.exists() && entry(0).exists() && entry(KEPT_MAX as u64 - 2).exists());
+        assert!(!entry(KEPT_MAX as u64 - 1).exists());
+        prune(&directory.path().join("nowhere"));
+    }
+
+    #[test]
+    fn small_components_are_compiled_each_time() {
+        assert_eq!(directory(BYTES_MIN - 1), None);
+    }
+}
