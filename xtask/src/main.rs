@@ -7,7 +7,6 @@ mod build;
 mod check;
 mod crash;
 mod demo;
-mod guest_toolchain;
 mod packages;
 mod paths;
 mod plugins;
@@ -17,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use midge_toolchain::ToolchainError;
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Sets up, runs, tests and measures Midge", disable_version_flag = true)]
@@ -81,6 +81,16 @@ fn perform(task: Task) -> Result<(), Failure> {
 /// The root of the workspace, wherever in it the command was typed.
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask is a folder of the workspace").to_path_buf()
+}
+
+impl From<ToolchainError> for Failure {
+    fn from(error: ToolchainError) -> Self {
+        match error {
+            // What failed has said why.
+            ToolchainError::Failed { .. } => Self::silent(),
+            other => Self::new(other.to_string()),
+        }
+    }
 }
 
 /// Why a task did not succeed.

@@ -191,7 +191,8 @@ impl Broker {
 }
 
 fn is_program(program: &Path) -> bool {
-    program.is_file() || program.to_str().is_some_and(|name| !name.contains('/') && packages::is_program(name))
+    program.is_file()
+        || program.to_str().is_some_and(|name| !name.contains('/') && midge_toolchain::packages::is_program(name))
 }
 
 #[cfg(test)]

@@ -188,7 +188,7 @@ fn descendants(pid: u32) -> Vec<u32> {
 /// The program on one core, where there are two.
 pub(super) fn on_core(program: &Path, core: Option<usize>) -> Command {
     match core {
-        Some(core) if machine::cores() > core && packages::is_program("taskset") => {
+        Some(core) if machine::cores() > core && midge_toolchain::packages::is_program("taskset") => {
             let mut command = Command::new("taskset");
             command.args(["-c", &core.to_string()]).arg(program);
             command
