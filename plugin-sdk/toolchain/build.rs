@@ -8,6 +8,7 @@ use std::{env, fs, io};
 const TABLES: &[(&str, &str, &[&str])] = &[
     ("CONTRACT", "../../wit", &[""]),
     ("RUST_SDK", "..", &["src", "examples/authenticator.rs", "README.md"]),
+    ("C_SDK", "../c", &[""]),
     ("TEMPLATES", "templates", &[""]),
 ];
 

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::process::Command;
 
-use crate::{Folder, Plan, Text, ToolchainError, rust};
+use crate::{Folder, Plan, Text, ToolchainError, c, rust};
 
 /// Every language that there is a recipe for, in the order in which they are shown.
-pub const LANGUAGES: &[&dyn Language] = &[&rust::Rust];
+pub const LANGUAGES: &[&dyn Language] = &[&rust::Rust, &c::C];
 
 /// A language that plugins are written in: one file of this crate.
 pub trait Language: fmt::Debug + Sync {

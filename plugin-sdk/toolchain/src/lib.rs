@@ -7,6 +7,7 @@
 //! The contract, the SDKs and the templates are part of the crate; what comes from elsewhere is the language's own
 //! compiler and packages. Nothing here runs a component: see `midge plugin test` for that.
 
+pub mod c;
 pub mod component;
 pub mod contract;
 mod error;

@@ -41,6 +41,7 @@ impl Language for Rust {
             Text::new("README.md", plan.template("rust/README.md")?),
             Text::new("src/lib.rs", source(plan)?),
         ];
+        files.extend(plan.fixtures()?);
         files.extend(sdk::files()?);
         Ok(files)
     }

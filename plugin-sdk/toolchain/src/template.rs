@@ -104,6 +104,17 @@ impl Plan {
         Ok(text.replace("{{name}}", &self.name).replace("{{Name}}", &self.type_name()))
     }
 
+    /// Tests of the component, for `midge plugin test`: a file for each hook. They are the same for every language, for every
+    /// language's template does the same.
+    ///
+    /// # Errors
+    /// When there is none for a hook; names those there are.
+    pub fn fixtures(&self) -> Result<Vec<Text>, ToolchainError> {
+        let texts = self.snippets("fixtures", ".toml")?;
+        let file = |(hook, text): (&String, String)| Text::new(format!("fixtures/{hook}.toml"), text);
+        Ok(self.hooks.iter().zip(texts).map(file).collect())
+    }
+
     /// `plugin.toml`, for languages that need it. `imports` is what the plugin imports besides the world `local`.
     #[must_use]
     pub fn manifest(&self, language: &dyn Language, imports: &[&str]) -> Text {
