@@ -1,4 +1,7 @@
-//! `cargo xtask plugins`: the bundled plugins and the test guests, built as WebAssembly components.
+//! `cargo xtask plugins`: the bundled plugins, the examples in other languages and the test guests, built as WebAssembly
+//! components.
+
+mod examples;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,11 +16,11 @@ pub(crate) const WORKSPACES: &[&str] = &["plugins/Cargo.toml", "tests/guests/Car
 
 /// What to build.
 pub(crate) enum Selection {
-    /// The bundled plugins and the test guests.
+    /// The bundled plugins, the examples in other languages and the test guests.
     All,
     /// The bundled plugins.
     Bundled,
-    /// The plugin or test guest of this name.
+    /// The plugin, example or test guest of this name.
     One(String),
 }
 
@@ -37,6 +40,12 @@ pub(crate) fn guests_directory(root: &Path) -> PathBuf {
     root.join("target/guests")
 }
 
+/// Where the examples in other languages than Rust lie once they are built: `NAME.wasm` each. They are no part of the broker,
+/// which needs nothing but a Rust toolchain to be built.
+pub(crate) fn examples_directory(root: &Path) -> PathBuf {
+    root.join("target/examples")
+}
+
 /// Builds what was selected; what is up to date is left alone.
 ///
 /// # Errors
@@ -47,6 +56,13 @@ pub(crate) fn build(root: &Path, selection: &Selection) -> Result<(), Failure> {
         (WORKSPACES[0], bundled_directory(root), matches!(selection, Selection::All | Selection::Bundled)),
         (WORKSPACES[1], guests_directory(root), matches!(selection, Selection::All)),
     ];
+    let examples = examples::find(root)?;
+    let chosen = |name: &str| match selection {
+        Selection::All => true,
+        Selection::Bundled => false,
+        Selection::One(wanted) => wanted == name,
+    };
+    let examples: Vec<_> = examples.into_iter().filter(|(name, _)| chosen(name)).collect();
     let mut wanted = Vec::new();
     for (manifest, destination, whole) in &workspaces {
         let manifest = root.join(manifest);
@@ -61,21 +77,28 @@ pub(crate) fn build(root: &Path, selection: &Selection) -> Result<(), Failure> {
             _ => {}
         }
     }
-    if wanted.is_empty() {
+    if wanted.is_empty() && examples.is_empty() {
         return Err(nothing_of_that_name(root, &workspaces.map(|(manifest, ..)| manifest)));
     }
     let tell = |line: &str| println!("guests: {line}");
-    let toolchain = Toolchain::find(&Context { may_install: true, tell: &tell })?;
-    println!("guests: {toolchain}");
-    for (manifest, destination, only) in wanted {
-        build_workspace(root, &toolchain, &manifest, destination, only.as_ref())?;
+    let context = Context { may_install: true, tell: &tell };
+    if !wanted.is_empty() {
+        let toolchain = Toolchain::find(&context)?;
+        tell(&toolchain.to_string());
+        for (manifest, destination, only) in wanted {
+            build_workspace(root, &toolchain, &manifest, destination, only.as_ref())?;
+        }
+    }
+    for (_, folder) in examples {
+        examples::build(&folder, &examples_directory(root), &context)?;
     }
     Ok(())
 }
 
 fn nothing_of_that_name(root: &Path, manifests: &[&str]) -> Failure {
     let known = manifests.iter().filter_map(|manifest| components(&root.join(manifest)).ok()).flatten();
-    let known = known.map(|one| one.name).collect::<Vec<_>>().join(", ");
+    let examples = examples::find(root).unwrap_or_default().into_iter().map(|(name, _)| name);
+    let known = known.map(|one| one.name).chain(examples).collect::<Vec<_>>().join(", ");
     Failure::new(format!("there is no plugin or test guest of that name; there are {known}"))
 }
 
@@ -97,14 +120,18 @@ fn build_workspace(
 
 /// Copies a component to where it is looked for, unless the same bytes lie there: what embeds it is then not rebuilt.
 fn publish(name: &str, built: &Path, destination: &Path) -> Result<(), Failure> {
+    let failed = |error: std::io::Error| Failure::new(format!("{}: {error}", built.display()));
+    put(name, &fs::read(built).map_err(failed)?, destination)
+}
+
+fn put(name: &str, bytes: &[u8], destination: &Path) -> Result<(), Failure> {
     let to = destination.join(format!("{name}.wasm"));
     let failed = |error: std::io::Error| Failure::new(format!("{}: {error}", to.display()));
-    let bytes = fs::read(built).map_err(failed)?;
     if fs::read(&to).is_ok_and(|before| before == bytes) {
         return Ok(());
     }
     fs::create_dir_all(destination).map_err(failed)?;
-    fs::write(&to, &bytes).map_err(failed)?;
+    fs::write(&to, bytes).map_err(failed)?;
     println!("guests: {} ({} KiB)", to.display(), bytes.len().div_ceil(1024));
     Ok(())
 }
