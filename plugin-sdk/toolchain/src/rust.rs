@@ -47,19 +47,20 @@ impl Language for Rust {
     }
 
     fn build(&self, folder: &Folder, context: &Context<'_>) -> Result<Built, ToolchainError> {
+        let toolchain = Toolchain::find(context)?;
         let manifest = folder.path().join("Cargo.toml");
-        let parts = components(&manifest)?;
+        // Of a workspace only what is made in this folder.
+        let parts: Vec<Component> = components(&manifest)?.into_iter().filter(|one| one.manifest == manifest).collect();
         let [component] = parts.as_slice() else {
             let why = match parts.as_slice() {
                 [] => "it makes no component: add [lib] crate-type = [\"cdylib\"]".to_owned(),
                 several => {
                     let names: Vec<&str> = several.iter().map(|one| one.name.as_str()).collect();
-                    format!("it makes more than one component ({}); build one of its packages", names.join(", "))
+                    format!("it makes more than one component: {}", names.join(", "))
                 }
             };
             return Err(ToolchainError::Manifest { path: manifest, why });
         };
-        let toolchain = Toolchain::find(context)?;
         (context.tell)(&toolchain.to_string());
         let target_directory = toolchain.shared_directory();
         let made = build_workspace(&toolchain, &manifest, target_directory.as_deref(), Some(component))?;

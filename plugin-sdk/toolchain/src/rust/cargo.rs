@@ -18,6 +18,8 @@ pub struct Component {
     pub name: String,
     /// The package that makes it.
     package: String,
+    /// That package's manifest.
+    pub(super) manifest: PathBuf,
     is_example: bool,
 }
 
@@ -47,18 +49,18 @@ pub fn components(manifest: &Path) -> Result<Vec<Component>, ToolchainError> {
     let metadata: Value = serde_json::from_slice(&output.stdout).map_err(|error| failed(error.to_string()))?;
     let packages = metadata["packages"].as_array().into_iter().flatten();
     let parts = packages.flat_map(|package| {
-        let name = package["name"].as_str().unwrap_or_default();
-        package["targets"].as_array().into_iter().flatten().filter_map(move |target| component(target, name))
+        package["targets"].as_array().into_iter().flatten().filter_map(|target| component(target, package))
     });
     Ok(parts.collect())
 }
 
 /// The component that a target of cargo's is, if it is one.
-fn component(target: &Value, package: &str) -> Option<Component> {
+fn component(target: &Value, package: &Value) -> Option<Component> {
     let is_component = target["crate_types"].as_array()?.iter().any(|one| one == "cdylib");
     let name = target["name"].as_str().filter(|_| is_component)?.replace('_', "-");
     let is_example = target["kind"].as_array()?.iter().any(|one| one == "example");
-    Some(Component { name, package: package.to_owned(), is_example })
+    let of_package = |key: &str| package[key].as_str().unwrap_or_default().to_owned();
+    Some(Component { name, package: of_package("name"), manifest: of_package("manifest_path").into(), is_example })
 }
 
 /// Runs cargo on one workspace, for one of its components or all of them. It compiles in `target_directory`, or where the
@@ -89,7 +91,9 @@ pub fn build_workspace(
     let mut made = Vec::new();
     for line in child.stdout.take().map(BufReader::new).into_iter().flat_map(BufRead::lines) {
         let message: Value = serde_json::from_str(&line.map_err(cannot)?).unwrap_or_default();
-        if let (Some(Component { name, .. }), Some(file)) = (component(&message["target"], ""), built_file(&message)) {
+        if let (Some(Component { name, .. }), Some(file)) =
+            (component(&message["target"], &Value::Null), built_file(&message))
+        {
             made.push(Made { name, file });
         }
     }
