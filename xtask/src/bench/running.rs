@@ -9,12 +9,13 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use midge_toolchain::packages::is_program;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use super::peers::Broker;
 use super::{Options, machine};
-use crate::{packages, plugins};
+use crate::plugins;
 
 /// What every run needs.
 pub(super) struct Bench<'a> {
@@ -188,7 +189,7 @@ fn descendants(pid: u32) -> Vec<u32> {
 /// The program on one core, where there are two.
 pub(super) fn on_core(program: &Path, core: Option<usize>) -> Command {
     match core {
-        Some(core) if machine::cores() > core && midge_toolchain::packages::is_program("taskset") => {
+        Some(core) if machine::cores() > core && is_program("taskset") => {
             let mut command = Command::new("taskset");
             command.args(["-c", &core.to_string()]).arg(program);
             command
