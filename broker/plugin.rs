@@ -1,8 +1,11 @@
 //! `midge plugin`: making, looking at and trying plugins, without a broker.
 
 mod bench;
+mod build;
 mod check;
 mod component;
+mod doctor;
+mod new;
 mod run;
 mod style;
 mod test;
@@ -16,10 +19,21 @@ use clap::Subcommand;
 use midge_host::CallError;
 use midge_plugin_test::Error;
 use midge_server::config::Bundled;
+use midge_toolchain::ToolchainError;
 
 /// A subcommand each, in a file of its name.
 #[derive(Debug, Subcommand)]
 pub(crate) enum PluginCommand {
+    /// Make a folder with a plugin to begin with: source, tests, and what builds it
+    #[command(after_help = "Examples:\n  midge plugin new my-auth --lang rust\n  \
+                            midge plugin new my-access --lang c --hooks authn,authz")]
+    New(new::New),
+    /// Make a component of a plugin's folder: NAME.wasm in it
+    #[command(after_help = "Examples:\n  midge plugin build\n  midge plugin build my-auth --watch")]
+    Build(build::Build),
+    /// Say what is needed to build plugins here, and the command that brings what is missing
+    #[command(after_help = "Examples:\n  midge plugin doctor\n  midge plugin doctor --lang c")]
+    Doctor(doctor::Doctor),
     /// Measure what a component costs: to compile, to start, and per call
     #[command(after_help = "Examples:\n  midge plugin bench my-auth.wasm\n  \
                             midge plugin bench my-acl.wasm --hook authz --calls 100000 --json\n\n\
@@ -57,6 +71,10 @@ pub(crate) enum PluginError {
     File { file: PathBuf, error: io::Error },
     /// Standard output cannot be written.
     Print(io::Error),
+    /// The plugin was not made or built.
+    Toolchain(ToolchainError),
+    /// Plugins in this language cannot be built here; what is missing stands above.
+    Incomplete(&'static str),
     /// An argument says nothing that could be done: which, and what would be right.
     Argument { argument: String, reason: String },
     /// There is no such bundled plugin.
@@ -73,6 +91,9 @@ impl PluginCommand {
     /// Does what the command line says.
     pub(crate) fn perform(&self, bundled: Bundled) -> Result<(), PluginError> {
         match self {
+            Self::New(new) => new.perform(),
+            Self::Build(build) => build.perform(),
+            Self::Doctor(doctor) => doctor.perform(),
             Self::Bench(bench) => bench.perform(bundled),
             Self::Check(check) => check.perform(bundled),
             Self::Run(run) => run.perform(bundled),
@@ -87,6 +108,8 @@ impl fmt::Display for PluginError {
         match self {
             Self::File { file, error } => write!(f, "{}: {error}", file.display()),
             Self::Print(error) => write!(f, "standard output cannot be written: {error}"),
+            Self::Toolchain(error) => error.fmt(f),
+            Self::Incomplete(language) => write!(f, "plugins in {language} cannot be built here yet"),
             Self::Argument { argument, reason } => write!(f, "{argument}: {reason}"),
             Self::Bundled(reason) => f.write_str(reason),
             Self::Plugin(Error::Call(error @ CallError::UnknownFunction { asked, .. })) => {
@@ -101,6 +124,12 @@ impl fmt::Display for PluginError {
             Self::Tests { failed: 1 } => f.write_str("a test failed"),
             Self::Tests { failed } => write!(f, "{failed} tests failed"),
         }
+    }
+}
+
+impl From<ToolchainError> for PluginError {
+    fn from(error: ToolchainError) -> Self {
+        Self::Toolchain(error)
     }
 }
 

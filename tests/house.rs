@@ -12,7 +12,11 @@ const CRATES: &[(&str, &str, &[&str])] = &[
     ("midge-storage", "broker/storage", &["midge-core", "midge-protocol"]),
     ("midge-server", "broker/server", &["midge-core", "midge-host", "midge-protocol", "midge-storage"]),
     // `midge plugin` runs plugins without a server: the kit, and the host for what it finds out about a component.
-    ("midge", ".", &["midge-bench", "midge-host", "midge-plugin-test", "midge-server", "midge-storage", "midge-toolchain"]),
+    (
+        "midge",
+        ".",
+        &["midge-bench", "midge-host", "midge-plugin-test", "midge-server", "midge-storage", "midge-toolchain"],
+    ),
     ("midge-plugin-sdk", "plugin-sdk", &[]),
     // It runs components, which the SDK must not know how to: guests are built from that.
     ("midge-plugin-test", "plugin-sdk/testkit", &["midge-host"]),

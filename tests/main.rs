@@ -7,6 +7,7 @@ mod conformance;
 mod contract;
 mod durability;
 mod enhanced;
+mod first_plugin;
 mod generator;
 mod hostile;
 mod house;
