@@ -9,7 +9,24 @@ const TABLES: &[(&str, &str, &[&str])] = &[
     ("CONTRACT", "../../wit", &[""]),
     ("RUST_SDK", "..", &["src", "examples/authenticator.rs", "README.md"]),
     ("C_SDK", "../c", &[""]),
+    ("JS_SDK", "../js", JS_SDK),
+    ("PYTHON_SDK", "../python", &["midge", "build.py", "requirements.txt"]),
     ("TEMPLATES", "templates", &[""]),
+];
+
+/// What a plugin in JavaScript is built and tested with, without the tests of the SDK itself.
+const JS_SDK: &[&str] = &[
+    "borrows.mjs",
+    "build.mjs",
+    "contract.d.ts",
+    "doubles.mjs",
+    "hooks.js",
+    "midge.d.ts",
+    "midge.js",
+    "package-lock.json",
+    "package.json",
+    "testing-hooks.mjs",
+    "testing.mjs",
 ];
 
 fn main() -> io::Result<()> {
@@ -36,6 +53,10 @@ fn collect(path: &Path, is_contract: bool, files: &mut Vec<PathBuf>) -> io::Resu
     }
     for entry in fs::read_dir(path)? {
         let path = entry?.path();
+        // What the languages' own tools leave behind.
+        if path.ends_with("__pycache__") || path.ends_with("node_modules") {
+            continue;
+        }
         let is_wit = path.extension().is_some_and(|extension| extension == "wit");
         if !is_contract || is_wit {
             collect(&path, is_contract, files)?;

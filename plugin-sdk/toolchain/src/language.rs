@@ -3,10 +3,11 @@
 use std::fmt;
 use std::process::Command;
 
-use crate::{Folder, Plan, Text, ToolchainError, c, rust};
+use crate::{Folder, Plan, Text, ToolchainError, c, javascript, python, rust};
 
 /// Every language that there is a recipe for, in the order in which they are shown.
-pub const LANGUAGES: &[&dyn Language] = &[&rust::Rust, &c::C];
+pub const LANGUAGES: &[&dyn Language] =
+    &[&rust::Rust, &c::C, &javascript::JavaScript, &javascript::TypeScript, &python::Python];
 
 /// A language that plugins are written in: one file of this crate.
 pub trait Language: fmt::Debug + Sync {

@@ -12,10 +12,13 @@ pub mod component;
 pub mod contract;
 mod error;
 mod folder;
+pub mod javascript;
 mod language;
 pub mod packages;
+pub mod python;
 pub mod rust;
 mod template;
+mod tools;
 
 pub use error::ToolchainError;
 pub use folder::{Folder, Manifest};

@@ -1,0 +1,12 @@
+log, Outcome
+//// code
+// Takes messages elsewhere: one outcome for each.
+/** @type {import("midge").Sink} */
+export const sink = {
+  deliver: (batch) =>
+    batch.map(({ inbound: { message } }) => {
+      // Here it would be sent somewhere. Outcome.retry() has it come again, an exception the batch.
+      log.info(`${message.topic}: ${message.payload.length} bytes`);
+      return Outcome.done();
+    }),
+};

@@ -1,0 +1,9 @@
+Action, type Messages
+//// code
+// What becomes of published messages. What is below old/ goes to new/.
+export const messages: Messages = {
+  onPublish({ message }) {
+    if (!message.topic.startsWith("old/")) return Action.keep();
+    return Action.replace({ ...message, topic: message.topic.replace("old/", "new/") });
+  },
+};
