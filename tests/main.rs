@@ -18,6 +18,7 @@ mod plugin_cli;
 mod plugins;
 mod pressure;
 mod readme;
+mod scripts;
 mod suites;
 mod support;
 mod tls;

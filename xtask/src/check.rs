@@ -48,6 +48,9 @@ pub(crate) fn run(root: &Path, only_tests: &[String]) -> Result<(), Failure> {
             );
         }
     }
+    if only_tests.is_empty() {
+        scripts(root, &mut totals);
+    }
     let mut tests = build::cargo(root);
     tests.args(["test", "--workspace", "--no-fail-fast"]).args(only_tests);
     totals.tests("tests", &mut tests);
@@ -59,6 +62,28 @@ pub(crate) fn run(root: &Path, only_tests: &[String]) -> Result<(), Failure> {
         }
     }
     totals.report()
+}
+
+/// What is written in JavaScript and Python is tested by their own test runners, without WebAssembly.
+fn scripts(root: &Path, totals: &mut Totals) {
+    let node = |arguments: &[&str]| {
+        let mut command = Command::new("node");
+        command.current_dir(root.join("plugin-sdk/js")).args(arguments);
+        command
+    };
+    totals.check("the contract's types for TypeScript", &mut node(&["types.mjs", "--check"]));
+    let reporter = "--test-reporter=dot";
+    totals.check(
+        "the SDK for JavaScript",
+        &mut node(&["--import", "./testing.mjs", "--test", reporter, "tests/sdk.test.mjs"]),
+    );
+    let example = root.join("plugins/office-hours");
+    let sdk = root.join("plugin-sdk/python");
+    // What the build of the component left for it.
+    let paths = [&example, &sdk, &example.join("build/bindings")].map(|path| path.display().to_string());
+    let mut python = Command::new("python3");
+    python.current_dir(&example).env("PYTHONPATH", paths.join(":")).env("PYTHONDONTWRITEBYTECODE", "1");
+    totals.check("a plugin in Python", python.args(["-m", "unittest", "discover", "-s", "tests"]));
 }
 
 impl Totals {

@@ -62,7 +62,7 @@ pub(crate) fn build(root: &Path, selection: &Selection) -> Result<(), Failure> {
         Selection::Bundled => false,
         Selection::One(wanted) => wanted == name,
     };
-    let examples: Vec<_> = examples.into_iter().filter(|(name, _)| chosen(name)).collect();
+    let examples: Vec<_> = examples.into_iter().filter(|example| chosen(&example.name)).collect();
     let mut wanted = Vec::new();
     for (manifest, destination, whole) in &workspaces {
         let manifest = root.join(manifest);
@@ -89,15 +89,15 @@ pub(crate) fn build(root: &Path, selection: &Selection) -> Result<(), Failure> {
             build_workspace(root, &toolchain, &manifest, destination, only.as_ref())?;
         }
     }
-    for (_, folder) in examples {
-        examples::build(&folder, &examples_directory(root), &context)?;
+    for example in examples {
+        examples::build(root, &example, &context)?;
     }
     Ok(())
 }
 
 fn nothing_of_that_name(root: &Path, manifests: &[&str]) -> Failure {
     let known = manifests.iter().filter_map(|manifest| components(&root.join(manifest)).ok()).flatten();
-    let examples = examples::find(root).unwrap_or_default().into_iter().map(|(name, _)| name);
+    let examples = examples::find(root).unwrap_or_default().into_iter().map(|example| example.name);
     let known = known.map(|one| one.name).chain(examples).collect::<Vec<_>>().join(", ");
     Failure::new(format!("there is no plugin or test guest of that name; there are {known}"))
 }

@@ -1,4 +1,4 @@
-// The SDK in node, with the broker that testing.mjs plays: node --import ./testing.mjs --test tests/
+// The SDK in node, with the broker that testing.mjs plays: node --import ./testing.mjs --test tests/sdk.test.mjs
 
 import assert from "node:assert/strict";
 import test from "node:test";
