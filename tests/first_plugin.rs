@@ -4,11 +4,12 @@ mod api_keys;
 mod build;
 mod doctor;
 mod new;
+mod scripts;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use midge_protocol::{Packet, ProtocolVersion, ReasonCode};
 use tempfile::TempDir;
@@ -81,8 +82,9 @@ fn ask(server: &Server, username: &str, password: &str) -> ReasonCode {
     client.connack(|connack| connack.reason)
 }
 
-/// New, build, test, run in a broker: what the manual promises.
+/// New, build, test, run in a broker: what the manual promises. How long it took is told (`--nocapture`), and no condition.
 fn from_nothing_to_a_broker(language: &str) {
+    let began = Instant::now();
     let desk = Desk::clean();
     let said = desk.well("", &["new", "my-auth", "--lang", language]);
     for step in ["cd my-auth", "midge plugin build", "midge plugin test my-auth.wasm fixtures/*.toml"] {
@@ -98,6 +100,7 @@ fn from_nothing_to_a_broker(language: &str) {
     assert_eq!(ask(&server, "alice", "guess"), ReasonCode::BadUserNameOrPassword);
     assert!(ask(&server, "bob", "secret").is_error());
     server.logged(&["wrong password"]);
+    eprintln!("a first plugin in {language}: {:.1?} from nothing to a broker", began.elapsed());
 }
 
 /// Every hook's template in one plugin: it builds, and does what the fixtures say.
@@ -121,6 +124,36 @@ fn a_first_plugin_in_rust() {
 #[test]
 fn a_first_plugin_in_c() {
     from_nothing_to_a_broker("c");
+}
+
+#[test]
+fn a_first_plugin_in_javascript() {
+    from_nothing_to_a_broker("js");
+}
+
+#[test]
+fn a_first_plugin_in_typescript() {
+    from_nothing_to_a_broker("ts");
+}
+
+#[test]
+fn a_first_plugin_in_python() {
+    from_nothing_to_a_broker("python");
+}
+
+#[test]
+fn every_hook_in_javascript() {
+    every_hook_is_a_template("js");
+}
+
+#[test]
+fn every_hook_in_typescript() {
+    every_hook_is_a_template("ts");
+}
+
+#[test]
+fn every_hook_in_python() {
+    every_hook_is_a_template("python");
 }
 
 #[test]
