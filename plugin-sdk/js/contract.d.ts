@@ -206,14 +206,33 @@ declare module "midge:plugin/connection" {
   }
 }
 
-/** What happened in the broker, in batches; lossy under overload, and losses are reported as `events.lost`. */
+/**
+ * What happened in the broker, in batches; lossy under overload, and losses are reported as `events.lost`.
+ *
+ * | kind | told when | `topic` | `detail` |
+ * |---|---|---|---|
+ * | `client.connected` | a client was let in | | `peer`, `listener`, `mqtt`, `session_present` |
+ * | `client.reauthenticated` | a connected client authenticated again | | |
+ * | `client.disconnected` | its connection ended | | `end` (one word), `reason`, `peer`, `listener` |
+ * | `client.refused` | a CONNECT was refused by the broker itself | | `end` (one word), `reason`, `peer`, `listener` |
+ * | `authn.denied` | a CONNECT was refused by plugins, or because they failed | | `plugin`, `hook`, `cause`, `reason`, `peer`, `listener` |
+ * | `authz.denied` | a PUBLISH, or a filter of a SUBSCRIBE, was refused by plugins or permissions | the topic or filter | `action`, `plugin`, `hook`, `cause`, `reason` |
+ * | `client.subscribed` | a subscription was made or replaced; `reason-code` is the QoS granted | the filter | |
+ * | `client.unsubscribed` | a client ended a subscription | the filter | |
+ * | `session.created`, `session.resumed` | with a connection | | |
+ * | `session.taken_over` | a newer connection of the client id displaced an older one | | |
+ * | `session.ended` | a session is gone | | `cause`: closed, expired, clean_start, administrative |
+ * | `message.dropped` | `count` messages did not reach the client | of the first | `reason`: queue_full, outbox_full, too_large, expired, session_ended, unreadable, refused |
+ * | `retained.set`, `retained.cleared` | a message with RETAIN was routed | its topic | `bytes` |
+ * | `will.published` | a Will was published | its topic | |
+ * | `events.lost` | `count` events before this one were lost | | |
+ *
+ * Events about sessions and messages name the client and not its principal: it need not be connected.
+ */
 declare module "midge:plugin/events" {
   /** One thing that happened. */
   export interface Event {
-    /**
-     * "client.connected", "client.reauthenticated", "client.disconnected", "authn.denied", "authz.denied", "session.created",
-     * "session.ended", "message.dropped", "events.lost" … Any release adds kinds; ignore the unknown.
-     */
+    /** One of the table above. Any release adds kinds; ignore the unknown. */
     kind: string;
     /** When, in milliseconds since the Unix epoch. */
     atMs: number;
@@ -336,8 +355,9 @@ declare module "midge:plugin/kv" {
 }
 
 /**
- * Small files, each granted by its path in the config. The host keeps their content in memory and looks for
- * changes about once a second, so nothing here ever waits.
+ * Files, each granted by its path in the config: small ones to read, and ones to append to. The host keeps the content
+ * of the first in memory and looks for changes about once a second, and has a queue in front of the second, so nothing
+ * here ever waits.
  */
 declare module "midge:plugin/files" {
   /** Why there is no content. */
@@ -352,6 +372,20 @@ declare module "midge:plugin/files" {
   export function read(path: string): Uint8Array;
   /** A number that changes whenever `read` would answer differently: cheap enough to ask on every call. */
   export function version(path: string): number;
+  /** Why nothing was appended. */
+  export type AppendError =
+    /** The config does not let this plugin append to such a file. */
+    | "not-granted"
+    /** Too much waits to be written, or the file is as large as it may grow. The host has counted it. */
+    | "over-quota";
+  /**
+   * Adds bytes at the end of a file, all of them or none; those of two calls are never mixed. `ok` means that they wait
+   * to be written, in the order of the calls: the operating system has them a moment later, or, where the disk is full
+   * or fails, once it works again. `path` is written as in the grant, which says how large the file may grow and whether
+   * it then makes room for a new one. The host makes the file, for its own user alone, and finds it again where somebody
+   * else has moved it away (logrotate).
+   */
+  export function append(path: string, data: Uint8Array): void;
 }
 
 /**
@@ -419,6 +453,10 @@ declare module "midge:plugin/crypto" {
     | "rs512"
     /** RSASSA-PSS with SHA-256. */
     | "ps256"
+    /** RSASSA-PSS with SHA-384. */
+    | "ps384"
+    /** RSASSA-PSS with SHA-512. */
+    | "ps512"
     /** ECDSA on P-256 with SHA-256; the signature is r and s, 64 bytes. */
     | "es256"
     /** ECDSA on P-384 with SHA-384; the signature is r and s, 96 bytes. */
