@@ -1,8 +1,69 @@
 // Midge's contract as TypeScript sees it. Written by types.mjs from the WIT files; do not edit.
 
+/**
+ * The plugin's own pages on the broker's admin port, below `/plugins/NAME/`: to look into it, and to tell it things. Served
+ * only if the operator grants it (`allow.admin`). The admin port has no authentication of its own.
+ */
+declare module "midge:plugin/admin" {
+  /** One request. */
+  export interface Request {
+    /** "GET", "POST" … */
+    method: string;
+    /** What follows `/plugins/NAME` in the path, as it was sent: "/" at least. */
+    path: string;
+    /** What follows the `?`; empty without one. */
+    query: string;
+    /** Names in lower case and values, in order; those that only concern the connection are left out. */
+    headers: Array<[string, string]>;
+    /** The body, complete; at most `admin_bytes_max` of the plugin's limits, else the broker answers 413 itself. */
+    body: Uint8Array;
+  }
+  /** The answer. */
+  export interface Response {
+    /** 200 to 599; anything else is an error. */
+    status: number;
+    /** Names and values, in order; those that frame the message or concern the connection are the broker's. */
+    headers: Array<[string, string]>;
+    /** The body; larger than `admin_bytes_max` is an error. */
+    body: Uint8Array;
+  }
+  /**
+   * Answers one request. What is changed here is known to this instance alone: what the others must know goes into `kv`.
+   *
+   * `err` is counted and answered with 502 and without its text, which goes into the log.
+   */
+  export function handle(request: Request): Response;
+}
+
+/**
+ * May anybody connect from there? Asked when a connection is accepted, before TLS and before a byte is read, so that who is
+ * not wanted costs next to nothing. A connection that is refused is closed without a word.
+ *
+ * It is called inline, on the thread that accepts: a component that exports it must import nothing that waits, and is not
+ * loaded otherwise. Keep what must be known in `files` or `kv`.
+ */
+declare module "midge:plugin/admission" {
+  import type { Reuse } from "midge:plugin/types";
+  /** The decision, and whether it may be used again. */
+  export interface Answer {
+    /**
+     * True: as far as this plugin is concerned. The other plugins with this hook are asked as well, and every one of them must
+     * say so. False: the connection is closed.
+     */
+    admit: boolean;
+    /** How long the broker may say the same again to connections from this address to this listener. `covers` is ignored here. */
+    reuse: Reuse;
+  }
+  /**
+   * May a client connect from `address`, an IPv4 or IPv6 address without port, to this listener? `err` applies `on_error`:
+   * refused, unless the operator says otherwise.
+   */
+  export function admit(listener: string, address: string): Answer;
+}
+
 /** Who is this? Asked once per CONNECT that names no Authentication Method, in the order of the operator's chain. */
 declare module "midge:plugin/authn" {
-  import type { Credentials, Grant, Refusal, Reuse } from "midge:plugin/types";
+  import type { Credentials, Grant, Redirection, Refusal, Reuse } from "midge:plugin/types";
   import type { Connect } from "midge:plugin/connection";
   /** The decision. */
   export type Verdict =
@@ -11,7 +72,9 @@ declare module "midge:plugin/authn" {
     /** Refuse; nobody else is asked. */
     | { tag: "deny"; val: Refusal }
     /** Not mine: ask the next authenticator. The chain's end refuses. */
-    | { tag: "next" };
+    | { tag: "next" }
+    /** Refuse, and send it to another server; nobody else is asked. */
+    | { tag: "redirect"; val: Redirection };
   /** The decision, and whether it may be used again. */
   export interface Answer {
     /** The decision. */
@@ -51,7 +114,7 @@ declare module "midge:plugin/authn" {
  * operator's keys.
  */
 declare module "midge:plugin/enhanced-authn" {
-  import type { Credentials, Grant, Refusal } from "midge:plugin/types";
+  import type { Credentials, Grant, Redirection, Refusal } from "midge:plugin/types";
   import type { Connect } from "midge:plugin/connection";
   /** Who is at the other end of an exchange. The same in all its steps. */
   export interface Candidate {
@@ -79,8 +142,8 @@ declare module "midge:plugin/enhanced-authn" {
   export interface Success {
     /**
      * What the client is and may, as from `authn`. It replaces the grant of a client that authenticated again: its
-     * identity, permissions, expiry and rates. What only CONNACK can tell (`user-properties`, `session-expiry`,
-     * `packet-size`, `inflight`, `queued-messages`) is then left as it was.
+     * identity, permissions, expiry and rates. `user-properties` and all other `limits` are CONNACK's and stay as they
+     * were.
      */
     grant: Grant;
     /** Authentication Data of the CONNACK, or of the AUTH (0x00) that ends a re-authentication; at most 65535 bytes. */
@@ -93,7 +156,9 @@ declare module "midge:plugin/enhanced-authn" {
     /** Let it in, or let it stay. */
     | { tag: "allow"; val: Success }
     /** Refuse: CONNACK with the refusal's code, or DISCONNECT with 0x87, and close. */
-    | { tag: "deny"; val: Refusal };
+    | { tag: "deny"; val: Refusal }
+    /** Refuse, or disconnect, and send it to another server. */
+    | { tag: "redirect"; val: Redirection };
   /** The Authentication Methods served, such as "SCRAM-SHA-256"; at least one. Asked once, at load. */
   export function methods(): Array<string>;
   /**
@@ -111,7 +176,49 @@ declare module "midge:plugin/enhanced-authn" {
   export function proceed(client: Candidate, state: Uint8Array, data: Uint8Array | null, connect: Connect): Step;
 }
 
-/** May this identity do that? The hottest hook: nothing but the question crosses the boundary. */
+/** May a client end a subscription? Without this hook every client may. */
+declare module "midge:plugin/authz-unsubscribe" {
+  import type { IdentityId, Refusal } from "midge:plugin/types";
+  /** The decision on one filter. */
+  export type Verdict =
+    /** Yes; nobody else is asked. */
+    | { tag: "allow" }
+    /** No: the subscription stays, and UNSUBACK says so. Clients of 3.1 and 3.1.1 cannot be told. */
+    | { tag: "deny"; val: Refusal }
+    /** Not mine: ask the next plugin with this hook. The chain's end refuses. */
+    | { tag: "next" };
+  /**
+   * One call per UNSUBSCRIBE; one verdict per filter, in order (any other number is an error). The filters are as
+   * subscribed, with `$share/NAME/` where they have it. `err` applies `on_error` to all of them.
+   */
+  export function authorizeUnsubscribe(who: IdentityId, filters: Array<string>): Array<Verdict>;
+}
+
+/**
+ * May a client leave this Will? Asked at CONNECT, after its permissions or `authz.authorize-publish` have allowed its topic:
+ * for what those cannot know, such as its delay and its payload. Without this hook they alone decide.
+ */
+declare module "midge:plugin/authz-will" {
+  import type { IdentityId, Message, Refusal } from "midge:plugin/types";
+  /** The decision. */
+  export type Verdict =
+    /** Yes; nobody else is asked. */
+    | { tag: "allow" }
+    /** No: the client is not let in. */
+    | { tag: "deny"; val: Refusal }
+    /** Not mine: ask the next plugin with this hook. The chain's end refuses. */
+    | { tag: "next" };
+  /**
+   * May `who` leave `will`, to be published `delay` seconds after its connection is lost? The payload is empty where the
+   * operator's `fields` do not show it. `err` applies `on_error`.
+   */
+  export function authorizeWill(who: IdentityId, will: Message, delay: number): Verdict;
+}
+
+/**
+ * May this identity do that? Without this hook, and without `permissions` in the grant, every client may. `authz-unsubscribe` and
+ * `authz-will` are hooks of their own for what is rarely asked. The hottest hook: nothing but the question crosses the boundary.
+ */
 declare module "midge:plugin/authz" {
   import type { Identity, IdentityId, Permission, Qos, Reuse, Refusal } from "midge:plugin/types";
   /** The decision. */
@@ -149,7 +256,10 @@ declare module "midge:plugin/authz" {
    * broker evaluates the rules itself and asks no further. None: this plugin is asked per action.
    */
   export function permissions(id: IdentityId, who: Identity): Array<Permission> | null;
-  /** May `who` publish this? Also asked for the Will, at CONNECT. */
+  /**
+   * May `who` publish this? Also asked for the Will, at CONNECT, and before `authz-will`; what a plugin changes or adds by
+   * `messages` or `broker.publish` is not asked about.
+   */
   export function authorizePublish(who: IdentityId, topic: string, qos: Qos, retain: boolean): Ruling;
   /** May `who` subscribe? One call per SUBSCRIBE; one ruling per filter, in order (any other number is an error). */
   export function authorizeSubscribe(who: IdentityId, subscriptions: Array<Subscription>): Array<Ruling>;
@@ -216,7 +326,7 @@ declare module "midge:plugin/connection" {
  * | `client.disconnected` | its connection ended | | `end` (one word), `reason`, `peer`, `listener` |
  * | `client.refused` | a CONNECT was refused by the broker itself | | `end` (one word), `reason`, `peer`, `listener` |
  * | `authn.denied` | a CONNECT was refused by plugins, or because they failed | | `plugin`, `hook`, `cause`, `reason`, `peer`, `listener` |
- * | `authz.denied` | a PUBLISH, or a filter of a SUBSCRIBE, was refused by plugins or permissions | the topic or filter | `action`, `plugin`, `hook`, `cause`, `reason` |
+ * | `authz.denied` | a PUBLISH, or a filter of a SUBSCRIBE or UNSUBSCRIBE, was refused by plugins or permissions | the topic or filter | `action`, `plugin`, `hook`, `cause`, `reason` |
  * | `client.subscribed` | a subscription was made or replaced; `reason-code` is the QoS granted | the filter | |
  * | `client.unsubscribed` | a client ended a subscription | the filter | |
  * | `session.created`, `session.resumed` | with a connection | | |
@@ -506,7 +616,7 @@ declare module "midge:plugin/passwords" {
  * Never waits.
  */
 declare module "midge:plugin/broker" {
-  import type { Message, ReasonCode } from "midge:plugin/types";
+  import type { Message, ReasonCode, Redirection } from "midge:plugin/types";
   /** Why the request was not taken. */
   export type Error =
     /** The config does not grant it. */
@@ -519,6 +629,8 @@ declare module "midge:plugin/broker" {
   export function publish(message: Message): void;
   /** Ends a client's connection with this reason code, if it has one. `keep-session` false also ends its session. */
   export function disconnect(clientId: string, code: ReasonCode, keepSession: boolean): void;
+  /** Ends a client's connection, if it has one, and sends it to another server. Its session stays here. */
+  export function redirect(clientId: string, to: Redirection): void;
   /**
    * What was said about a principal holds no longer: remembered answers are forgotten, and its connected clients are
    * disconnected with 0x87, so that they authenticate anew.
@@ -619,6 +731,86 @@ declare module "midge:plugin/sink" {
   export function flush(): void;
 }
 
+/**
+ * Connections over TCP to hosts the config grants, with TLS by the host where it is asked for. What is spoken over them
+ * (Redis, PostgreSQL, NATS, LDAP …) is the plugin's; in Rust a client without I/O of its own is a good start.
+ *
+ * A connection belongs to the instance that opened it and stays open between its calls: keep it, and open another when it
+ * fails. It ends with the instance, which may be at any time: after a trap or a missed deadline, at a reload, or when the
+ * instance is replaced because it is old. Nobody waits for what was written last then, so a plugin that must know reads an
+ * answer.
+ *
+ * The host resolves names, and judges every address a name leads to as well as the name: public ones may be reached,
+ * private ones with `tcp_private`, this machine and link-local ones only if the config lists the address itself.
+ *
+ * Everything but `is-open` waits, and so the caller does. Each call waits `timeout-ms` at most, cut to the time left for the hook; 0
+ * asks for all of that. What waits until the hook's own time is over costs the instance, like every missed deadline, so ask
+ * for less than the hook has.
+ */
+declare module "midge:plugin/tcp" {
+  /** Why nothing came of it. */
+  export type Error =
+    /** The host and port are not granted, or the name leads to an address that is not; with the line that would grant it. */
+    | { tag: "not-granted"; val: string }
+    /**
+     * Not in time. A read may be tried again; after a write or a handshake the connection is closed, since nobody knows how
+     * much of it arrived.
+     */
+    | { tag: "timeout" }
+    /** No connection: the name has no address, or nobody answers there. */
+    | { tag: "connect"; val: string }
+    /** The server's certificate or the handshake failed. The connection is closed. */
+    | { tag: "tls"; val: string }
+    /** The connection is closed: by this side after an earlier failure, or by the other, which a write may notice late. */
+    | { tag: "closed" }
+    /** The plugin has as many connections as it may, `tcp_connections_max` of its limits for all its instances and 32 for one. */
+    | { tag: "overloaded" }
+    /** Anything else, in the operating system's words. The connection is closed. */
+    | { tag: "other"; val: string };
+  /** An open connection. Drop it to close it. */
+  export interface Connection {
+    /**
+     * Goes on with TLS: the server's certificate must be good for `server-name` (none = the host's name or address), signed by
+     * a public authority or one of the config's `tcp_ca_file`. Call it at once, or where the protocol says so (STARTTLS). Not
+     * twice.
+     */
+    secure(serverName: string | null, timeoutMs: number): void;
+    /**
+     * What has arrived, as soon as anything has: at least one byte and at most `max`, never more than 65536. Empty: the other
+     * side has sent all it will. `max` 0 is an `other`.
+     */
+    read(max: number, timeoutMs: number): Uint8Array;
+    /** Writes all of it. */
+    write(bytes: Uint8Array, timeoutMs: number): void;
+    /**
+     * Whether it is worth a try: false once it failed, or once the other side is known to have closed. Never waits. A connection
+     * that was idle may be closed and not known to be.
+     */
+    isOpen(): boolean;
+  }
+  /** Opens a connection to a host, by name or address, and port. The first address that answers is taken. */
+  export function connect(host: string, port: number, timeoutMs: number): Connection;
+}
+
+/**
+ * The plugin's own turn, again and again without anybody asking: refresh keys or a list of who is revoked, send what was
+ * gathered, look after a backend.
+ */
+declare module "midge:plugin/ticker" {
+  /**
+   * One turn. The first comes as soon as the plugin is in service, each other `tick_interval_ms` of the operator's config
+   * after the one before has ended; a new generation has its first at once. There is never more than one under way of a
+   * plugin, whatever its number of instances, also while one generation follows another.
+   *
+   * It is called in whichever instance is free. What the others must know goes into `kv`, or is revoked by
+   * `broker.revoke`. All imports may be used.
+   *
+   * `err` is counted and logged; the next turn comes all the same, unless turns fail again and again: then they are left out
+   * for up to half a minute at a time.
+   */
+  export function tick(): void;
+}
+
 /** Words shared by all hooks. Names are those of the MQTT specification. */
 declare module "midge:plugin/types" {
   /** The MQTT version a client speaks. */
@@ -711,6 +903,21 @@ declare module "midge:plugin/types" {
     /** Sent as Reason String to MQTT 5 clients that allow problem information; always logged. */
     reason?: string | null;
   }
+  /**
+   * Another server for a client to use (MQTT 5, 4.11). A client of 3.1 or 3.1.1 cannot be told: it is refused as by a
+   * server that is not available, or disconnected.
+   */
+  export interface Redirection {
+    /**
+     * The Server Reference: "host" or "host:port", an IPv6 address in brackets; several are separated by spaces, the first
+     * choice first. 1 to 65535 bytes without U+0000. What the client makes of it is the client's.
+     */
+    serverReference: string;
+    /** True: Server moved (0x9D), the client should forget this one. False: Use another server (0x9C), this time. */
+    permanent: boolean;
+    /** Sent as Reason String to MQTT 5 clients that allow problem information; always logged. */
+    reason?: string | null;
+  }
   /** How long, and for what, the broker may use an answer again without asking. */
   export interface Reuse {
     /** Milliseconds; 0 = never. The operator's `limits.answer_reuse_max_s` caps it. */
@@ -777,7 +984,10 @@ declare module "midge:plugin/types" {
     /** Whether the connection is encrypted. */
     tls: boolean;
   }
-  /** Limits for this client; each only narrows the broker's own. None = the broker's. */
+  /**
+   * Limits for this client; each only narrows the broker's own. None = the broker's. What CONNACK can tell, an MQTT 5
+   * client is told.
+   */
   export interface Limits {
     /** PUBLISH packets a second. */
     publishPerSecond?: number | null;
@@ -791,6 +1001,16 @@ declare module "midge:plugin/types" {
     sessionExpiry?: number | null;
     /** Maximum Packet Size towards the broker, bytes. */
     packetSize?: number | null;
+    /** Longest Keep Alive, seconds, told as Server Keep Alive. A client of 3.1 or 3.1.1 cannot be told and keeps its own. */
+    keepAlive?: number | null;
+    /** Maximum QoS: a PUBLISH or a Will above it is refused (0x9B), a subscription is granted at most this. */
+    maximumQos?: Qos | null;
+    /** Retain Available: false refuses a PUBLISH or a Will with RETAIN (0x9A). */
+    retainAvailable?: boolean | null;
+    /** Receive Maximum of the broker: QoS 1 and 2 messages an MQTT 5 client may have unacknowledged towards it; at least 1. */
+    receiveMaximum?: number | null;
+    /** Topic Alias Maximum of the broker: aliases the client may define. */
+    topicAliasMaximum?: number | null;
   }
   /** Everything the broker learns from an authenticator about a client that was let in. */
   export interface Grant {
