@@ -107,17 +107,22 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<(), Failure> {
 
 fn midge(root: &Path, options: &Options) -> Result<PathBuf, Failure> {
     match &options.broker {
-        Some(broker) => Ok(broker.clone()),
+        Some(broker) => found(broker),
         None => build::broker(root, true),
     }
 }
 
 fn generator(root: &Path, options: &Options) -> Result<PathBuf, Failure> {
     if let Some(generator) = &options.generator {
-        return Ok(generator.clone());
+        return found(generator);
     }
     build::succeed(build::cargo(root).args(["build", "--release", "--package", "midge-bench"]), "cargo build")?;
     Ok(build::target_directory(root).join("release/midge-bench"))
+}
+
+/// A program that was named, by a path that holds from every folder: brokers run in folders of their own.
+fn found(program: &Path) -> Result<PathBuf, Failure> {
+    program.canonicalize().map_err(|error| Failure::new(format!("{}: {error}", program.display())))
 }
 
 /// Every scenario with every broker in turn, round by round, so that what else the machine does meets all of them.
