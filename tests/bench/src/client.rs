@@ -121,7 +121,21 @@ impl Client {
     }
 }
 
+/// Connects, from another address where this one's ports are used up: connections that just ended keep theirs for a minute.
 fn dial(broker: SocketAddr, source: Option<Ipv4Addr>) -> io::Result<TcpStream> {
+    let Some(first) = source else { return dial_from(broker, None) };
+    let others = (0..SOURCES_MAX).map(|step| Ipv4Addr::from(u32::from(first).saturating_add(step * SOURCES_APART)));
+    let mut result = Err(io::ErrorKind::AddrInUse.into());
+    for address in others {
+        result = dial_from(broker, Some(address));
+        if !result.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse) {
+            break;
+        }
+    }
+    result
+}
+
+fn dial_from(broker: SocketAddr, source: Option<Ipv4Addr>) -> io::Result<TcpStream> {
     let socket = Socket::new(Domain::for_address(broker), Type::STREAM, None)?;
     // Room for everything that may be under way. What finds none is dropped and sent again after 200 ms, which would be measured.
     // The system gives less where it allows no more.
@@ -157,6 +171,9 @@ pub(crate) fn side_by_side<T: Send>(
 }
 
 const VERSION: ProtocolVersion = ProtocolVersion::V311;
+/// Addresses that are tried for one connection, and how far they are apart: what lies between is for other connections.
+const SOURCES_MAX: u32 = 8;
+const SOURCES_APART: u32 = 1 << 16;
 /// Longer than any load lasts. Without a Keep Alive rumqttd hangs up at once.
 const KEEP_ALIVE_S: u16 = u16::MAX;
 const RECEIVE_BUFFER_BYTES: usize = 4 * 1024 * 1024;
