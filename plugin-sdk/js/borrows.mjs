@@ -33,7 +33,7 @@ function rewriteGlue(sections, header) {
   const section = (id) => sections.find((one) => one.id === id) ?? unknown(`section ${id}`);
   const imported = readImports(section(IMPORT).body).filter(({ kind }) => kind === FUNCTION_KIND);
   const push = imported.findIndex(({ name }) => name === PUSH_BORROW);
-  const drops = imported.flatMap(({ name }, index) => (name.startsWith("[resource-drop]") ? [index] : []));
+  const drop = imported.findIndex(({ name }) => name === DROP_LENT);
   const types = readTypes(section(TYPE).body);
   const functions = readVector(section(FUNCTION).body, (reader) => reader.u32());
   const bodies = readVector(section(CODE).body, (reader) => reader.bytes());
@@ -45,18 +45,18 @@ function rewriteGlue(sections, header) {
     if (one.kind !== FUNCTION_KIND || !one.name.includes("#") || one.name.startsWith("cabi_post_")) continue;
     const lent = findLent(bodies[one.index - imported.length] ?? unknown(one.name), push);
     if (lent.length === 0) continue;
-    if (drops.length !== 1) unknown(`${drops.length} kinds of lent things`);
+    if (drop < 0) unknown("a lent thing that cannot be given back");
     const type = functions[one.index - imported.length];
     functions.push(type);
-    bodies.push(wrapper(one.index, types[type], lent, drops[0]));
+    bodies.push(wrapper(one.index, types[type], lent, drop));
     one.index = next++;
     wrapped += 1;
   }
   if (wrapped === 0) return undefined;
 
-  functions.push(imported[drops[0]].type);
+  functions.push(imported[drop].type);
   bodies.push([0, END]);
-  section(ELEMENT).body = replaceElement(section(ELEMENT).body, drops[0], next);
+  section(ELEMENT).body = replaceElement(section(ELEMENT).body, drop, next);
   section(FUNCTION).body = writeVector(functions, (type) => u32(type));
   section(CODE).body = writeVector(bodies, (body) => [...u32(body.length), ...body]);
   section(EXPORT).body = writeVector(exported, ({ name, kind, index }) => [...text(name), kind, ...u32(index)]);
@@ -200,6 +200,8 @@ function unknown(what) {
 }
 
 const PUSH_BORROW = "wit_dylib_push_borrow";
+/** The one kind of thing that the contract lends. What a plugin owns, such as a TCP connection, it drops as ever. */
+const DROP_LENT = "[resource-drop]connect";
 const FUNCTION_KIND = 0;
 const [CORE_MODULE, COMPONENT] = [1, 4];
 const [TYPE, IMPORT, FUNCTION, EXPORT, ELEMENT, CODE] = [1, 2, 3, 7, 9, 10];

@@ -61,7 +61,7 @@ const scalar = (path) => {
   return value === undefined || value === null || typeof value === "object" ? null : String(value);
 };
 
-/** The contract's interfaces. */
+/** The contract's interfaces; what is not played here, such as `tcp`, is what `midge plugin test` is for. */
 export const doubles = {
   config: { get: scalar, json: () => JSON.stringify(state.config) },
   log: { enabled: () => true, write: (level, message, fields) => void state.lines.push({ level, message, fields }) },
@@ -92,6 +92,7 @@ export const doubles = {
   broker: {
     publish: (message) => void state.orders.push({ order: "publish", message }),
     disconnect: (clientId, code, keepSession) => void state.orders.push({ order: "disconnect", clientId, code, keepSession }),
+    redirect: (clientId, to) => void state.orders.push({ order: "redirect", clientId, to }),
     revoke: (principal) => void state.orders.push({ order: "revoke", principal }),
   },
   passwords: { verify: (hash, password) => state.passwords.get(hash) === Buffer.from(password).toString() },

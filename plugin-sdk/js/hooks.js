@@ -65,6 +65,9 @@ const ADAPTERS = {
   events: (plugin) => ({
     onEvents: (batch) => void plugin.onEvents(batch),
   }),
+  ticker: (plugin) => ({
+    tick: () => void plugin.tick(),
+  }),
 };
 
 /** Every function of the plugin's object, its class's methods included. */

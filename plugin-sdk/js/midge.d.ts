@@ -1,7 +1,11 @@
 /// <reference path="./contract.d.ts" />
 
+import type * as admin from "midge:plugin/admin";
+import type * as admission from "midge:plugin/admission";
 import type * as authn from "midge:plugin/authn";
 import type * as authz from "midge:plugin/authz";
+import type * as unsubscribing from "midge:plugin/authz-unsubscribe";
+import type * as wills from "midge:plugin/authz-will";
 import type * as enhanced from "midge:plugin/enhanced-authn";
 import type * as events from "midge:plugin/events";
 import type * as life from "midge:plugin/lifecycle";
@@ -44,6 +48,8 @@ export * as metrics from "midge:plugin/metrics";
 export * as passwords from "midge:plugin/passwords";
 /** Secrets by name. Each needs a grant. */
 export * as secrets from "midge:plugin/secrets";
+/** Connections over TCP. Waits, as `http` does. Each host and port needs a grant. */
+export * as tcp from "midge:plugin/tcp";
 
 // ── The hooks: a plugin exports an object for each that it has ──────────────────────────────────────────────────────────────────────
 //
@@ -119,6 +125,36 @@ export interface Events {
   onEvents(batch: events.Event[]): void;
 }
 
+/** `export const ticker`: the plugin's own turn, again and again. */
+export interface Ticker {
+  /** One turn; what is thrown is counted and logged. */
+  tick(): void;
+}
+
+/** `export const authzUnsubscribe`: may a client end a subscription? */
+export interface UnsubscribeAuthorizer {
+  /** One verdict for each filter of an UNSUBSCRIBE, in order. */
+  authorizeUnsubscribe(who: types.IdentityId, filters: string[]): unsubscribing.Verdict[];
+}
+
+/** `export const authzWill`: may a client leave this Will? */
+export interface WillAuthorizer {
+  /** Asked at CONNECT; `delay` in seconds. */
+  authorizeWill(who: types.IdentityId, will: types.Message, delay: number): wills.Verdict;
+}
+
+/** `export const admission`: may anybody connect from there? The plugin must use nothing that waits. */
+export interface Admission {
+  /** Asked when a connection is accepted; `address` is without port. */
+  admit(listener: string, address: string): admission.Answer;
+}
+
+/** `export const admin`: the plugin's own pages on the broker's admin port. */
+export interface Admin {
+  /** Answers one request. */
+  handle(request: admin.Request): admin.Response;
+}
+
 // ── Answers ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** Reason codes a plugin refuses with. */
@@ -136,6 +172,8 @@ export const Answer: {
   allow(principal: string, grant?: Partial<Omit<types.Grant, "principal">> & { reuseMs?: number }): authn.Answer;
   /** Refuse as Bad User Name or Password, unless `code` says otherwise. The reason is logged, and shown to who asks for it. */
   deny(reason?: string | null, options?: { code?: number; reuseMs?: number }): authn.Answer;
+  /** Refuse, and send it to another server: "host" or "host:port", for good or for this time. */
+  redirect(serverReference: string, options?: { permanent?: boolean; reason?: string | null }): authn.Answer;
   /** Not mine: ask the next authenticator. The chain's end refuses. */
   next(): authn.Answer;
 };
@@ -152,6 +190,8 @@ export const Step: {
   ): enhanced.Step;
   /** Refuse and close. */
   deny(reason?: string | null, code?: number): enhanced.Step;
+  /** Refuse, or disconnect, and send it to another server. */
+  redirect(serverReference: string, options?: { permanent?: boolean; reason?: string | null }): enhanced.Step;
 };
 
 /** For how long, and for what, the broker may use a ruling again; allow: the highest QoS. */
@@ -200,6 +240,22 @@ export const Action: {
   drop(): messages.Action;
   /** Route nothing; the code (Not authorized, unless given) goes into PUBACK or PUBREC. */
   refuse(reason?: string | null, code?: number): messages.Action;
+};
+
+/** What `authzUnsubscribe` and `authzWill` say of one filter or Will. */
+export const Verdict: {
+  /** Yes. */
+  allow(): wills.Verdict;
+  /** No; as Not authorized, unless `code` says otherwise. */
+  deny(reason?: string | null, code?: number): wills.Verdict;
+  /** Not mine: ask the next plugin with the hook. The chain's end refuses. */
+  next(): wills.Verdict;
+};
+
+/** What `admission` says; for how long the broker may say so again to the same address. */
+export const Admit: {
+  yes(options?: { reuseMs?: number }): admission.Answer;
+  no(options?: { reuseMs?: number }): admission.Answer;
 };
 
 /** What became of a delivery. */

@@ -12,8 +12,9 @@ import * as lines from "midge:plugin/log";
 import * as metrics from "midge:plugin/metrics";
 import * as passwords from "midge:plugin/passwords";
 import * as secrets from "midge:plugin/secrets";
+import * as tcp from "midge:plugin/tcp";
 
-export { broker, crypto, files, http, kv, metrics, passwords, secrets };
+export { broker, crypto, files, http, kv, metrics, passwords, secrets, tcp };
 
 const NEVER = { ttlMs: 0, covers: null };
 
@@ -37,6 +38,11 @@ const grantOf = (principal, grant) => ({
   limits: grant.limits ? { ...NO_LIMITS, ...grant.limits } : null,
 });
 
+const redirect = (serverReference, { permanent = false, reason = null } = {}) => ({
+  tag: "redirect",
+  val: { serverReference, permanent, reason },
+});
+
 const refusal = (code, reason) => ({ code, reason: reason ?? null });
 
 export const Answer = {
@@ -48,6 +54,7 @@ export const Answer = {
     verdict: { tag: "deny", val: refusal(code, reason) },
     reuse: { ttlMs: reuseMs, covers: null },
   }),
+  redirect: (serverReference, options) => ({ verdict: redirect(serverReference, options), reuse: NEVER }),
   next: () => ({ verdict: { tag: "next" }, reuse: NEVER }),
 };
 
@@ -58,6 +65,7 @@ export const Step = {
     val: { grant: grantOf(principal, grant), data: raw(data) },
   }),
   deny: (reason, code = Reason.notAuthorized) => ({ tag: "deny", val: refusal(code, reason) }),
+  redirect: (serverReference, options) => redirect(serverReference, options),
 };
 
 /** Bytes as they are, a text as its UTF-8. */
@@ -70,6 +78,11 @@ const NO_LIMITS = {
   queuedMessages: null,
   sessionExpiry: null,
   packetSize: null,
+  keepAlive: null,
+  maximumQos: null,
+  retainAvailable: null,
+  receiveMaximum: null,
+  topicAliasMaximum: null,
 };
 
 const ruling = (verdict, { maxQos = "exactly-once", reuseMs = 0, covers = null } = {}, refused = null) => ({
@@ -100,6 +113,17 @@ export const Action = {
   replaceWithMany: (messages) => ({ tag: "replace-with-many", val: messages }),
   drop: () => ({ tag: "drop" }),
   refuse: (reason, code = Reason.notAuthorized) => ({ tag: "refuse", val: refusal(code, reason) }),
+};
+
+export const Verdict = {
+  allow: () => ({ tag: "allow" }),
+  deny: (reason, code = Reason.notAuthorized) => ({ tag: "deny", val: refusal(code, reason) }),
+  next: () => ({ tag: "next" }),
+};
+
+export const Admit = {
+  yes: ({ reuseMs = 0 } = {}) => ({ admit: true, reuse: { ttlMs: reuseMs, covers: null } }),
+  no: ({ reuseMs = 0 } = {}) => ({ admit: false, reuse: { ttlMs: reuseMs, covers: null } }),
 };
 
 export const Outcome = {

@@ -1,8 +1,9 @@
 """What authenticators give."""
 
+from dataclasses import fields
 from typing import Any
 
-from wit_world.imports.types import Grant
+from wit_world.imports.types import Grant, Limits
 
 
 def grant_of(principal: str, more: dict[str, Any]) -> Grant:
@@ -22,3 +23,12 @@ def grant_of(principal: str, more: dict[str, Any]) -> Grant:
             raise TypeError(f"a grant has no {name}")
         setattr(grant, name, value)
     return grant
+
+
+def limits(**named: Any) -> Limits:
+    """Limits for a client: those that are named, and the broker's own for all others."""
+    known = [field.name for field in fields(Limits)]
+    unknown = set(named) - set(known)
+    if unknown:
+        raise TypeError(f"there is no limit {min(unknown)}; there are {', '.join(known)}")
+    return Limits(**{name: named.get(name) for name in known})

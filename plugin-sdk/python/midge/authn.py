@@ -3,15 +3,15 @@
 from typing import Any
 
 from wit_world.exports import authn as _authn
-from wit_world.exports.authn import Verdict_Allow, Verdict_Deny, Verdict_Next
+from wit_world.exports.authn import Verdict_Allow, Verdict_Deny, Verdict_Next, Verdict_Redirect
 from wit_world.imports.connection import Connect
-from wit_world.imports.types import Credentials, Grant, Limits, Refusal, Reuse
+from wit_world.imports.types import Credentials, Grant, Limits, Redirection, Refusal, Reuse
 
 from midge import Reason
-from midge._grant import grant_of
+from midge._grant import grant_of, limits
 from midge._hook import Hook
 
-__all__ = ["Answer", "Authenticator", "Connect", "Credentials", "Grant", "Limits"]
+__all__ = ["Answer", "Authenticator", "Connect", "Credentials", "Grant", "Limits", "limits"]
 
 
 class Answer:
@@ -28,6 +28,11 @@ class Answer:
     ) -> _authn.Answer:
         """Refuse; nobody else is asked. `reason` is logged, and shown to MQTT 5 clients that ask for it."""
         return _authn.Answer(Verdict_Deny(Refusal(code, reason)), Reuse(reuse_ms, None))
+
+    @staticmethod
+    def redirect(server_reference: str, permanent: bool = False, reason: str | None = None) -> _authn.Answer:
+        """Refuse, and send it to another server: "host" or "host:port", for good or for this time."""
+        return _authn.Answer(Verdict_Redirect(Redirection(server_reference, permanent, reason)), Reuse(0, None))
 
     @staticmethod
     def next() -> _authn.Answer:

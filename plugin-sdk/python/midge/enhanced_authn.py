@@ -3,9 +3,17 @@
 from typing import Any
 
 from wit_world.exports import enhanced_authn as _enhanced
-from wit_world.exports.enhanced_authn import Candidate, Challenge, Step_Allow, Step_Challenge, Step_Deny, Success
+from wit_world.exports.enhanced_authn import (
+    Candidate,
+    Challenge,
+    Step_Allow,
+    Step_Challenge,
+    Step_Deny,
+    Step_Redirect,
+    Success,
+)
 from wit_world.imports.connection import Connect
-from wit_world.imports.types import Refusal
+from wit_world.imports.types import Redirection, Refusal
 
 from midge import Reason
 from midge._grant import grant_of
@@ -31,6 +39,11 @@ class Step:
     def deny(reason: str | None, code: int = Reason.NOT_AUTHORIZED) -> Step_Deny:
         """Refuse and close."""
         return Step_Deny(Refusal(code, reason))
+
+    @staticmethod
+    def redirect(server_reference: str, permanent: bool = False, reason: str | None = None) -> Step_Redirect:
+        """Refuse, or disconnect, and send it to another server."""
+        return Step_Redirect(Redirection(server_reference, permanent, reason))
 
 
 class EnhancedAuthenticator(Hook):

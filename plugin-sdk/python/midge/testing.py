@@ -147,6 +147,7 @@ def _install() -> None:
     _metrics.observe = lambda name, labels, value: broker.metrics.append(("histogram", name, labels, value))
     _broker.publish = lambda message: broker.orders.append(("publish", message))
     _broker.disconnect = lambda client, code, keep: broker.orders.append(("disconnect", client, code, keep))
+    _broker.redirect = lambda client, to: broker.orders.append(("redirect", client, to))
     _broker.revoke = lambda principal: broker.orders.append(("revoke", principal))
     # Only plugins that wait have these.
     try:
