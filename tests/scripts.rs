@@ -2,7 +2,8 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::process::Command;
+use std::time::{Duration, SystemTime};
 
 use midge_protocol::{MessageProperties, Packet, ProtocolVersion, QoS, ReasonCode, Will};
 use rustix::process::Signal;
@@ -10,6 +11,7 @@ use tempfile::TempDir;
 
 use crate::hostile::guest;
 use crate::support::client::connect;
+use crate::support::program::{Ended, end_of};
 use crate::support::{Client, Server, VERSIONS};
 
 /// A worked example of `plugins/`, built by `cargo xtask plugins`.
@@ -190,6 +192,18 @@ fn tenants_refuse_a_config_that_is_wrong_in_their_own_words() {
         let output = Server::output(&["run", "--check", "--config", file.to_str().unwrap()]);
         let said = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
         assert!(!output.status.success() && said.contains(words), "{config}: {said}");
+    }
+}
+
+#[test]
+fn the_examples_do_as_their_fixtures_say() {
+    for (name, fixture, count) in [("tenants", "tenants.toml", 8), ("office-hours", "hours.toml", 4)] {
+        let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("plugins").join(name).join("fixtures").join(fixture);
+        let mut test = Command::new(env!("CARGO_BIN_EXE_midge"));
+        test.args(["plugin", "test"]).arg(example(name)).arg(fixture).env("NO_COLOR", "1");
+        // It compiles a CPython, on a machine that may have much to do.
+        let Ended { well, said, how } = end_of(&mut test, Duration::from_secs(300));
+        assert!(well && said.contains(&format!("{count} passed, 0 failed")), "{name} {how}: {said}");
     }
 }
 
