@@ -241,13 +241,13 @@ impl Broker {
 
     /// Has [`Broker::tick`] look at a disconnected session when it is due.
     fn schedule(&self, session: &Arc<Session>, state: &mut State) {
-        let Some(absence) = &mut state.absence else { return };
+        let Some(absence) = state.absence_mut() else { return };
         absence.timer = absence.next_deadline().map(|deadline| self.wheel.lock().insert(deadline, Arc::clone(session)));
     }
 
     /// Nothing is due any more.
     fn unschedule(&self, state: &mut State) {
-        if let Some(timer) = state.absence.take().and_then(|absence| absence.timer) {
+        if let Some(timer) = state.set_absence(None).and_then(|absence| absence.timer) {
             self.wheel.lock().cancel(timer);
         }
     }

@@ -11,7 +11,7 @@ use crate::congestion::Congestion;
 use crate::connection::Connection;
 use crate::event::{DropReason, Event};
 use crate::session::hold::PartNumber;
-use crate::session::outbox::Outbox;
+use crate::session::outbox::{Outbox, pool};
 use crate::session::state::{Link, State};
 use crate::session::{ConnectionNumber, Peer, Session};
 use crate::statistics::Counters;
@@ -88,6 +88,22 @@ impl Effects {
         self.flush_touched();
         broker.totals.fold(&mut self.counters);
         self.congestion = None;
+    }
+
+    /// For a thread between two batches that has nothing to do: lets go of what large ones needed, and of what is kept for the
+    /// outboxes of sessions beyond what the next messages need.
+    pub fn rest(&mut self) {
+        pool::rest();
+        trim(&mut self.touched);
+        trim(&mut self.replies);
+        trim(&mut self.changes);
+        trim(&mut self.away);
+        trim(&mut self.wakers);
+        trim(&mut self.events);
+        if self.drops.is_empty() && self.drops.capacity() > ENTRIES_AT_REST_MAX {
+            self.drops = HashMap::default();
+        }
+        self.encoder.rest();
     }
 
     /// Why the batch's publisher should slow down, if it should. Ask before [`Effects::flush`], which forgets it.
@@ -284,8 +300,8 @@ impl Effects {
             self.replies.clear();
             return;
         }
-        if !durable || state.gated.is_some() {
-            state.gated.get_or_insert_default().push_back((ticket, std::mem::take(&mut self.replies)));
+        if !durable || state.is_gated() {
+            state.gate(ticket, std::mem::take(&mut self.replies));
             drop(state);
             broker.wait_for(ticket, session, number);
             return;
@@ -333,6 +349,17 @@ impl Effects {
         }
     }
 }
+
+/// Frees the memory of an empty list that has grown large.
+fn trim<T>(list: &mut Vec<T>) {
+    if list.is_empty() && list.capacity() * size_of::<T>() > BYTES_AT_REST_MAX {
+        *list = Vec::new();
+    }
+}
+
+/// Bytes that each list keeps for the next batches while its thread rests.
+const BYTES_AT_REST_MAX: usize = 32 * 1024;
+const ENTRIES_AT_REST_MAX: usize = 1024;
 
 /// Sessions written to by the publisher's own thread; more are spread over all threads by waking their owners.
 const INLINE_MAX: usize = 32;

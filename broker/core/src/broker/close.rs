@@ -110,7 +110,7 @@ impl Broker {
         let expires_at = (state.session_expiry < u32::MAX).then(|| now.after_seconds(state.session_expiry));
         let delay = state.will.as_ref().map(|will| will.delay);
         let will_due = delay.filter(|&delay| delay > 0 || withheld).map(|delay| now.after_seconds(delay));
-        state.absence = Absence::until(will_due, expires_at);
+        state.set_absence(Absence::until(will_due, expires_at));
         self.schedule(session, state);
         let due = if will_due.is_none() { state.will.take() } else { None };
         effects.note_session(session, state);

@@ -55,6 +55,10 @@ impl Registry {
         if let Ok(entry) = found {
             entry.remove();
             self.sessions.fetch_sub(1, Ordering::Relaxed);
+            if place.shard.len() * 4 < place.shard.capacity() {
+                let room = place.shard.len() * 2;
+                place.shard.shrink_to(room, |session| self.hasher.hash_one(session.client_id()));
+            }
         }
     }
 

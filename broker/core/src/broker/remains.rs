@@ -10,6 +10,7 @@ use super::share::Takers;
 use crate::effects::Effects;
 use crate::event::{DropReason, Event, SessionEnd};
 use crate::session::delivery::Delivery;
+use crate::session::replay::Replay;
 use crate::session::state::{OwnSubscription, State};
 use crate::session::{CloseReason, Session};
 use crate::store::Change;
@@ -125,6 +126,6 @@ fn take_deliveries(state: &mut State, effects: &mut Effects) -> Vec<Delivery> {
         effects.counters.queued_bytes -= queue.bytes() as i64;
         deliveries.extend(std::iter::from_fn(|| queue.pop()));
     }
-    state.replay = None;
+    state.settle_owed(Replay::clear);
     deliveries
 }

@@ -55,7 +55,7 @@ impl Broker {
         let expires_at = expires_at.or_else(|| (session_expiry < u32::MAX).then(|| now.after_seconds(session_expiry)));
         let will_due = will.as_ref().map(|will| will_due.unwrap_or_else(|| now.after_seconds(will.delay)));
         let begins_to_count = (expires_at, will_due) != known;
-        state.absence = Absence::until(will_due, expires_at);
+        state.set_absence(Absence::until(will_due, expires_at));
         state.will = will;
         let session = Arc::new(Session::new(number.0, Arc::clone(&client_id), state));
         {

@@ -180,6 +180,10 @@ impl Broker {
                 return ReasonCode::UnspecifiedError;
             }
             state.subscriptions.remove(at);
+            if state.subscriptions.len() < state.subscriptions.capacity() / 4 {
+                let room = state.subscriptions.len() * 2;
+                state.subscriptions.shrink_to(room);
+            }
             // What was begun to be sent is completed [MQTT-3.10.4-3]; the rest is not wanted any more.
             state.forget_owed(filter);
             effects.note(session, &state, |session| Change::Unsubscribed { session, filter: filter.into() });
@@ -200,8 +204,7 @@ impl Broker {
         if !state.belongs_to(connection.number) {
             return;
         }
-        let queue = state.replay.get_or_insert_default();
-        replays.into_iter().for_each(|owed| queue.push(owed));
+        replays.into_iter().for_each(|owed| state.owe(owed));
         Held { broker: self, session, state: &mut state, effects, now }.pump();
     }
 }

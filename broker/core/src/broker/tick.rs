@@ -32,7 +32,7 @@ impl Broker {
     /// A disconnected session's deadline came: its Will, its end, or both, the Will first.
     fn fall_due(&self, session: &Arc<Session>, now: Time, effects: &mut Effects) {
         let mut state = session.lock();
-        if let Some(absence) = &mut state.absence {
+        if let Some(absence) = state.absence_mut() {
             absence.timer = None;
         }
         if state.link.is_some() || state.ended {
@@ -47,7 +47,8 @@ impl Broker {
         }
         let will = if state.will_due().is_some_and(|due| due <= now) { state.will.take() } else { None };
         if will.is_some() {
-            state.absence = Absence::until(None, state.expires_at());
+            let absence = Absence::until(None, state.expires_at());
+            state.set_absence(absence);
             effects.note_session(session, &state);
         }
         self.schedule(session, &mut state);

@@ -271,6 +271,11 @@ impl Window {
         }
     }
 
+    /// Whether nothing is in flight, so that a new window would do as well.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.slots.is_empty() && self.quota == self.quota_max && !self.is_resending()
+    }
+
     /// Everything not yet received by the client, in the order it was sent, for whoever is to have it now.
     pub(crate) fn into_deliveries(mut self) -> impl Iterator<Item = Delivery> {
         let now = self.turn;
@@ -294,6 +299,10 @@ impl Window {
         while matches!(self.slots.front(), Some(Slot::Free)) {
             self.slots.pop_front();
             self.base = ((usize::from(self.base) + 1) % IDS) as u16;
+        }
+        // A client that once had many messages in flight does not keep their room.
+        if self.slots.capacity() > SMALL && self.slots.len() < self.slots.capacity() / 4 {
+            self.slots.shrink_to(self.slots.len() * 2);
         }
         entry
     }
@@ -362,6 +371,8 @@ impl Again {
     }
 }
 
+/// Room for so many is not worth giving back while the client is busy.
+const SMALL: usize = 64;
 /// How many Packet Identifiers there are: 1 to 65,535.
 const IDS: usize = 65_535;
 

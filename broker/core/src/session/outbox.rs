@@ -1,8 +1,8 @@
 //! The encoded bytes that wait to be written on a session's connection.
 
+pub(crate) mod pool;
 mod rope;
 
-use std::cell::RefCell;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,7 +18,8 @@ use crate::store::Ticket;
 /// from writing meanwhile, which keeps the order. New bytes gather in a second buffer.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
-    pending: Rope,
+    /// In a box that belongs to the pool with its buffer: an idle session pays one pointer for both.
+    pending: Option<Box<Rope>>,
     /// Bytes of the chunk that is out.
     taken: usize,
     writer: Option<Writer>,
@@ -46,7 +47,7 @@ pub(crate) enum Writer {
 
 /// Bytes to write; they are this holder's alone until given back.
 #[derive(Debug)]
-pub struct Chunk(Rope);
+pub struct Chunk(Box<Rope>);
 
 impl Chunk {
     /// How many bytes there are; at least one.
@@ -71,14 +72,16 @@ impl Chunk {
 impl Outbox {
     /// Bytes not yet written, those that are being written included.
     pub(crate) fn len(&self) -> usize {
-        self.pending.len() + self.taken + self.hold.as_ref().map_or(0, |hold| hold.bytes.len())
+        self.pending.as_ref().map_or(0, |rope| rope.len())
+            + self.taken
+            + self.hold.as_ref().map_or(0, |hold| hold.bytes.len())
     }
 
     /// Where encoders append.
     pub(crate) fn buffer(&mut self) -> &mut Vec<u8> {
         match &mut self.hold {
             Some(hold) => &mut hold.bytes,
-            None => Self::free_buffer(&mut self.pending),
+            None => Self::free_rope(&mut self.pending).copied(),
         }
     }
 
@@ -86,16 +89,12 @@ impl Outbox {
     pub(crate) fn share(&mut self, payload: &Bytes) {
         match &mut self.hold {
             Some(hold) => hold.bytes.extend_from_slice(payload),
-            None => self.pending.share(payload.clone()),
+            None => Self::free_rope(&mut self.pending).share(payload.clone()),
         }
     }
 
-    fn free_buffer(pending: &mut Rope) -> &mut Vec<u8> {
-        let buffer = pending.copied();
-        if buffer.capacity() == 0 {
-            *buffer = take_buffer();
-        }
-        buffer
+    fn free_rope(pending: &mut Option<Box<Rope>>) -> &mut Rope {
+        pending.get_or_insert_with(pool::take)
     }
 
     /// What is appended from now on waits for one more batch; none if it does already, see [`Hold::join`].
@@ -121,7 +120,7 @@ impl Outbox {
         let Some(hold) = &mut self.hold else { return };
         let mut released = hold.release(is_durable).peekable();
         if released.peek().is_some() {
-            Self::free_buffer(&mut self.pending).extend(released);
+            Self::free_rope(&mut self.pending).copied().extend(released);
         } else {
             drop(released);
         }
@@ -149,10 +148,10 @@ impl Outbox {
         if !self.is_ready() {
             return None;
         }
+        let chunk = Chunk(self.pending.take()?);
         self.writer = Some(writer);
         self.dirty = false;
         self.handed_over = false;
-        let chunk = Chunk(std::mem::take(&mut self.pending));
         self.taken = chunk.len();
         Some(chunk)
     }
@@ -171,8 +170,11 @@ impl Outbox {
         }
         let Chunk(mut left) = chunk;
         left.advance(written);
-        return_buffer(left.append(std::mem::take(&mut self.pending)));
-        self.pending = left;
+        if let Some(mut later) = self.pending.take() {
+            left.append(&mut later);
+            pool::give_back(later);
+        }
+        self.pending = Some(left);
     }
 
     /// Whether publishers should slow down for it now that it is crowded: not if the client has taken nothing for so long.
@@ -202,12 +204,17 @@ impl Outbox {
 
     /// Whether a chunk could be taken.
     pub(crate) fn is_ready(&self) -> bool {
-        self.writer.is_none() && !self.pending.is_empty()
+        self.writer.is_none() && self.pending.as_ref().is_some_and(|rope| !rope.is_empty())
+    }
+
+    /// Gives a buffer back that was taken for something that did not go into it after all.
+    pub(crate) fn rest(&mut self) {
+        self.pending.take_if(|rope| rope.is_empty()).into_iter().for_each(pool::give_back);
     }
 
     /// Forgets everything but what is waited for: the connection is gone.
     pub(crate) fn reset(&mut self) {
-        return_buffer(std::mem::take(&mut self.pending).into_buffer());
+        self.pending.take().into_iter().for_each(pool::give_back);
         let mut hold = self.hold.take();
         if let Some(hold) = &mut hold {
             hold.forget_bytes();
@@ -218,37 +225,11 @@ impl Outbox {
 
 /// Gives the buffer of a chunk back whose connection no longer has an outbox.
 pub(crate) fn recycle(chunk: Chunk) {
-    return_buffer(chunk.0.into_buffer());
-}
-
-thread_local! {
-    static POOL: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
-}
-
-fn take_buffer() -> Vec<u8> {
-    POOL.with_borrow_mut(Vec::pop).unwrap_or_else(|| Vec::with_capacity(BUFFER_BYTES))
-}
-
-fn return_buffer(mut buffer: Vec<u8>) {
-    if buffer.capacity() < BUFFER_BYTES || buffer.capacity() > BUFFER_BYTES_KEPT_MAX {
-        return;
-    }
-    buffer.clear();
-    POOL.with_borrow_mut(|pool| {
-        if pool.len() < BUFFERS_KEPT_MAX {
-            pool.push(buffer);
-        }
-    });
+    pool::give_back(chunk.0);
 }
 
 /// An outbox beyond this is flushed before the batch ends.
 const OVERDUE_BYTES: usize = 64 * 1024;
-/// A fresh buffer's size.
-const BUFFER_BYTES: usize = 8 * 1024;
-/// Buffers that grew beyond are freed rather than kept.
-const BUFFER_BYTES_KEPT_MAX: usize = 256 * 1024;
-/// Buffers each thread keeps.
-const BUFFERS_KEPT_MAX: usize = 64;
 
 #[cfg(test)]
 mod tests {
@@ -287,7 +268,7 @@ mod tests {
         outbox.buffer().push(1);
         let chunk = outbox.take(Writer::Owner).unwrap();
         outbox.give_back(chunk, 1);
-        assert_eq!(outbox.pending.copied().capacity(), 0);
+        assert!(outbox.pending.is_none());
         assert_eq!(outbox.len(), 0);
     }
 }

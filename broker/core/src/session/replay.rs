@@ -44,6 +44,11 @@ impl Replay {
         self.0.retain(|owed| *owed.filter != *filter);
     }
 
+    /// Nothing is owed any more.
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
+    }
+
     /// The next delivery, if there is one that may be sent now: without quota only QoS 0 may. RETAIN is set, for it is sent
     /// because a subscription was made [MQTT-3.3.1-8].
     pub(crate) fn next(&mut self, retained: &Retained, quota: bool, now: Time) -> Next {

@@ -1,20 +1,18 @@
 //! What a session's lock protects.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::Waker;
 use std::time::Duration;
 
 use midge_protocol::ProtocolVersion;
 
 use super::delivery::Delivery;
-use super::hold::PartNumber;
 use super::inbound::ReceivedIds;
 use super::outbound::Window;
 use super::outbox::Outbox;
 use super::queue::Queue;
-use super::replay::Replay;
-use super::{CloseReason, ConnectionNumber, Peer, Work, register};
+use super::rare::{Departed, Rare};
+use super::{CloseReason, ConnectionNumber, Peer};
 use crate::connection::aliases::AliasesSent;
 use crate::store::{BodyId, EntryNumber, SessionRecord, SubscriptionRecord, Ticket};
 use crate::subscriptions::Options;
@@ -40,23 +38,15 @@ pub(crate) struct State {
     pub(crate) crowded: bool,
     pub(crate) window: Option<Box<Window>>,
     pub(crate) queue: Option<Box<Queue>>,
-    pub(crate) replay: Option<Box<Replay>>,
-    /// Whose turn it is, when both queue and replay wait.
-    pub(crate) replay_next: bool,
     pub(crate) received: ReceivedIds,
     /// Messages that may wait in the queue.
     pub(crate) queued_messages_max: u32,
     /// The number of the latest delivery, for the store.
     pub(crate) entries: EntryNumber,
     pub(crate) will: Option<Box<Will>>,
-    /// What only the clock brings about, while there is no connection.
-    pub(crate) absence: Option<Box<Absence>>,
     /// Sorted by filter.
     pub(crate) subscriptions: Vec<OwnSubscription>,
-    /// Acknowledgements that wait for the store.
-    pub(crate) gated: Option<Box<Gated>>,
-    /// Connections that lost the session and whose tasks have not closed them yet.
-    departed: Box<[Departed]>,
+    pub(super) rare: Option<Box<Rare>>,
 }
 
 /// What is due while a session has no connection.
@@ -111,20 +101,6 @@ pub(crate) enum Loading {
     Underway,
 }
 
-/// Encoded acknowledgements in their order, each batch with the ticket it waits for. A later batch waits for the earlier ones.
-pub(crate) type Gated = VecDeque<(Ticket, Vec<u8>)>;
-
-/// A connection that was displaced.
-struct Departed {
-    number: ConnectionNumber,
-    waker: Option<Waker>,
-    /// Somebody other than its own task is writing on it.
-    visited: bool,
-    cut_off: bool,
-    /// Nothing reaches the client on its newer connection before this one has told the store all it knew.
-    part: Option<PartNumber>,
-}
-
 impl State {
     pub(crate) fn new(session_expiry: u32, queued_messages_max: u32) -> Self {
         Self {
@@ -138,16 +114,12 @@ impl State {
             crowded: false,
             window: None,
             queue: None,
-            replay: None,
-            replay_next: false,
             received: ReceivedIds::default(),
             queued_messages_max,
             entries: EntryNumber::default(),
             will: None,
-            absence: None,
             subscriptions: Vec::new(),
-            gated: None,
-            departed: Box::default(),
+            rare: None,
         }
     }
 
@@ -175,12 +147,10 @@ impl State {
         let cut_off = self.outbox.is_cut_off() || self.outbox.is_writing();
         let visited = self.outbox.is_visited();
         self.outbox.reset();
-        self.gated = None;
+        self.forget_gated();
         let waker = old.and_then(|mut old| {
             let part = if self.stored { self.outbox.hold(|_| false) } else { None };
-            let mut departed = std::mem::take(&mut self.departed).into_vec();
-            departed.push(Departed { number: old.number, waker: None, visited, cut_off, part });
-            self.departed = departed.into();
+            self.depart(Departed { number: old.number, waker: None, visited, cut_off, part });
             old.waker.take()
         });
         if let Some(window) = &mut self.window {
@@ -193,46 +163,7 @@ impl State {
     pub(crate) fn detach(&mut self) {
         self.link = None;
         self.outbox.reset();
-        self.gated = None;
-    }
-
-    /// What waits for the last word of a displaced connection to the store.
-    pub(crate) fn awaits(&self, number: ConnectionNumber) -> Option<PartNumber> {
-        self.departed.iter().find(|departed| departed.number == number)?.part
-    }
-
-    /// Whether a connection that had the session has not said its last word to the store.
-    pub(crate) fn awaits_any(&self) -> bool {
-        self.departed.iter().any(|departed| departed.part.is_some())
-    }
-
-    /// Forgets a displaced connection; it has closed. The waker is for after the lock.
-    pub(crate) fn forget_departed(&mut self, number: ConnectionNumber) -> Option<Waker> {
-        let at = self.departed.iter().position(|departed| departed.number == number)?;
-        let mut departed = std::mem::take(&mut self.departed).into_vec();
-        departed.swap_remove(at);
-        self.departed = departed.into();
-        self.link.as_mut()?.waker.take()
-    }
-
-    /// The owner of a displaced connection asks what to do: close, once nobody writes on it any more.
-    pub(crate) fn poll_departed(&mut self, number: ConnectionNumber, context: &Context<'_>) -> Poll<Work> {
-        let Some(departed) = self.departed.iter_mut().find(|departed| departed.number == number) else {
-            return Poll::Ready(Work::Close(CloseReason::TakenOver));
-        };
-        if departed.visited {
-            register(&mut departed.waker, context);
-            return Poll::Pending;
-        }
-        Poll::Ready(Work::Close(CloseReason::TakenOver))
-    }
-
-    /// The writer of a displaced connection is done; its owner may close it now.
-    pub(crate) fn departed_stopped_writing(&mut self, number: ConnectionNumber, cut_off: bool) -> Option<Waker> {
-        let departed = self.departed.iter_mut().find(|departed| departed.number == number)?;
-        departed.visited = false;
-        departed.cut_off = cut_off;
-        departed.waker.take()
+        self.forget_gated();
     }
 
     /// Whether the client of this connection may have part of a packet.
@@ -240,7 +171,7 @@ impl State {
         if self.link.as_ref().is_some_and(|link| link.number == number) {
             return self.outbox.is_cut_off() || self.outbox.is_writing();
         }
-        self.departed.iter().any(|departed| departed.number == number && departed.cut_off)
+        self.departed().iter().any(|departed| departed.number == number && departed.cut_off)
     }
 
     /// Numbers a new delivery.
@@ -270,10 +201,7 @@ impl State {
 
     /// A subscription ended: no retained messages are owed for it any more.
     pub(crate) fn forget_owed(&mut self, filter: &str) {
-        if let Some(replay) = &mut self.replay {
-            replay.forget(filter);
-        }
-        self.replay.take_if(|replay| replay.is_empty());
+        self.settle_owed(|replay| replay.forget(filter));
     }
 
     /// Messages in flight and waiting, retained ones aside.
@@ -305,31 +233,17 @@ impl State {
     /// Whether something waits to be sent, or sent again.
     pub(crate) fn has_waiting(&self) -> bool {
         self.queue.as_ref().is_some_and(|queue| !queue.is_empty())
-            || self.replay.as_ref().is_some_and(|replay| !replay.is_empty())
+            || self.owes()
             || self.window.as_ref().is_some_and(|window| window.is_resending())
     }
 
     /// Lets go of what waited for the store, acknowledgements only of this connection; the waker is for after the lock.
     pub(crate) fn release(&mut self, number: ConnectionNumber, is_durable: impl Fn(Ticket) -> bool) -> Option<Waker> {
         self.outbox.release(&is_durable);
-        let link = self.link.as_mut()?;
-        if let Some(gated) = self.gated.as_mut().filter(|_| link.number == number) {
-            while let Some((_, replies)) = gated.pop_front_if(|(ticket, _)| is_durable(*ticket)) {
-                self.outbox.buffer().extend_from_slice(&replies);
-            }
-            self.gated.take_if(|gated| gated.is_empty());
+        if self.link.as_ref()?.number == number {
+            self.open_gate(is_durable);
         }
-        link.waker.take()
-    }
-
-    /// When the delayed Will is due.
-    pub(crate) fn will_due(&self) -> Option<Time> {
-        self.absence.as_ref()?.will_due
-    }
-
-    /// When the session ends, if nobody comes back.
-    pub(crate) fn expires_at(&self) -> Option<Time> {
-        self.absence.as_ref()?.expires_at
+        self.link.as_mut()?.waker.take()
     }
 
     /// What the store keeps of the session itself.
@@ -351,8 +265,8 @@ impl State {
 
 impl Absence {
     /// Present if there is anything to wait for.
-    pub(crate) fn until(will_due: Option<Time>, expires_at: Option<Time>) -> Option<Box<Self>> {
-        will_due.or(expires_at).map(|_| Box::new(Self { will_due, expires_at, timer: None }))
+    pub(crate) fn until(will_due: Option<Time>, expires_at: Option<Time>) -> Option<Self> {
+        will_due.or(expires_at).map(|_| Self { will_due, expires_at, timer: None })
     }
 
     /// The earlier of the two.

@@ -52,6 +52,15 @@ impl Encoder {
         }
     }
 
+    /// Lets go of what large messages needed.
+    pub(crate) fn rest(&mut self) {
+        for layout in &mut self.layouts {
+            if layout.bytes.capacity() > SCRATCH_AT_REST_MAX {
+                *layout = Layout::default();
+            }
+        }
+    }
+
     /// Appends a copy of the message: of the packet it came in, where that serves, or else of its one encoding in this layout.
     pub(crate) fn append(
         &mut self,
@@ -189,3 +198,5 @@ fn packet<'a>(outgoing: &Outgoing<'a>, header: Header, properties: MessageProper
 const SHARED_BYTES_MIN: usize = 16 * 1024;
 /// Scratch that one large message made grow beyond this is freed after it.
 const SCRATCH_KEPT_MAX: usize = 256 * 1024;
+/// And beyond this when its thread rests.
+const SCRATCH_AT_REST_MAX: usize = 16 * 1024;

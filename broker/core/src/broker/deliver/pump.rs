@@ -13,7 +13,7 @@ use crate::event::DropReason;
 use crate::session::delivery::Delivery;
 use crate::session::outbound::Resend;
 use crate::session::queue::Queue;
-use crate::session::replay::Next;
+use crate::session::replay::{Next, Replay};
 use crate::session::state::State;
 
 impl Broker {
@@ -81,9 +81,11 @@ impl Held<'_> {
     /// The next delivery that may be sent now, from replay and queue in turn.
     fn next_waiting(&mut self) -> Option<Delivery> {
         let quota = !self.state.lacks_quota();
+        if !self.state.owes() {
+            return self.next_queued(quota);
+        }
         for _ in 0..2 {
-            self.state.replay_next = !self.state.replay_next;
-            let next = if self.state.replay_next { self.next_owed(quota) } else { self.next_queued(quota) };
+            let next = if self.state.is_turn_of_replay() { self.next_owed(quota) } else { self.next_queued(quota) };
             if next.is_some() {
                 return next;
             }
@@ -92,10 +94,10 @@ impl Held<'_> {
     }
 
     fn next_owed(&mut self, quota: bool) -> Option<Delivery> {
-        let replay = self.state.replay.as_mut()?;
+        let replay = self.state.replay()?;
         let next = replay.next(&self.broker.retained, quota, self.now);
         if replay.is_empty() {
-            self.state.replay = None;
+            self.state.settle_owed(Replay::clear);
         }
         let mut delivery = match next {
             Next::Delivery(delivery) => delivery,

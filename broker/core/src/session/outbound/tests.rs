@@ -38,6 +38,23 @@ fn the_pubcomp_of_a_pubrel_sent_again_makes_no_room_for_a_publish() {
     assert!(window.has_room());
 }
 
+#[test]
+fn what_many_messages_in_flight_needed_is_given_back() {
+    let mut window = Window::new(10_000);
+    for round in 0..3 {
+        let ids: Vec<_> = (0..10_000).map(|_| window.allocate(QoS::AtLeastOnce, None).unwrap()).collect();
+        assert!(!window.is_idle() && window.slots.capacity() >= 10_000);
+        for id in ids {
+            assert!(matches!(window.acknowledge(id), Outcome::Done(_)));
+        }
+        assert!(window.is_idle() && window.slots.capacity() <= SMALL, "round {round}: {}", window.slots.capacity());
+    }
+    let id = window.allocate(QoS::AtLeastOnce, Some(delivery())).unwrap();
+    window.reconnect(10_000);
+    assert!(!window.is_idle(), "it is to be sent again");
+    assert!(matches!(window.acknowledge(id), Outcome::Done(_)));
+}
+
 /// [MQTT-2.2.1-4]
 #[test]
 fn an_identifier_that_stays_in_use_is_passed_over_by_all_that_follow() {

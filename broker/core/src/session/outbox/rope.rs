@@ -88,8 +88,8 @@ impl Rope {
         self.start += count;
     }
 
-    /// Appends what is left of another rope, and gives its buffer back.
-    pub(super) fn append(&mut self, mut other: Self) -> Vec<u8> {
+    /// Appends what is left of another rope, which loses its shared parts.
+    pub(super) fn append(&mut self, other: &mut Self) {
         if self.start > self.copied.len() / 2 {
             self.copied.drain(..self.start);
             let gone = std::mem::take(&mut self.start);
@@ -100,15 +100,27 @@ impl Rope {
         if let Some(others) = other.shared.take() {
             let shared = self.shared.get_or_insert_default();
             shared.length += others.length;
-            let moved = |part: Shared| Shared { at: part.at - other.start + shift, ..part };
+            let start = other.start;
+            let moved = |part: Shared| Shared { at: part.at - start + shift, ..part };
             shared.parts.extend(others.parts.into_iter().map(moved));
         }
-        other.copied
     }
 
-    /// The buffer of the copied bytes, which are done with.
-    pub(super) fn into_buffer(self) -> Vec<u8> {
-        self.copied
+    /// Forgets everything, but keeps the buffer of the copied bytes.
+    pub(super) fn clear(&mut self) {
+        self.copied.clear();
+        self.start = 0;
+        self.shared = None;
+    }
+
+    /// Empty, with room for so many copied bytes.
+    pub(super) fn with_capacity(bytes: usize) -> Self {
+        Self { copied: Vec::with_capacity(bytes), ..Self::default() }
+    }
+
+    /// For how many copied bytes there is room.
+    pub(super) fn capacity(&self) -> usize {
+        self.copied.capacity()
     }
 }
 
@@ -154,7 +166,7 @@ mod tests {
                     (rope(&[("abc", "DEF"), ("ghi", "")]), rope(&[("123", "456"), ("789", "")]));
                 left.advance(first);
                 later.advance(second);
-                left.append(later);
+                left.append(&mut later);
                 assert_eq!(text(&left), "abcDEFghi"[first..].to_owned() + &"123456789"[second..]);
             }
         }
