@@ -60,7 +60,12 @@ impl std::ops::Deref for Identity {
 impl Drop for Identity {
     fn drop(&mut self) {
         if let Some(table) = self.table.upgrade() {
-            table.shard(self.id).write().remove(&self.id);
+            let mut shard = table.shard(self.id).write();
+            shard.remove(&self.id);
+            if shard.len() * 4 < shard.capacity() {
+                let room = shard.len() * 2;
+                shard.shrink_to(room);
+            }
         }
     }
 }

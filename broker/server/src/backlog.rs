@@ -32,7 +32,8 @@ impl Backlog {
     /// Sums up what waits, and forgets connections that are gone or have caught up; to be called about once a second.
     pub(crate) fn look(&self) -> Waiting {
         let mut waiting = Waiting::default();
-        self.listed.lock().retain(|link| {
+        let mut listed = self.listed.lock();
+        listed.retain(|link| {
             let Some(link) = link.upgrade() else { return false };
             let bytes = link.waiting_bytes();
             waiting.connections += u64::from(bytes > 0);
@@ -44,6 +45,11 @@ impl Backlog {
             // Its socket may have become full between the look and that, and then nobody listed it.
             link.waiting_bytes() > 0 && link.enlist()
         });
+        if listed.len() < listed.capacity() / 4 {
+            let room = listed.len() * 2;
+            listed.shrink_to(room);
+        }
+        drop(listed);
         *self.latest.lock() = waiting;
         waiting
     }

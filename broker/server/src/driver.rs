@@ -7,6 +7,7 @@
 //! answer is taken whenever it is there.
 
 mod farewell;
+mod few;
 mod hold;
 mod link;
 mod load;
@@ -27,13 +28,14 @@ use tokio::task::yield_now;
 use tokio::time::Sleep;
 
 pub(crate) use farewell::close;
+pub(crate) use few::Few;
 use hold::Hold;
 pub(crate) use link::Link;
 use link::Parts;
 pub(crate) use load::Load;
 pub(crate) use pace::Pace;
 pub(crate) use reauthenticate::Reauthentication;
-pub(crate) use scratch::{Scratch, with_scratch};
+pub(crate) use scratch::{Scratch, rest, with_scratch};
 pub(crate) use unread::Unread;
 
 use crate::ending::ConnectionEnd;
@@ -52,18 +54,14 @@ pub(crate) struct Driver {
     pub(crate) connection: Connection,
     pub(crate) client: Arc<Client>,
     pub(crate) decoder: Decoder,
-    /// None where no rate is limited.
-    pub(crate) pace: Option<Box<Pace>>,
     /// What was read and not carried out.
     pub(crate) unread: Unread,
     /// A chunk that the socket does not take at the moment.
-    pub(crate) unsent: Option<Box<Chunk>>,
+    pub(crate) unsent: Option<Chunk>,
     /// Why the client is not read at the moment.
     pub(crate) waiting: Option<Box<Waiting>>,
-    /// Messages that are being read from the disk.
-    pub(crate) load: Option<Load>,
-    /// Present if CONNECT named an Authentication Method.
-    pub(crate) reauthentication: Option<Box<Reauthentication>>,
+    /// What is there for few clients, or for a moment.
+    pub(crate) few: Few,
 }
 
 /// Why a client is not read.
@@ -124,7 +122,7 @@ impl Driver {
     fn poll_send(&mut self, context: &mut Context<'_>) -> Poll<ConnectionEnd> {
         let number = self.connection.number();
         let _ = self.poll_load(context);
-        let mut next = self.unsent.take().map(|chunk| *chunk);
+        let mut next = self.unsent.take();
         loop {
             if let Some(chunk) = next.take() {
                 let written = match link::parts(&chunk) {
@@ -132,7 +130,7 @@ impl Driver {
                     Parts::Several(slices) => self.owned.poll_write_vectored(context, &slices),
                 };
                 let Poll::Ready(written) = written else {
-                    self.unsent = Some(Box::new(chunk));
+                    self.unsent = Some(chunk);
                     return self.poll_stalled(context);
                 };
                 let written = match written {

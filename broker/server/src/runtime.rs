@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Runtime};
 
+use crate::driver;
 use crate::timers::Timers;
 
 /// Every runtime of the broker.
@@ -28,6 +29,18 @@ impl Shard {
     /// Where its tasks are spawned.
     pub(crate) fn handle(&self) -> &Handle {
         self.runtime.handle()
+    }
+
+    /// One that is driven by the thread that waits for something in it.
+    #[cfg(test)]
+    pub(crate) fn alone() -> Self {
+        let runtime = Builder::new_current_thread().on_thread_park(driver::rest).enable_all().build();
+        Self { runtime: runtime.expect("a test gets what a thread needs"), timers: Timers::new() }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn block_on<F: Future>(&self, future: F) -> F::Output {
+        self.runtime.block_on(future)
     }
 
     /// Its timer wheel, which is turning.
@@ -67,7 +80,7 @@ impl Runtimes {
 }
 
 fn start_shard(index: usize, threads: usize) -> io::Result<Shard> {
-    let runtime = builder(&format!("midge-shard-{index}"), threads.max(1)).build()?;
+    let runtime = builder(&format!("midge-shard-{index}"), threads.max(1)).on_thread_park(driver::rest).build()?;
     let timers = Timers::new();
     runtime.spawn(Arc::clone(&timers).run());
     Ok(Shard { runtime, timers })

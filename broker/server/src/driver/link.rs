@@ -208,7 +208,10 @@ impl Expires for Link {
                 session.request_close(*number, reason);
                 None
             }
-            None => Some(self.look_again(now)),
+            None => {
+                session.rest();
+                Some(self.look_again(now))
+            }
         }
     }
 }

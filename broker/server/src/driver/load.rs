@@ -17,14 +17,14 @@ impl Driver {
     /// Begins to read.
     pub(super) fn load(&mut self, bodies: Vec<BodyId>) {
         let node = Arc::clone(&self.node);
-        self.load = Some(spawn_blocking(move || node.broker.fetch(&bodies)));
+        self.few.set_load(Some(spawn_blocking(move || node.broker.fetch(&bodies))));
     }
 
     /// Hands on what was read; pending where nothing is being read, or still is.
     pub(super) fn poll_load(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let Some(load) = &mut self.load else { return Poll::Pending };
+        let Some(load) = self.few.load() else { return Poll::Pending };
         let Poll::Ready(outcome) = Pin::new(load).poll(context) else { return Poll::Pending };
-        self.load = None;
+        self.few.set_load(None);
         let Ok(fetched) = outcome else {
             // A reader that panicked has said so. To try again would be to panic again.
             let reason = CloseReason::Administrative(ReasonCode::UnspecifiedError);

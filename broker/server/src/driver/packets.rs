@@ -79,7 +79,7 @@ impl Driver {
         let congestion = effects.congestion().cloned();
         self.node.conclude(effects, now);
         if self.waiting.is_none() {
-            let owed = self.pace.as_mut().and_then(|pace| pace.spend(publishes, consumed as u64, now));
+            let owed = self.few.pace().and_then(|pace| pace.spend(publishes, consumed as u64, now));
             self.waiting = match congestion {
                 Some(Congestion::Queue(session)) => Some(Hold::new(Lack::Room(session), owed, now).into()),
                 _ if tight && (publishes > 0 || (!arrived.is_empty() && self.is_publishing())) => {

@@ -39,7 +39,7 @@ impl Driver {
     /// Takes an AUTH that its connection let through, and asks. The answer is taken in [`Self::poll_reauthentication`]:
     /// the packets behind this one do not wait for it.
     pub(super) fn reauthenticate(&mut self, auth: &Auth<'_>) {
-        let Some(reauthentication) = self.reauthentication.as_deref_mut() else {
+        let Some(reauthentication) = self.few.reauthentication() else {
             debug_assert!(false, "an AUTH that its connection should not have let through");
             return;
         };
@@ -58,8 +58,7 @@ impl Driver {
 
     /// Takes a plugin's answer, if one is awaited and there; ready only when the connection is to be closed.
     pub(super) fn poll_reauthentication(&mut self, context: &mut Context<'_>) -> Poll<ConnectionEnd> {
-        let Some(Reauthentication { progress: Progress::Asked(answer), .. }) = self.reauthentication.as_deref_mut()
-        else {
+        let Some(Reauthentication { progress: Progress::Asked(answer), .. }) = self.few.reauthentication() else {
             return Poll::Pending;
         };
         let result = match ready!(answer.as_mut().poll(context)) {
@@ -71,7 +70,7 @@ impl Driver {
     }
 
     fn challenge(&mut self, data: Option<&[u8]>, exchange: Exchange) -> Result<(), ConnectionEnd> {
-        let Some(reauthentication) = self.reauthentication.as_deref_mut() else { return Ok(()) };
+        let Some(reauthentication) = self.few.reauthentication() else { return Ok(()) };
         reauthentication.steps += 1;
         if reauthentication.steps > self.node.rates.authentication_steps_max {
             return Err(ConnectionEnd::AuthenticationSteps);
@@ -88,14 +87,14 @@ impl Driver {
     /// From now on the client is what its new grant says.
     fn renew(&mut self, granted: Regranted) -> Result<(), ConnectionEnd> {
         let Regranted { client, permissions, expires_at, data } = granted;
-        if let Some(reauthentication) = self.reauthentication.as_deref_mut() {
+        if let Some(reauthentication) = self.few.reauthentication() {
             reauthentication.progress = Progress::Idle;
         }
         let now = self.node.clock.now();
         self.link.renew(expires_at, self.node.clock.moment(now));
         // A rate that stays begins no new second: authenticating again is no way round it.
         if client.limits != self.client.limits {
-            self.pace = self.node.pace(&client, now);
+            self.few.set_pace(self.node.pace(&client, now));
         }
         let before = std::mem::replace(&mut self.client, client);
         self.node.reauthenticated(&before, &self.client, now);

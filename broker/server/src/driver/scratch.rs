@@ -19,6 +19,12 @@ pub(crate) fn with_scratch<T>(work: impl FnOnce(&mut Scratch) -> T) -> T {
     SCRATCH.with_borrow_mut(work)
 }
 
+/// This thread is about to wait until there is something to do: what large batches needed is not kept for small ones.
+pub(crate) fn rest() {
+    // A thread that has lent its scratch is not about to wait.
+    let _ = SCRATCH.try_with(|scratch| scratch.try_borrow_mut().map(|mut scratch| scratch.effects.rest()));
+}
+
 thread_local! {
     static SCRATCH: RefCell<Scratch> = {
         RefCell::new(Scratch { space: vec![0; READ_BYTES_MAX].into(), effects: Effects::new() })
