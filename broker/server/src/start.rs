@@ -283,3 +283,6 @@ fn cache_directory(config: &Config) -> PathBuf {
 
 /// How long the threads get to end once every client and plugin has.
 const STOP_MAX: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod footprint;

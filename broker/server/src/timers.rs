@@ -80,6 +80,12 @@ impl<E: Expires> Timers<E> {
         }
     }
 
+    /// Every slot comes up once.
+    #[cfg(test)]
+    pub(crate) fn turn_around(&self) {
+        (0..SLOTS).for_each(|_| self.turn());
+    }
+
     fn slot(&self, second: u32) -> &Slot<E> {
         &self.slots[(second % SLOTS) as usize]
     }
