@@ -8,6 +8,7 @@ mod contract;
 mod durability;
 mod enhanced;
 mod first_plugin;
+mod footprint;
 mod generator;
 mod hostile;
 mod house;

@@ -125,29 +125,3 @@ fn tls_adds_what_rustls_keeps_and_no_buffers_of_ours() {
     assert!(held <= 10 * 1024, "{held} bytes");
     assert!(left <= 16, "{left} bytes are left of each");
 }
-
-#[test]
-fn what_a_burst_needed_is_given_back_when_it_is_over() {
-    let house = House::open(anywhere());
-    let open = client::narrow();
-    let (mut clients, _) = house.connect(0..64, &open);
-    let address = house.address;
-    // Nobody reads: what does not fit into the sockets waits in the outboxes.
-    let (mut clients, at_the_peak) = house.during(move || {
-        let mut publisher = Client::subscribed(open(address), 64);
-        for number in 0..64 * 40 {
-            publisher.publish(&client::topic(number % 64), 50_000);
-        }
-        publisher.ping();
-        clients.push(publisher);
-        clients
-    });
-    assert!(at_the_peak > 16 << 20, "{at_the_peak} bytes make no burst");
-    let (clients, released) = house.during(move || {
-        clients.iter_mut().for_each(Client::ping);
-        clients
-    });
-    let left = at_the_peak + released;
-    assert!(left < 2 << 20, "{left} bytes are left of {at_the_peak}");
-    drop(clients);
-}
