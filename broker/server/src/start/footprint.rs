@@ -32,6 +32,8 @@ impl House {
     fn open(listener: Listener) -> Self {
         let mut config = Config::default();
         config.listeners = vec![listener];
+        // Nobody waits for who does not read.
+        config.limits.slow_down_max = Duration::ZERO;
         let shard = Shard::alone();
         let plugins = Plugins::new(&config, &[], None).unwrap();
         let host = shard.block_on(plugins.load(&config)).unwrap();
@@ -125,3 +127,31 @@ fn tls_adds_what_rustls_keeps_and_no_buffers_of_ours() {
     assert!(held <= 10 * 1024, "{held} bytes");
     assert!(left <= 16, "{left} bytes are left of each");
 }
+
+#[test]
+fn what_a_burst_needed_is_given_back_when_it_is_over() {
+    let house = House::open(anywhere());
+    let open = client::narrow();
+    let (mut clients, _) = house.connect(0..READERS, &open);
+    let address = house.address;
+    // Nobody reads: what does not fit into the sockets, some MiB each, waits in the outboxes, up to one.
+    let (mut clients, at_the_peak) = house.during(move || {
+        let mut publisher = Client::subscribed(open(address), READERS);
+        for number in 0..READERS * 200 {
+            publisher.publish(&client::topic(number % READERS), 50_000);
+        }
+        publisher.ping();
+        clients.push(publisher);
+        clients
+    });
+    assert!(at_the_peak > 8 << 20, "{at_the_peak} bytes make no burst");
+    let (clients, released) = house.during(move || {
+        clients.iter_mut().for_each(Client::ping);
+        clients
+    });
+    let left = at_the_peak + released;
+    assert!(left < 1 << 20, "{left} bytes are left of {at_the_peak}");
+    drop(clients);
+}
+
+const READERS: usize = 16;

@@ -7,12 +7,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use midge_protocol::{
-    Connect, ConnectProperties, Decoded, Decoder, Packet, PacketId, ProtocolVersion, QoS, RetainHandling, Subscribe,
-    SubscribeFilter, SubscribeOptions, UserProperties,
+    Connect, ConnectProperties, Decoded, Decoder, MessageProperties, Packet, PacketId, ProtocolVersion, Publish, QoS,
+    RetainHandling, Subscribe, SubscribeFilter, SubscribeOptions, UserProperties,
 };
 use rustls::crypto::ring;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use socket2::{Domain, Socket, Type};
 
 use super::PATIENCE;
 use crate::config;
@@ -64,6 +65,27 @@ impl Client {
         client
     }
 
+    /// Publishes so many bytes with QoS 0.
+    pub(super) fn publish(&mut self, topic: &str, bytes: usize) {
+        self.send(&Packet::Publish(Publish {
+            dup: false,
+            qos: QoS::AtMostOnce,
+            retain: false,
+            topic,
+            packet_id: None,
+            topic_alias: None,
+            subscription_ids: Vec::new(),
+            properties: MessageProperties::default(),
+            payload: &vec![0; bytes],
+        }));
+    }
+
+    /// Returns when all is read that was sent to it before.
+    pub(super) fn ping(&mut self) {
+        self.send(&Packet::Pingreq);
+        self.wait_for(|packet| matches!(packet, Packet::Pingresp));
+    }
+
     fn send(&mut self, packet: &Packet<'_>) {
         let mut bytes = Vec::new();
         packet.encode(ProtocolVersion::V311, &mut bytes).unwrap();
@@ -103,6 +125,16 @@ pub(super) fn tcp() -> Opener {
     Arc::new(|address| Box::new(stream(address)))
 }
 
+/// Plain TCP, whose operating system keeps next to nothing of what the client does not read.
+pub(super) fn narrow() -> Opener {
+    Arc::new(|address| {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        socket.connect(&address.into()).unwrap();
+        Box::new(patient(socket.into()))
+    })
+}
+
 /// TLS, with a certificate whose files are put into `directory`, and what the listener is to be told of it.
 pub(super) fn tls(directory: &Path) -> (config::Tls, Opener) {
     let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
@@ -128,7 +160,10 @@ pub(super) fn tls(directory: &Path) -> (config::Tls, Opener) {
 }
 
 fn stream(address: SocketAddr) -> TcpStream {
-    let stream = TcpStream::connect(address).unwrap();
+    patient(TcpStream::connect(address).unwrap())
+}
+
+fn patient(stream: TcpStream) -> TcpStream {
     stream.set_nodelay(true).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.set_write_timeout(Some(PATIENCE)).unwrap();
