@@ -38,7 +38,7 @@ impl Desk {
 
     /// `midge plugin …`, typed in a folder of this directory.
     fn plugin(&self, folder: &str, arguments: &[&str]) -> Ended {
-        end_of(midge(&self.path(folder)).arg("plugin").args(arguments), BUILD_MAX)
+        end_of(midge(self.path(folder)).arg("plugin").args(arguments), BUILD_MAX)
     }
 
     /// The same, which must go well; returns what it printed.

@@ -5,7 +5,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use midge_toolchain::packages::is_program;
 use serde::Deserialize;
 
 use super::running::Bench;
@@ -191,7 +190,8 @@ impl Broker {
 }
 
 fn is_program(program: &Path) -> bool {
-    program.is_file() || program.to_str().is_some_and(|name| !name.contains('/') && is_program(name))
+    program.is_file()
+        || program.to_str().is_some_and(|name| !name.contains('/') && midge_toolchain::packages::is_program(name))
 }
 
 #[cfg(test)]

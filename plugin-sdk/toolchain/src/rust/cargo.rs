@@ -49,7 +49,7 @@ pub fn components(manifest: &Path) -> Result<Vec<Component>, ToolchainError> {
     let metadata: Value = serde_json::from_slice(&output.stdout).map_err(|error| failed(error.to_string()))?;
     let packages = metadata["packages"].as_array().into_iter().flatten();
     let parts = packages.flat_map(|package| {
-        package["targets"].as_array().into_iter().flatten().filter_map(|target| component(target, package))
+        package["targets"].as_array().into_iter().flatten().filter_map(move |target| component(target, package))
     });
     Ok(parts.collect())
 }
