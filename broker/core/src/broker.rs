@@ -10,6 +10,7 @@ mod publish;
 mod registry;
 mod remains;
 mod restore;
+mod review;
 mod room;
 mod share;
 mod subscribe;
@@ -27,6 +28,7 @@ pub use close::Ending;
 pub use deliver::Fetched;
 pub use publish::Decision;
 use registry::Registry;
+pub use review::Standing;
 
 use crate::connection::Connection;
 use crate::durability::Durabilities;
@@ -144,6 +146,13 @@ impl Broker {
     /// [`Session::poll_output`]; the session stays.
     pub fn disconnect(&self, client_id: &str, reason: ReasonCode) -> bool {
         self.registry.find(client_id).is_some_and(|session| session.close_for(CloseReason::Administrative(reason)))
+    }
+
+    /// Wakes the task that owns a client's connection, if it has one.
+    pub fn wake(&self, client_id: &str) {
+        if let Some(session) = self.registry.find(client_id) {
+            session.wake_owner();
+        }
     }
 
     /// Has every connection closed and refuses new ones: the server shuts down.

@@ -234,6 +234,12 @@ impl Connection {
     }
 
     /// Replaces the rules; subscriptions made under the old ones stay.
+    /// The same, to be kept.
+    #[must_use]
+    pub fn shared_permissions(&self) -> Option<&Arc<Permissions>> {
+        self.permissions.as_ref()
+    }
+
     pub(crate) fn set_permissions(&mut self, permissions: Option<Arc<Permissions>>) {
         self.permissions = permissions;
     }

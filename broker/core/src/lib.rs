@@ -35,7 +35,7 @@ extern crate self as midge_core;
 #[cfg(test)]
 mod tests;
 
-pub use broker::{Broker, Decision, Ending, Fetched, Origin};
+pub use broker::{Broker, Decision, Ending, Fetched, Origin, Standing};
 pub use congestion::Congestion;
 pub use connection::{
     Acknowledgement, AcknowledgementKind, Authenticating, AuthenticationStep, ConnectRequest, Connection, Inbound,

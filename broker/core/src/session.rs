@@ -294,6 +294,12 @@ impl Session {
         Locked { hint: &self.hint, state: self.state.lock() }
     }
 
+    /// Wakes the task that owns the current connection.
+    pub(crate) fn wake_owner(&self) {
+        let waker = self.lock().link.as_mut().and_then(|link| link.waker.take());
+        wake(waker);
+    }
+
     /// Has the current connection closed for this reason, and says whether there is one.
     pub(crate) fn close_for(&self, reason: CloseReason) -> bool {
         let waker = {

@@ -86,7 +86,7 @@ impl Broker {
     }
 
     /// Makes or replaces one subscription. Returns the granted `QoS` and what retained messages are owed for it.
-    fn make_subscription(
+    pub(super) fn make_subscription(
         &self,
         connection: &Connection,
         asked: &SubscribeFilter<'_>,
@@ -165,7 +165,7 @@ impl Broker {
         }
     }
 
-    fn end_own_subscription(
+    pub(super) fn end_own_subscription(
         &self,
         connection: &Connection,
         filter: &str,

@@ -150,3 +150,35 @@ fn an_answer_larger_than_the_client_takes_is_discarded() {
     world.client("p").publish("t", "x", 0, 0);
     assert_eq!(client.output(), ["SUBACK 00", "t x"], "the subscriptions were made all the same");
 }
+
+#[test]
+fn what_is_allowed_no_longer_ends_and_what_is_allowed_less_goes_on_with_less() {
+    let world = World::new();
+    let mut client = world.client("a");
+    for filter in ["gone", "less", "kept", "$share/s/gone"] {
+        client.subscribe(filter, 2);
+    }
+    client.output();
+    let standing = world.broker.subscriptions(&client.connection);
+    let rulings: Vec<_> = standing
+        .iter()
+        .map(|one| match &*one.filter {
+            "less" => Ok(QoS::AtMostOnce),
+            "kept" => Ok(QoS::ExactlyOnce),
+            _ => Err(ReasonCode::NotAuthorized),
+        })
+        .collect();
+    world.batch(|effects| {
+        world.broker.regrant(&mut client.connection, None, &standing, &rulings, world.now.get(), effects);
+    });
+    assert_eq!(client.output(), [""; 0], "the client is told nothing");
+    let mut publisher = world.client("p");
+    for (id, topic) in (1..).zip(["gone", "less", "kept"]) {
+        publisher.publish(topic, "x", 1, id);
+    }
+    let output = client.output();
+    assert!(output.len() == 2 && output[0].contains("less") && output[1].contains("kept"), "{output:?}");
+    let left = world.broker.subscriptions(&client.connection);
+    let left: Vec<_> = left.iter().map(|one| (&*one.filter, one.options.qos)).collect();
+    assert_eq!(left, [("kept", QoS::ExactlyOnce), ("less", QoS::AtMostOnce)]);
+}
