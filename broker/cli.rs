@@ -33,7 +33,7 @@ enum Command {
     /// Look at what survives a restart, check, repair, export, import or compact it; the broker must be stopped
     #[command(subcommand)]
     Store(StoreCommand),
-    /// Look at plugins and try them, without a broker
+    /// Look at plugins and try them, and look after those of a running broker
     #[command(subcommand)]
     Plugin(PluginCommand),
     /// Put load on any MQTT broker and measure it
@@ -149,7 +149,7 @@ pub(crate) enum Failure {
     Passwd(PasswdError),
     /// The store was not looked at, or is not as it should be.
     Store(StoreError),
-    /// A plugin was not made, looked at or tried, or is not as it should be.
+    /// A plugin was not made, looked at, tried or looked after, or is not as it should be.
     Plugin(PluginError),
     /// The broker under test did not do what the load needs.
     Bench(io::Error),

@@ -1,4 +1,4 @@
-//! `midge plugin`: making, looking at and trying plugins, without a broker.
+//! `midge plugin`: making, looking at and trying plugins, without a broker, and looking after those of a running one.
 
 mod bench;
 mod build;
@@ -7,6 +7,7 @@ mod component;
 mod doctor;
 mod new;
 mod run;
+mod running;
 mod style;
 mod test;
 mod wit;
@@ -21,7 +22,7 @@ use midge_plugin_test::Error;
 use midge_server::config::Bundled;
 use midge_toolchain::ToolchainError;
 
-/// A subcommand each, in a file of its name.
+/// A subcommand each, in a file of its name; those that ask a running broker are in `running`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum PluginCommand {
     /// Make a folder with a plugin to begin with: source, tests, and what builds it
@@ -62,6 +63,28 @@ pub(crate) enum PluginCommand {
     /// Print the plugin contract, or write its files: all that a plugin in any language is built against
     #[command(after_help = "Examples:\n  midge plugin wit > midge.wit\n  midge plugin wit --out wit/deps/midge-plugin")]
     Wit(wit::Wit),
+    /// List the plugins of a running broker, a line each
+    #[command(after_help = "Example:\n  midge plugin list --config midge.toml")]
+    List(running::List),
+    /// Show all about a plugin of a running broker: counters, queues, and the generation on trial with its disagreements
+    #[command(after_help = "Example:\n  midge plugin status --config midge.toml acl-file")]
+    Status(running::Status),
+    /// Load a plugin of a running broker anew, as the configuration has it now. No client is disconnected; the old generation
+    /// stands by and comes back if the new one does worse
+    #[command(after_help = "Examples:\n  midge plugin reload --config midge.toml acl-file\n  \
+                            midge plugin reload --config midge.toml acl-file --canary 10\n  \
+                            midge plugin reload --config midge.toml acl-file --shadow")]
+    Reload(running::Reload),
+    /// Have a generation that is on trial take the old one's place
+    #[command(after_help = "Example:\n  midge plugin promote --config midge.toml acl-file")]
+    Promote(running::Decide),
+    /// Take a generation that is on trial out
+    #[command(after_help = "Example:\n  midge plugin abort --config midge.toml acl-file")]
+    Abort(running::Decide),
+    /// Have a running broker forget what plugins said of a principal: its clients are disconnected and authenticate anew
+    #[command(after_help = "Examples:\n  midge plugin revoke --config midge.toml alice\n  \
+                            midge plugin revoke --config midge.toml alice --only-authorization")]
+    Revoke(running::Revoke),
 }
 
 /// Why a subcommand did not do what it should.
@@ -85,6 +108,8 @@ pub(crate) enum PluginError {
     Failed,
     /// Some tests failed; which, stands above.
     Tests { failed: usize },
+    /// A running broker did not do it.
+    Running(running::RunningError),
 }
 
 impl PluginCommand {
@@ -99,6 +124,12 @@ impl PluginCommand {
             Self::Run(run) => run.perform(bundled),
             Self::Test(test) => test.perform(bundled),
             Self::Wit(wit) => wit.perform(),
+            Self::List(list) => Ok(list.perform()?),
+            Self::Status(status) => Ok(status.perform()?),
+            Self::Reload(reload) => Ok(reload.perform()?),
+            Self::Promote(decide) => Ok(decide.promote()?),
+            Self::Abort(decide) => Ok(decide.abort()?),
+            Self::Revoke(revoke) => Ok(revoke.perform()?),
         }
     }
 }
@@ -106,6 +137,7 @@ impl PluginCommand {
 impl fmt::Display for PluginError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Running(error) => error.fmt(f),
             Self::File { file, error } => write!(f, "{}: {error}", file.display()),
             Self::Print(error) => write!(f, "standard output cannot be written: {error}"),
             Self::Toolchain(error) => error.fmt(f),
@@ -136,5 +168,11 @@ impl From<ToolchainError> for PluginError {
 impl From<Error> for PluginError {
     fn from(error: Error) -> Self {
         Self::Plugin(error)
+    }
+}
+
+impl From<running::RunningError> for PluginError {
+    fn from(error: running::RunningError) -> Self {
+        Self::Running(error)
     }
 }

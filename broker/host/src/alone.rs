@@ -105,7 +105,7 @@ impl Alone {
         let identities = Arc::new(Identities::new());
         let loader = Arc::new(Loader {
             lasting: Arc::clone(settings.engine.lasting(&Handle::current())),
-            cache: settings.cache_directory.as_deref().and_then(Cache::open),
+            cache: settings.cache_directory.as_deref().and_then(Cache::open).map(Arc::new),
             outside,
             identities: Arc::clone(&identities),
             broker_version: settings.broker_version.into(),

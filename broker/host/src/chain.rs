@@ -21,17 +21,18 @@ use crate::authentications::Authentications;
 use crate::contract::{Denial, DenialCause, Hook, OnError};
 use crate::error::HookError;
 use crate::plugin::{Generation, Refused};
+use crate::seat::Seat;
 use crate::verdicts::Verdicts;
 
 /// The plugins of each hook, in order.
 pub(crate) struct Chains {
-    authn: Box<[Arc<Generation>]>,
-    enhanced: Box<[Arc<Generation>]>,
-    authz: Box<[Arc<Generation>]>,
-    messages: Box<[Arc<Generation>]>,
-    unsubscribe: Box<[Arc<Generation>]>,
-    will: Box<[Arc<Generation>]>,
-    admission: Box<[Arc<Generation>]>,
+    authn: Box<[Seat]>,
+    enhanced: Box<[Seat]>,
+    authz: Box<[Seat]>,
+    messages: Box<[Seat]>,
+    unsubscribe: Box<[Seat]>,
+    will: Box<[Seat]>,
+    admission: Box<[Seat]>,
     pub(crate) verdicts: Arc<Verdicts>,
     pub(crate) authentications: Arc<Authentications>,
     pub(crate) admissions: Admissions,
@@ -39,12 +40,12 @@ pub(crate) struct Chains {
 
 impl Chains {
     pub(crate) fn new(
-        plugins: &[Arc<Generation>],
+        seats: &[Seat],
         verdicts: Arc<Verdicts>,
         authentications: Arc<Authentications>,
         admissions: Admissions,
     ) -> Self {
-        let of = |hook| plugins.iter().filter(|plugin| plugin.has(hook)).cloned().collect();
+        let of = |hook| seats.iter().filter(|seat| seat.has(hook)).cloned().collect();
         Self {
             authn: of(Hook::Authn),
             enhanced: of(Hook::EnhancedAuthn),
@@ -69,7 +70,7 @@ impl Chains {
             Hook::AuthzWill => &self.will,
             _ => &self.authn,
         };
-        chain.iter().all(|plugin| plugin.is_inline())
+        chain.iter().all(Seat::is_inline)
     }
 }
 
@@ -107,7 +108,7 @@ impl Walk {
     /// What a failure means: a denial, or nothing if the operator wants to go on.
     fn failed(&self, plugin: &Generation, error: HookError) -> Option<Denial> {
         match plugin.on_error() {
-            OnError::Deny => Some(self.broken(plugin, error)),
+            OnError::Deny | OnError::Stale { .. } => Some(self.broken(plugin, error)),
             OnError::Next => {
                 tracing::debug!(%error, "plugin failed and is skipped, as its on_error says");
                 None

@@ -10,6 +10,7 @@ mod page;
 mod plugin;
 mod stage;
 mod status;
+mod swap;
 
 pub use access::{
     Authentication, ConnectFacts, Credentials, Denial, DenialCause, Effect, Grant, GrantLimits, Permission,
@@ -24,6 +25,7 @@ pub use status::{
     BreakerState, CacheStatus, CustomMetric, CustomMetricKind, HookStatus, ImportStatus, LATENCY_BOUNDS,
     LatencyHistogram, PluginStatus, QueueStatus, ReuseStatus,
 };
+pub use swap::{Disagreement, ShadowStatus, SwapMode, Trial, TrialFault, TrialLimits, TrialStatus};
 
 use std::pin::Pin;
 use std::time::Instant;
@@ -123,6 +125,7 @@ pub trait Outside: Send + Sync {
     fn disconnect(&self, plugin: &str, client_id: &str, code: u8, keep_session: bool) -> bool;
     /// Disconnects a client and sends it to another server; false if there is no such client.
     fn redirect(&self, plugin: &str, client_id: &str, to: &Redirection) -> bool;
-    /// Checks the live subscriptions of a principal again. The host has already forgotten its cached rulings.
+    /// Checks the live clients of a principal again, once [`Host::revoke`](crate::Host::revoke) of the host in force has
+    /// forgotten what plugins said of it.
     fn revoke(&self, plugin: &str, principal: &str);
 }

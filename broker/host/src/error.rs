@@ -97,6 +97,51 @@ pub enum LoadErrorKind {
     Start(String),
 }
 
+/// A generation cannot take the place of another. Nothing has changed.
+#[derive(Debug, thiserror::Error)]
+pub enum SwapError {
+    /// No plugin has this name.
+    #[error("there is no plugin {name:?}; there {}", names_of(.known))]
+    NoPlugin {
+        /// The name.
+        name: String,
+        /// The names that there are.
+        known: Vec<String>,
+    },
+    /// Another generation is on trial.
+    #[error("plugin {0:?} has a generation on trial; promote or abort that first")]
+    OnTrial(String),
+    /// No generation is on trial.
+    #[error("plugin {0:?} has no generation on trial")]
+    NotOnTrial(String),
+    /// The new generation cannot be loaded.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// The new generation says that it is not well.
+    #[error("{0}; a generation that is not well does not replace one")]
+    Unhealthy(#[from] HookError),
+    /// The new generation has other hooks: that changes who is asked about what, not only the answers.
+    #[error(
+        "plugin {plugin:?} has the hooks {current} and the new generation has {candidate}; reload the whole configuration for that (SIGHUP)"
+    )]
+    OtherHooks {
+        /// The plugin.
+        plugin: String,
+        /// The hooks in use.
+        current: String,
+        /// Those of the new generation.
+        candidate: String,
+    },
+}
+
+fn names_of(names: &[String]) -> String {
+    match names {
+        [] => "are none".to_owned(),
+        [name] => format!("is {name:?}"),
+        names => format!("are {}", names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ")),
+    }
+}
+
 /// A hook could not answer. A refusal is not one of these: it is an answer.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("plugin {plugin:?}, hook {hook}: {failure} (after {took:?})")]

@@ -1,8 +1,10 @@
 //! [`Host`]: the set of plugins in force, and the only door to them.
 
 mod gates;
+mod settings;
+mod status;
+mod swap;
 
-use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -10,72 +12,70 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
+pub use self::settings::HostSettings;
 use crate::admissions::Admissions;
 use crate::apart::Apart;
 use crate::authentications::Authentications;
 use crate::chain::{Chains, PublishQuestion};
 use crate::contract::{
-    Action, Answer, Authentication, CacheStatus, Candidate, ConnectFacts, Credentials, Denial, Event, Exchange,
-    ExchangeStep, Hook, InboundMessage, Message, Outside, Permission, PluginSpec, PluginStatus, QoS, Redirection,
-    ReuseStatus, Ruling, SubscriptionQuestion,
+    Action, Answer, Authentication, Candidate, ConnectFacts, Credentials, Denial, Event, Exchange, ExchangeStep, Hook,
+    InboundMessage, Outside, Permission, PluginSpec, QoS, Ruling, SubscriptionQuestion, TrialLimits,
 };
 use crate::engine::PluginEngine;
-use crate::error::{HookError, LoadError, LoadErrorKind};
+use crate::error::{LoadError, LoadErrorKind};
 use crate::identities::{Identities, Identity};
 use crate::load::{Cache, Loaded, Loader};
-use crate::plugin::{Generation, at_once};
+use crate::plugin::at_once;
 use crate::queues::Service;
+use crate::seat::Seat;
+use crate::trial::Trial;
 use crate::verdicts::Verdicts;
-
-/// What a host is loaded with, beside its plugins.
-#[derive(Clone, Debug)]
-pub struct HostSettings {
-    /// The engine, one per process; a reload uses it again.
-    pub engine: Arc<PluginEngine>,
-    /// Where compiled components are kept; `None` compiles them at each start. Made if need be, for this user alone.
-    pub cache_directory: Option<PathBuf>,
-    /// Threads that make calls: inline plugins have an instance for each. Default: the number of processors.
-    pub workers: usize,
-    /// The broker's version, as plugins see it. Default: this crate's.
-    pub broker_version: String,
-    /// The node's name, as plugins see it. Default `midge`.
-    pub node: String,
-    /// Longest time an answer is reused, whatever its plugin says. Default 5 min; zero turns reuse off.
-    pub reuse_max: Duration,
-    /// Answers kept for reuse: verdicts of all identities, and as many of authenticators. Default 1,000,000.
-    pub answers_max: u64,
-}
-
-impl HostSettings {
-    /// The defaults.
-    #[must_use]
-    pub fn new(engine: Arc<PluginEngine>, cache_directory: impl Into<Option<PathBuf>>) -> Self {
-        Self {
-            engine,
-            cache_directory: cache_directory.into(),
-            workers: std::thread::available_parallelism().map_or(1, usize::from),
-            broker_version: env!("CARGO_PKG_VERSION").to_owned(),
-            node: "midge".to_owned(),
-            reuse_max: Duration::from_secs(300),
-            answers_max: 1_000_000,
-        }
-    }
-}
 
 /// The plugins in force. Immutable: a reload loads another host beside this one and puts it in its place.
 ///
 /// Questions fail closed: whatever keeps a plugin from answering is a denial with its cause. Notices never wait.
 /// All methods may be called from any thread; inline plugins are called on the caller's.
 pub struct Host {
-    plugins: Vec<Loaded>,
+    members: Vec<Member>,
+    seats: Vec<Seat>,
     chains: Arc<Chains>,
-    generations: Vec<Arc<Generation>>,
     /// Which hooks any plugin has.
     hooks: [bool; Hook::ALL.len()],
+    /// Whether any plugin is for some listeners only.
+    is_partial: bool,
     service: OnceLock<Service>,
+    /// What all sets of plugins are loaded with that follow one another by swaps.
+    common: Arc<Common>,
+}
+
+/// What a host has in common with those that follow it by swaps of single plugins.
+struct Common {
+    loader: Loader,
+    outside: Arc<dyn Outside>,
+    reuse_max: Duration,
+    answers_max: u64,
+    trial: TrialLimits,
     engine: Arc<PluginEngine>,
     /// Where sinks run, and calls that can wait.
     runtime: Handle,
+}
+
+/// One plugin: the generation in force, and the one that is to follow it, if any.
+#[derive(Clone)]
+struct Member {
+    current: Arc<Loaded>,
+    trial: Option<Arc<Trial>>,
+}
+
+impl Member {
+    fn name(&self) -> &Arc<str> {
+        self.current.generation.name()
+    }
+
+    /// Every generation that is loaded.
+    fn loaded(&self) -> impl Iterator<Item = &Arc<Loaded>> {
+        std::iter::once(&self.current).chain(self.trial.as_ref().map(|trial| &trial.candidate))
+    }
 }
 
 impl Host {
@@ -94,39 +94,53 @@ impl Host {
         identities: Arc<Identities>,
     ) -> Result<Arc<Self>, LoadError> {
         unique_names(&plugins)?;
-        let verdicts = Arc::new(Verdicts::new(settings.reuse_max, settings.answers_max));
-        let authentications = Arc::new(Authentications::new(settings.reuse_max, settings.answers_max));
-        let admissions = Admissions::new(settings.reuse_max, settings.answers_max);
         let runtime = Handle::current();
         let cache = settings.cache_directory.as_deref().filter(|_| !plugins.is_empty()).and_then(Cache::open);
-        let loader = Arc::new(Loader {
+        let loader = Loader {
             lasting: Arc::clone(settings.engine.lasting(&runtime)),
-            cache,
-            outside: Arc::new(Revoking {
-                verdicts: Arc::clone(&verdicts),
-                authentications: Arc::clone(&authentications),
-                outside,
-            }),
+            cache: cache.map(Arc::new),
+            outside: Arc::clone(&outside),
             identities,
             broker_version: settings.broker_version.into(),
             node: settings.node.into(),
             workers: settings.workers,
             engine: Arc::clone(&settings.engine),
-        });
-        let mut loaded = Vec::with_capacity(plugins.len());
+        };
+        let mut members = Vec::with_capacity(plugins.len());
         for spec in plugins {
-            loaded.push(Arc::clone(&loader).load(spec).await?);
+            let current = Arc::new(loader.clone()).load(spec).await?;
+            members.push(Member { current, trial: None });
         }
-        let generations: Vec<_> = loaded.iter().map(|loaded| Arc::clone(&loaded.generation)).collect();
-        Ok(Arc::new(Self {
-            chains: Arc::new(Chains::new(&generations, verdicts, authentications, admissions)),
-            plugins: loaded,
-            hooks: Hook::ALL.map(|hook| generations.iter().any(|plugin| plugin.has(hook))),
-            generations,
-            service: OnceLock::new(),
+        let common = Common {
+            loader,
+            outside,
+            reuse_max: settings.reuse_max,
+            answers_max: settings.answers_max,
+            trial: settings.trial,
             engine: settings.engine,
             runtime,
-        }))
+        };
+        Ok(Self::of(members, Arc::new(common)))
+    }
+
+    /// The host of these plugins, which has no answers to be used again yet.
+    fn of(members: Vec<Member>, common: Arc<Common>) -> Arc<Self> {
+        let seat = |member: &Member| Seat::new(Arc::clone(&member.current.generation), member.trial.clone());
+        let seats: Vec<Seat> = members.iter().map(seat).collect();
+        let stale_max =
+            seats.iter().filter(|seat| seat.has(Hook::Authz)).map(Seat::stale_max).max().unwrap_or_default();
+        let verdicts = Arc::new(Verdicts::new(common.reuse_max, common.answers_max).with_stale(stale_max));
+        let authentications = Arc::new(Authentications::new(common.reuse_max, common.answers_max));
+        let admissions = Admissions::new(common.reuse_max, common.answers_max);
+        Arc::new(Self {
+            chains: Arc::new(Chains::new(&seats, verdicts, authentications, admissions)),
+            hooks: Hook::ALL.map(|hook| seats.iter().any(|seat| seat.has(hook))),
+            is_partial: !seats.iter().all(Seat::is_everywhere),
+            members,
+            seats,
+            service: OnceLock::new(),
+            common,
+        })
     }
 
     /// Puts these plugins behind the queues of sinks and observers; what waits there is delivered to them. To be called
@@ -141,6 +155,13 @@ impl Host {
         self.hooks[hook.index()]
     }
 
+    /// Whether any plugin with this hook is asked about clients of a listener. For its tenants this says nothing: a client
+    /// whose tenant no plugin is for is one that no plugin allows.
+    #[must_use]
+    pub fn is_on(&self, hook: Hook, listener: &str) -> bool {
+        self.has(hook) && (!self.is_partial || self.seats.iter().any(|seat| seat.has(hook) && seat.is_on(listener)))
+    }
+
     /// Asks the authentication chain. Its end denies.
     pub async fn authenticate(&self, credentials: Credentials, facts: ConnectFacts) -> Authentication {
         if self.chains.is_inline(Hook::Authn) {
@@ -150,10 +171,10 @@ impl Host {
         self.apart(async move { chains.authenticate(credentials, facts).await }).await
     }
 
-    /// Whether any plugin says who a client is.
+    /// Whether any plugin says who a client of a listener is.
     #[must_use]
-    pub fn authenticates(&self) -> bool {
-        self.has(Hook::Authn) || self.has(Hook::EnhancedAuthn)
+    pub fn authenticates(&self, listener: &str) -> bool {
+        self.is_on(Hook::Authn, listener) || self.is_on(Hook::EnhancedAuthn, listener)
     }
 
     /// Begins an exchange of enhanced authentication with what the client sent first.
@@ -190,8 +211,8 @@ impl Host {
     /// The plugin that [`Host::permissions`] come from: the first authorizer, since behind one that wants to be asked they
     /// are evaluated in the chain.
     #[must_use]
-    pub fn permissions_from(&self) -> Option<Arc<str>> {
-        self.chains.first_authorizer()
+    pub fn permissions_from(&self, who: &Identity) -> Option<Arc<str>> {
+        self.chains.first_authorizer(who)
     }
 
     /// Whether an identity may publish to this topic. Answers at once from the verdict cache, or if every authorizer is
@@ -239,9 +260,15 @@ impl Host {
     /// Connection and session of an identity are gone: verdicts are dropped, and plugins hear of it.
     pub fn identity_gone(&self, who: &Identity) {
         self.chains.verdicts.forget(who.id());
-        for loaded in &self.plugins {
-            loaded.generation.identity_gone(who.id());
+        for seat in &self.seats {
+            seat.identity_gone(who.id());
         }
+    }
+
+    /// What plugins said of a principal holds no longer: it is forgotten, and asked for again.
+    pub fn revoke(&self, principal: &str) {
+        self.chains.verdicts.revoke(principal);
+        self.chains.authentications.revoke(principal);
     }
 
     /// Whether messages of this topic must be shown to a plugin before they are routed.
@@ -263,8 +290,8 @@ impl Host {
     /// Whether any sink wants messages of this topic.
     #[must_use]
     pub fn wants_delivery(&self, topic: &str) -> bool {
-        let wants = |plugin: &Arc<Generation>| plugin.has(Hook::Sink) && plugin.wants(topic);
-        self.has(Hook::Sink) && self.generations.iter().any(wants)
+        let wants = |seat: &Seat| seat.has(Hook::Sink) && seat.wants(topic);
+        self.has(Hook::Sink) && self.seats.iter().any(wants)
     }
 
     /// Queues a message for every sink that wants it. Never waits: a full queue drops, counts and says so.
@@ -278,7 +305,9 @@ impl Host {
     }
 
     fn offer(&self, message: InboundMessage, maker: Option<&str>) {
-        let wants = |plugin: &Generation| plugin.wants(&message.message.topic) && maker != Some(&**plugin.name());
+        let wants = |plugin: &Seat| {
+            plugin.wants(&message.message.topic) && maker != Some(&**plugin.name()) && plugin.concerns_message(&message)
+        };
         let sinks = &self.service().sinks;
         let mut wanting = sinks.iter().filter(|(plugin, _)| wants(plugin)).map(|(_, sink)| sink);
         let Some(first) = wanting.next() else { return };
@@ -302,99 +331,37 @@ impl Host {
         }
     }
 
-    /// Asks plugins that have `lifecycle` how they are; those that are well are not in the list.
-    pub async fn unhealthy(&self) -> Vec<HookError> {
-        let mut unhealthy = Vec::new();
-        for loaded in &self.plugins {
-            unhealthy.extend(loaded.generation.health().await.err());
-        }
-        unhealthy
-    }
-
-    /// What there is to say about each plugin, in order.
-    #[must_use]
-    pub fn plugins(&self) -> Vec<PluginStatus> {
-        self.plugins.iter().map(|loaded| self.status(loaded)).collect()
-    }
-
-    /// The verdict cache.
-    #[must_use]
-    pub fn cache(&self) -> CacheStatus {
-        self.chains.verdicts.status()
-    }
-
-    /// Answers of authenticators that are kept to be used again.
-    #[must_use]
-    pub fn authentications(&self) -> ReuseStatus {
-        self.chains.authentications.status()
-    }
-
     /// Ends this host, within `deadline`: `lifecycle.shutdown` for its plugins. If it is the one in service, its sinks
     /// deliver what waits and flush first, and what was appended to files is written; if another one has taken its place,
     /// the queues are that one's.
     pub async fn shutdown(&self, deadline: Duration) {
         let deadline = Instant::now() + deadline;
-        let queues = self.engine.queues();
+        let queues = self.common.engine.queues();
         let service = self.service.get();
         if service.is_some_and(|service| queues.are_of(service)) {
             queues.shutdown(deadline).await;
         }
-        for plugin in &self.generations {
-            plugin.shutdown(deadline.into_std()).await;
+        for loaded in self.members.iter().flat_map(Member::loaded) {
+            loaded.generation.shutdown(deadline.into_std()).await;
         }
         if service.is_none_or(|service| queues.are_of(service)) {
-            self.engine.lasting(&self.runtime).finish(deadline).await;
+            self.common.engine.lasting(&self.common.runtime).finish(deadline).await;
         }
     }
 
     /// Has the runtime of the plugins do what may wait.
     fn apart<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Pin<Box<Apart<T>>> {
-        Box::pin(Apart::on(&self.runtime, work))
+        Box::pin(Apart::on(&self.common.runtime, work))
     }
 
     fn service(&self) -> &Service {
-        self.service.get_or_init(|| self.engine.queues().serve(&self.generations, &self.runtime))
-    }
-
-    fn status(&self, loaded: &Loaded) -> PluginStatus {
-        let mut status = loaded.generation.status();
-        status.queues = self.engine.queues().status(loaded.generation.name());
-        status.imports = loaded.shared.status();
-        status.custom = loaded.shared.custom_metrics();
-        status
+        self.service.get_or_init(|| self.common.engine.queues().serve(&self.seats, &self.common.runtime))
     }
 }
 
 impl std::fmt::Debug for Host {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(self.plugins.iter().map(|loaded| loaded.generation.name())).finish()
-    }
-}
-
-/// Lets go of remembered answers before the broker looks at a principal's subscriptions again.
-struct Revoking {
-    verdicts: Arc<Verdicts>,
-    authentications: Arc<Authentications>,
-    outside: Arc<dyn Outside>,
-}
-
-impl Outside for Revoking {
-    fn publish(&self, plugin: &str, message: Message) -> Result<(), String> {
-        self.outside.publish(plugin, message)
-    }
-
-    fn disconnect(&self, plugin: &str, client_id: &str, code: u8, keep_session: bool) -> bool {
-        self.outside.disconnect(plugin, client_id, code, keep_session)
-    }
-
-    fn redirect(&self, plugin: &str, client_id: &str, to: &Redirection) -> bool {
-        self.outside.redirect(plugin, client_id, to)
-    }
-
-    fn revoke(&self, plugin: &str, principal: &str) {
-        self.verdicts.revoke(principal);
-        self.authentications.revoke(principal);
-        self.outside.revoke(plugin, principal);
+        f.debug_list().entries(self.members.iter().map(Member::name)).finish()
     }
 }
 

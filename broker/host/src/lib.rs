@@ -3,7 +3,8 @@
 //! The broker knows one type, [`Host`], and the plain data of [`contract`]; it never sees WebAssembly, and this crate
 //! never sees a packet or a session. A [`Host`] is an immutable set of loaded plugins. A reload loads another one beside
 //! it and puts it in its place; what must outlive that (engine, key-value stores, queues of sinks) belongs to the
-//! [`PluginEngine`], of which there is one per process.
+//! [`PluginEngine`], of which there is one per process. A swap of one plugin (`host/swap`) is the same with a set that
+//! shares all others: the plugin's `seat` has two generations until the new one's `trial` is over.
 //!
 //! The life of a question:
 //!
@@ -42,13 +43,15 @@ mod notices;
 mod plugin;
 mod queues;
 mod rules;
+mod seat;
 mod thread;
 mod topics;
+mod trial;
 mod verdicts;
 
 pub use alone::{Alone, CallError, ExportedFunction, ImportFound, InputError, Inspection, Measured, Report, written};
 pub use engine::{EngineError, EngineSettings, PluginEngine};
-pub use error::{HookError, HookFailure, LoadError, LoadErrorKind};
+pub use error::{HookError, HookFailure, LoadError, LoadErrorKind, SwapError};
 pub use host::{Host, HostSettings};
 pub use identities::{Identities, Identity, IdentityFacts};
 pub use imports::ImportLimits;

@@ -21,9 +21,10 @@ use crate::imports::{self, Lasting, PluginState, Shared};
 use crate::plugin::{About, Blueprint, CreateError, Environment, Exports, Generation};
 
 /// What every plugin of a host is loaded with.
+#[derive(Clone)]
 pub(crate) struct Loader {
     pub(crate) engine: Arc<PluginEngine>,
-    pub(crate) cache: Option<Cache>,
+    pub(crate) cache: Option<Arc<Cache>>,
     pub(crate) lasting: Arc<Lasting>,
     pub(crate) outside: Arc<dyn Outside>,
     pub(crate) identities: Arc<Identities>,
@@ -43,12 +44,12 @@ impl Loader {
     ///
     /// # Errors
     /// Whatever is wrong with it, in words that name the file.
-    pub(crate) async fn load(self: Arc<Self>, spec: PluginSpec) -> Result<Loaded, LoadError> {
+    pub(crate) async fn load(self: Arc<Self>, spec: PluginSpec) -> Result<Arc<Loaded>, LoadError> {
         let (plugin, origin) = (spec.name.clone(), spec.source.to_string());
         let Prepared { about, blueprint, .. } = Arc::clone(&self).prepared(spec).await?;
         let shared = Arc::clone(&blueprint.shared);
         match Generation::start(about, blueprint, self.workers).await {
-            Ok(generation) => Ok(Loaded { generation: Arc::new(generation), shared }),
+            Ok(generation) => Ok(Arc::new(Loaded { generation: Arc::new(generation), shared })),
             Err(error) => Err(LoadError { plugin, origin, kind: start_error(error) }),
         }
     }
@@ -93,7 +94,8 @@ impl Loader {
         let shared = Shared::new(&spec, Arc::clone(&self.outside), Arc::clone(&self.identities), &self.lasting)
             .map_err(|error| LoadErrorKind::Setup(error.to_string()))?;
         let blueprint = self.blueprint(&spec, &component, found.lane, &found.hooks, shared)?;
-        let about = about(&spec, digest.to_string(), found.hooks);
+        let number = self.lasting.next_generation(&spec.name);
+        let about = about(&spec, digest.to_string(), number, found.hooks);
         Ok(Prepared { about, blueprint, component, imports: found.imports, bytes: bytes.len(), compiled_in })
     }
 
@@ -160,17 +162,22 @@ pub(crate) struct Prepared {
     pub(crate) compiled_in: Duration,
 }
 
-fn about(spec: &PluginSpec, digest: String, hooks: Vec<Hook>) -> About {
+fn about(spec: &PluginSpec, digest: String, number: u64, hooks: Vec<Hook>) -> About {
+    let required = spec.required.unwrap_or_else(|| hooks.iter().any(|hook| hook.is_question()));
     About {
         name: spec.name.as_str().into(),
         origin: spec.source.to_string(),
         digest,
+        number,
         hooks,
         on_error: spec.on_error,
         grants: spec.allow.describe(),
         topics: spec.topics.clone(),
         tick_interval: spec.tick_interval,
         serves_pages: spec.allow.admin().map_err(|denial| denial.to_string()),
+        listeners: spec.listeners.clone(),
+        tenants: spec.tenants.clone(),
+        required,
         shows_password: spec.allow.shows_password(),
         shows_payload: spec.allow.shows_payload(),
     }

@@ -19,8 +19,8 @@ use std::time::{Duration, Instant};
 
 pub(crate) use calls::{
     Admit, AdmitAnswer, Asked, Authenticate, AuthnAnswer, AuthnVote, AuthorizePublish, AuthorizeSubscribe,
-    AuthorizeUnsubscribe, AuthorizeWill, AuthzAnswer, Deliver, Environment, HookCall, OnEvents, OnPublish, Permissions,
-    Proceed, Refused, Registration, Reuse, Round, Start, StepAnswer, Vote,
+    AuthorizeUnsubscribe, AuthorizeWill, AuthzAnswer, Deliver, Environment, HookCall, KeptQuestion, OnEvents,
+    OnPublish, Permissions, Proceed, Refused, Registration, Reuse, Round, Start, StepAnswer, Vote,
 };
 pub(crate) use functions::Exports;
 pub(crate) use instance::{Argument, Blueprint, CreateError, Instance, NamedCall, spares_instance};
@@ -35,8 +35,8 @@ use self::metrics::HookMetrics;
 pub(crate) use self::pool::Nursery;
 use self::strikes::Strikes;
 use crate::contract::{
-    Action, Delivery, Event, Hook, HookStatus, ImportStatus, Lane, OnError, Outcome, PageRequest, PageResponse,
-    PluginLimits, PluginStatus,
+    Action, BreakerState, Delivery, Event, Hook, HookStatus, ImportStatus, Lane, OnError, Outcome, PageRequest,
+    PageResponse, PluginLimits, PluginStatus,
 };
 use crate::error::{HookError, HookFailure};
 use crate::topics;
@@ -47,6 +47,8 @@ pub(crate) struct About {
     pub(crate) name: Arc<str>,
     pub(crate) origin: String,
     pub(crate) digest: String,
+    /// Which loading of the plugin this is.
+    pub(crate) number: u64,
     pub(crate) hooks: Vec<Hook>,
     pub(crate) on_error: OnError,
     pub(crate) grants: Vec<String>,
@@ -54,6 +56,9 @@ pub(crate) struct About {
     pub(crate) tick_interval: Duration,
     /// Whether its pages are served; if not, what would grant it.
     pub(crate) serves_pages: Result<(), String>,
+    pub(crate) listeners: Option<Vec<String>>,
+    pub(crate) tenants: Option<Vec<String>>,
+    pub(crate) required: bool,
     pub(crate) shows_password: bool,
     pub(crate) shows_payload: bool,
 }
@@ -112,6 +117,11 @@ impl Generation {
         &self.about.name
     }
 
+    /// Which loading of the plugin this is.
+    pub(crate) const fn number(&self) -> u64 {
+        self.about.number
+    }
+
     pub(crate) const fn on_error(&self) -> OnError {
         self.about.on_error
     }
@@ -145,6 +155,19 @@ impl Generation {
         self.about.hooks.contains(&hook)
     }
 
+    pub(crate) fn hooks(&self) -> &[Hook] {
+        &self.about.hooks
+    }
+
+    pub(crate) fn breaker(&self, hook: Hook) -> BreakerState {
+        self.hooks[hook.index()].breaker.state()
+    }
+
+    /// Calls that were made, whatever they ended in.
+    pub(crate) fn calls_total(&self) -> u64 {
+        self.hooks.iter().map(|state| state.metrics.calls_total()).sum()
+    }
+
     /// Whether it judges exchanges of this Authentication Method.
     pub(crate) fn serves(&self, method: &str) -> bool {
         self.methods.iter().any(|served| served == method)
@@ -160,6 +183,27 @@ impl Generation {
         let any = |filters: &[String]| filters.iter().any(|filter| topics::matches(filter, topic));
         self.about.topics.as_deref().is_none_or(any)
             && (self.registration.topics.is_empty() || any(&self.registration.topics))
+    }
+
+    /// Whether it is asked about clients of this listener.
+    pub(crate) fn is_on(&self, listener: &str) -> bool {
+        self.about.listeners.as_ref().is_none_or(|names| names.iter().any(|name| *name == *listener))
+    }
+
+    /// Whether it is asked about clients of this tenant.
+    pub(crate) fn is_of(&self, tenant: Option<&str>) -> bool {
+        let named = |names: &Vec<String>| tenant.is_some_and(|tenant| names.iter().any(|name| *name == *tenant));
+        self.about.tenants.as_ref().is_none_or(named)
+    }
+
+    /// Whether it is asked about all clients.
+    pub(crate) const fn is_everywhere(&self) -> bool {
+        self.about.listeners.is_none()
+    }
+
+    /// Whether clients can be served only while it is well.
+    pub(crate) const fn is_required(&self) -> bool {
+        self.about.required
     }
 
     /// Notes that an identity is gone; instances hear of it before their next call.
@@ -231,11 +275,17 @@ impl Generation {
         if is_the_clients {
             tracing::warn!(plugin = &*self.about.name, hook = hook.name(), client_id = client, %failure,
                 "client keeps breaking the plugin and is kept away from it for a minute");
-        } else if !matches!(failure, HookFailure::Overloaded(_)) && state.breaker.failed(&state.metrics) {
+        } else if Self::speaks_against(hook, failure) && state.breaker.failed(&state.metrics) {
             tracing::warn!(plugin = &*self.about.name, hook = hook.name(), %failure,
                 "circuit breaker opened: the hook is not called for a moment");
         }
         debug_assert!(!killed || !spares_instance(failure));
+    }
+
+    /// Whether a failure counts for the circuit breaker. That a plugin calls itself unwell is the answer to a question.
+    fn speaks_against(hook: Hook, failure: &HookFailure) -> bool {
+        let is_answer = hook == Hook::Lifecycle && matches!(failure, HookFailure::Backend(_));
+        !is_answer && !matches!(failure, HookFailure::Overloaded(_))
     }
 }
 
@@ -251,10 +301,14 @@ async fn methods(about: &About, nursery: &Nursery, first: &mut Instance) -> Resu
 }
 
 impl Generation {
+    /// `messages.on-publish`, as a call.
+    pub(crate) fn about_messages<'a>(&'a self, batch: &'a [Asked<'a>]) -> OnPublish<'a> {
+        OnPublish { batch, plugin: &self.about.name, with_payload: self.with_payload() }
+    }
+
     /// `messages.on-publish`.
     pub(crate) async fn on_publish(&self, batch: &[Asked<'_>], now: &mut Instant) -> Result<Vec<Action>, HookError> {
-        let (plugin, with_payload) = (&self.about.name, self.with_payload());
-        self.call_at(&OnPublish { batch, plugin, with_payload }, now).await
+        self.call_at(&self.about_messages(batch), now).await
     }
 
     /// `sink.deliver`.
@@ -321,10 +375,14 @@ impl Generation {
             name: self.about.name.to_string(),
             origin: self.about.origin.clone(),
             digest: self.about.digest.clone(),
+            generation: self.about.number,
             track: crate::load::TRACK,
             lane: self.nursery.blueprint.lane,
             grants: self.about.grants.clone(),
             on_error: self.about.on_error,
+            listeners: self.about.listeners.clone(),
+            tenants: self.about.tenants.clone(),
+            required: self.about.required,
             hooks: self.about.hooks.iter().map(|&hook| self.hook_status(hook)).collect(),
             instances: made.saturating_sub(counts.ended.load(Ordering::Relaxed)),
             instantiations: made,
@@ -333,6 +391,7 @@ impl Generation {
             queues: Vec::new(),
             imports: ImportStatus::default(),
             custom: Vec::new(),
+            trial: None,
         }
     }
 

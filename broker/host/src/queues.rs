@@ -10,13 +10,11 @@ use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
-use crate::contract::{Delivery, Event, Hook, Outcome, QueueStatus};
-use crate::error::HookError;
-use crate::notices::BoxFuture;
+use crate::contract::{Hook, QueueStatus};
 use crate::notices::events::{EventQueue, EventSettings, Observe};
 use crate::notices::sinks::{Deliver, Sink, SinkSettings};
 use crate::notices::ticks::{Tick, Ticker};
-use crate::plugin::Generation;
+use crate::seat::Seat;
 
 /// All queues, by the plugin's name.
 #[derive(Default)]
@@ -31,15 +29,15 @@ pub(crate) struct Queues {
 /// The queues of one set of plugins, from the moment these are behind them.
 pub(crate) struct Service {
     term: u64,
-    pub(crate) sinks: Vec<(Arc<Generation>, Arc<Sink>)>,
+    pub(crate) sinks: Vec<(Seat, Arc<Sink>)>,
     pub(crate) observers: Vec<Arc<EventQueue>>,
 }
 
 impl Queues {
     /// Puts these plugins behind the queues, and nobody else.
-    pub(crate) fn serve(&self, plugins: &[Arc<Generation>], runtime: &Handle) -> Service {
+    pub(crate) fn serve(&self, plugins: &[Seat], runtime: &Handle) -> Service {
         let of = |hook| plugins.iter().filter(move |plugin| plugin.has(hook));
-        let sinks = of(Hook::Sink).map(|plugin| (Arc::clone(plugin), self.sink(plugin, runtime))).collect();
+        let sinks = of(Hook::Sink).map(|plugin| (plugin.clone(), self.sink(plugin, runtime))).collect();
         let observers = of(Hook::Events).map(|plugin| self.observer(plugin, runtime)).collect();
         of(Hook::Ticker).for_each(|plugin| self.tick(plugin, runtime));
         self.keep_only(plugins, runtime);
@@ -52,14 +50,14 @@ impl Queues {
     }
 
     /// The queue of a sink, with this generation behind it from now on.
-    fn sink(&self, plugin: &Arc<Generation>, runtime: &Handle) -> Arc<Sink> {
-        let deliver = Arc::clone(plugin) as Arc<dyn Deliver>;
+    fn sink(&self, plugin: &Seat, runtime: &Handle) -> Arc<Sink> {
+        let deliver: Arc<dyn Deliver> = Arc::new(plugin.clone());
         let mut sinks = self.sinks.lock();
         if let Some(sink) = sinks.get(plugin.name()) {
             sink.swap(deliver);
             return Arc::clone(sink);
         }
-        let limits = plugin.limits();
+        let limits = plugin.current().limits();
         let settings = SinkSettings {
             queue_max: limits.queue_max,
             batch_max: limits.batch_max,
@@ -71,14 +69,14 @@ impl Queues {
     }
 
     /// The queue of an observer, with this generation behind it from now on.
-    fn observer(&self, plugin: &Arc<Generation>, runtime: &Handle) -> Arc<EventQueue> {
-        let observe = Arc::clone(plugin) as Arc<dyn Observe>;
+    fn observer(&self, plugin: &Seat, runtime: &Handle) -> Arc<EventQueue> {
+        let observe: Arc<dyn Observe> = Arc::new(plugin.clone());
         let mut events = self.events.lock();
         if let Some(queue) = events.get(plugin.name()) {
             queue.swap(observe);
             return Arc::clone(queue);
         }
-        let limits = plugin.limits();
+        let limits = plugin.current().limits();
         let settings = EventSettings {
             plugin: Arc::clone(plugin.name()),
             queue_max: limits.queue_max,
@@ -90,8 +88,8 @@ impl Queues {
     }
 
     /// Has this generation tick from now on.
-    fn tick(&self, plugin: &Arc<Generation>, runtime: &Handle) {
-        let (tick, interval) = (Arc::clone(plugin) as Arc<dyn Tick>, plugin.tick_interval());
+    fn tick(&self, plugin: &Seat, runtime: &Handle) {
+        let (tick, interval): (Arc<dyn Tick>, _) = (Arc::new(plugin.clone()), plugin.current().tick_interval());
         let mut tickers = self.tickers.lock();
         match tickers.get(plugin.name()) {
             Some(ticker) => ticker.swap(interval, tick),
@@ -110,7 +108,7 @@ impl Queues {
     }
 
     /// Ends the queues of plugins that are no longer there: what waits may still be delivered for a while.
-    fn keep_only(&self, plugins: &[Arc<Generation>], runtime: &Handle) {
+    fn keep_only(&self, plugins: &[Seat], runtime: &Handle) {
         let stays = |name: &Arc<str>, hook| plugins.iter().any(|plugin| plugin.name() == name && plugin.has(hook));
         let sinks: Vec<_> = self.sinks.lock().extract_if(|name, _| !stays(name, Hook::Sink)).collect();
         let events: Vec<_> = self.events.lock().extract_if(|name, _| !stays(name, Hook::Events)).collect();
@@ -146,28 +144,6 @@ impl Queues {
         for queue in events {
             queue.shutdown(deadline).await;
         }
-    }
-}
-
-impl Deliver for Generation {
-    fn deliver<'a>(&'a self, batch: &'a [Delivery]) -> BoxFuture<'a, Result<Vec<Outcome>, HookError>> {
-        Box::pin(Self::deliver(self, batch))
-    }
-
-    fn flush(&self) -> BoxFuture<'_, Result<(), HookError>> {
-        Box::pin(Self::flush(self))
-    }
-}
-
-impl Observe for Generation {
-    fn on_events<'a>(&'a self, batch: &'a [Event]) -> BoxFuture<'a, Result<(), HookError>> {
-        Box::pin(Self::on_events(self, batch))
-    }
-}
-
-impl Tick for Generation {
-    fn tick(&self) -> BoxFuture<'_, Result<(), HookError>> {
-        Box::pin(Self::tick(self))
     }
 }
 

@@ -67,8 +67,11 @@ pub(crate) enum Known {
 pub(crate) struct Verdicts {
     shards: [Shard; SHARDS],
     ttl_max: Duration,
+    /// How long a verdict is kept for when plugins cannot answer; zero where nobody wants that.
+    stale_max: Duration,
     size_max: u64,
     size: AtomicU64,
+    stale: AtomicU64,
 }
 
 /// Identities with the same remainder. On cache lines of its own: threads do not slow each other down by what they ask.
@@ -85,7 +88,14 @@ struct Part {
 
 impl Verdicts {
     pub(crate) fn new(ttl_max: Duration, size_max: u64) -> Self {
-        Self { shards: std::array::from_fn(|_| Shard::default()), ttl_max, size_max, size: AtomicU64::new(0) }
+        let (size, stale) = (AtomicU64::new(0), AtomicU64::new(0));
+        let shards = std::array::from_fn(|_| Shard::default());
+        Self { shards, ttl_max, stale_max: Duration::ZERO, size_max, size, stale }
+    }
+
+    /// The same, which also keeps verdicts for when plugins cannot answer, for so long.
+    pub(crate) fn with_stale(self, stale_max: Duration) -> Self {
+        Self { stale_max, ..self }
     }
 
     /// What is known about an action, and still good. `now_ms` is of any clock that does not go back, always the same one.
@@ -101,6 +111,23 @@ impl Verdicts {
         Known::Permissions(placed)
     }
 
+    /// What was last decided about an action, within `max` of now, whether or not its time is over.
+    pub(crate) fn find_stale(
+        &self,
+        who: &Identity,
+        action: Action,
+        asked: &str,
+        max: Duration,
+        now_ms: u64,
+    ) -> Option<Verdict> {
+        let part = self.part(who.id()).lock();
+        let kept = part.entries.get(&who.id())?.last(action, asked)?;
+        let is_recent = now_ms.saturating_sub(kept.at_ms) <= milliseconds(max);
+        let verdict = is_recent.then(|| kept.verdict.clone())?;
+        self.stale.fetch_add(1, Ordering::Relaxed);
+        Some(verdict)
+    }
+
     /// Keeps a verdict for as long, and for as many topics, as `reuse` and the operator allow; the time counts from
     /// `now_ms`, when it was asked for.
     pub(crate) fn keep(
@@ -112,11 +139,16 @@ impl Verdicts {
         verdict: &Verdict,
         now_ms: u64,
     ) {
-        let ttl_ms = u64::try_from(reuse.ttl.min(self.ttl_max).as_millis()).unwrap_or(u64::MAX);
-        if ttl_ms == 0 || self.size_max == 0 {
+        let (ttl_ms, stale_ms) = (milliseconds(reuse.ttl.min(self.ttl_max)), milliseconds(self.stale_max));
+        if ttl_ms.max(stale_ms) == 0 || self.size_max == 0 {
             return;
         }
-        let kept = Kept { verdict: verdict.clone(), until_ms: now_ms.saturating_add(ttl_ms) };
+        let kept = Kept {
+            verdict: verdict.clone(),
+            at_ms: now_ms,
+            until_ms: now_ms.saturating_add(ttl_ms),
+            kept_until_ms: now_ms.saturating_add(ttl_ms.max(stale_ms)),
+        };
         // A filter that does not cover what was asked is the plugin's mistake: the answer holds for the question only.
         let covers =
             reuse.covers.as_deref().filter(|covers| topics::is_filter(covers) && action.is_covered(covers, asked));
@@ -161,7 +193,8 @@ impl Verdicts {
     }
 
     pub(crate) fn status(&self) -> CacheStatus {
-        let mut status = CacheStatus { size: self.size.load(Ordering::Relaxed), ..CacheStatus::default() };
+        let (size, stale) = (self.size.load(Ordering::Relaxed), self.stale.load(Ordering::Relaxed));
+        let mut status = CacheStatus { size, stale, ..CacheStatus::default() };
         for shard in &self.shards {
             let part = shard.0.lock();
             status.hits += part.hits;
@@ -192,6 +225,10 @@ impl Verdicts {
     fn part(&self, id: u64) -> &Mutex<Part> {
         &self.shards[id as usize % SHARDS].0
     }
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 const SHARDS: usize = 64;

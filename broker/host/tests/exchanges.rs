@@ -45,7 +45,7 @@ fn denied(step: ExchangeStep) -> Denial {
 #[tokio::test]
 async fn the_first_plugin_that_serves_the_method_judges_alone() {
     let host = load(vec![Guest::new(&["authn"]).spec("other"), plugin("first"), plugin("second")]).await.unwrap();
-    assert!(host.authenticates());
+    assert!(host.authenticates("tcp"));
     let step = start(&host, "bob").await;
     let ExchangeStep::Allowed { grant, plugin, data: None } = step else { panic!("{step:?}") };
     assert_eq!((grant.principal.as_str(), &*plugin), ("bob", "first"));

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use midge_host::contract::{BreakerState, DenialCause, Hook, PluginLimits, PluginSpec, QoS};
+use midge_host::contract::{BreakerState, DenialCause, Hook, OnError, PluginLimits, PluginSpec, QoS};
 use midge_host::grants::Grants;
 use midge_host::{EngineSettings, Host, HostSettings, PluginEngine};
 use support::{Guest, breaker, counters, identity, load, load_with, publish, settings, within};
@@ -229,4 +229,23 @@ async fn an_old_instance_makes_room_for_a_fresh_one() {
         let status = &host.plugins()[0];
         assert!(status.retired >= 3 && status.instances <= 2, "{status:?}");
     }
+}
+
+#[tokio::test]
+async fn what_was_last_decided_stands_while_the_plugin_cannot_answer_if_the_operator_says_so() {
+    let mut plugin = Guest::new(&["authz"]).spec("plugin");
+    plugin.on_error = OnError::Stale { max: Duration::from_secs(60) };
+    let host = load(vec![plugin]).await.unwrap();
+    let who = identity("c");
+    let ask = async |topic: &str| publish(&host, &who, topic).await;
+    assert!(ask("allow").await.allow && !ask("deny").await.allow);
+    // Five failures open the circuit breaker: from then on the plugin answers nothing.
+    for _ in 0..5 {
+        assert!(!ask("error").await.allow, "about this nothing was ever decided");
+    }
+    assert_eq!(breaker(&host, "plugin", Hook::Authz), BreakerState::Open);
+    assert!(ask("allow").await.allow && !ask("deny").await.allow && !ask("a/new/one").await.allow);
+    assert_eq!(host.cache().stale, 2);
+    host.revoke("alice");
+    assert!(!ask("allow").await.allow, "what was revoked is not remembered");
 }

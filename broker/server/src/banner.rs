@@ -29,6 +29,7 @@ impl<W: Write> Banner<W> {
             let failure = match plugin.on_error {
                 OnError::Deny => "deny",
                 OnError::Next => "next",
+                OnError::Stale { .. } => "stale",
             };
             self.line(format_args!(
                 "plugin {} ({}): {}; {} lane, on error {failure}, sha256 {}",

@@ -33,7 +33,7 @@ pub use limits::{Limits, OutboxPolicy, QueuePolicy};
 pub use listener::{ClientCertificate, Listener, ProtocolName, Tls, Transport};
 pub use load::Override;
 pub use plugin::{Bundled, OnError, Plugin, PluginLimits, PluginSource};
-pub use services::{Admin, Log, LogFilter, LogFormat, Runtime, Shutdown, Sys, WillsAtShutdown};
+pub use services::{Admin, Log, LogFilter, LogFormat, Runtime, Shutdown, Swap, Sys, WillsAtShutdown};
 pub use sharing::{SharedStrategy, SharedSubscriptions};
 pub use store::{Durability, Store, StoreTopic};
 
@@ -54,6 +54,8 @@ pub struct Config {
     pub store: Store,
     /// Metrics and health over HTTP.
     pub admin: Admin,
+    /// What happens while a plugin is replaced.
+    pub swap: Swap,
     /// What is logged, and how.
     pub log: Log,
     /// Threads and directories.
@@ -78,6 +80,7 @@ impl Default for Config {
             shared_subscriptions: SharedSubscriptions::default(),
             store: Store::below(&runtime.data_dir),
             admin: Admin::default(),
+            swap: Swap::default(),
             log: Log::default(),
             runtime,
             sys: Sys::default(),
@@ -108,18 +111,19 @@ impl Config {
         if problems.is_empty() { Ok(specs) } else { Err(ConfigError { problems }) }
     }
 
-    /// Decides who may be anonymous, now that it is known whether any loaded plugin `authenticates`: where the
+    /// Decides who may be anonymous, now that it is known whether any loaded plugin `authenticates` the clients
+    /// of a listener: where the
     /// operator did not say, clients of a loopback listener, and only while no plugin authenticates.
     ///
     /// # Errors
     /// A listener on which nobody could connect, or that would be open to other machines without anybody having
     /// said so.
-    pub fn settle(&mut self, authenticates: bool) -> Result<(), ConfigError> {
+    pub fn settle(&mut self, authenticates: impl Fn(&str) -> bool) -> Result<(), ConfigError> {
         for listener in &mut self.listeners {
             let loopback = listener.address.ip().is_loopback();
-            listener.anonymous = listener.anonymous_said.unwrap_or(loopback && !authenticates);
+            listener.anonymous = listener.anonymous_said.unwrap_or(loopback && !authenticates(&listener.name));
         }
-        let closed = |(_, listener): &(usize, &Listener)| !listener.anonymous && !authenticates;
+        let closed = |(_, listener): &(usize, &Listener)| !listener.anonymous && !authenticates(&listener.name);
         let problems: Vec<Problem> = self
             .listeners
             .iter()

@@ -14,6 +14,7 @@ mod load;
 mod pace;
 mod packets;
 mod reauthenticate;
+mod review;
 mod scratch;
 mod unread;
 
@@ -22,6 +23,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use midge_core::{Chunk, Connection, Work};
+use midge_host::contract::Denial;
 use midge_protocol::{Decoder, QoS, ReasonCode};
 use tokio::io::ReadBuf;
 use tokio::task::yield_now;
@@ -39,7 +41,7 @@ pub(crate) use scratch::{Scratch, rest, with_scratch};
 pub(crate) use unread::Unread;
 
 use crate::ending::ConnectionEnd;
-use crate::hooks::{Client, PublishVerdict};
+use crate::hooks::{Client, PublishVerdict, Reviewed};
 use crate::node::Node;
 use crate::transport::Owned;
 
@@ -82,6 +84,8 @@ pub(crate) enum Waiting {
     Pause(Pin<Box<Sleep>>),
     /// There is too little room for more of what it publishes.
     Hold(Hold),
+    /// What it may do is asked about again.
+    Review(Awaited<Result<Reviewed, Denial>>),
 }
 
 /// An answer of plugins that has to be waited for.
@@ -104,6 +108,7 @@ impl Driver {
             if let Poll::Ready(end) = self.poll_reauthentication(context) {
                 return Poll::Ready(end);
             }
+            self.begin_review();
             let step = if self.waiting.is_some() {
                 ready!(self.poll_wait(context))
             } else if self.is_overfull() {
@@ -211,6 +216,13 @@ impl Driver {
             }
             Some(Waiting::Hold(hold)) => {
                 ready!(hold.poll(context, &self.node, self.connection.session()));
+                None
+            }
+            Some(Waiting::Review(review)) => {
+                let found = ready!(review.as_mut().poll(context));
+                if let Err(end) = self.conclude_review(found) {
+                    return Poll::Ready(Err(end));
+                }
                 None
             }
             None => None,

@@ -38,6 +38,8 @@ pub(crate) enum ConnectionEnd {
     Denied(Denial),
     /// A connected client did not authenticate again as it began to [MQTT-4.12.1-2].
     Reauthentication(Denial),
+    /// What the client was granted was revoked, and nobody could say what it may do now.
+    Revoked(Denial),
     /// The core did not accept the CONNECT.
     Refused(Refusal),
     /// Nothing came for one and a half times the Keep Alive [MQTT-3.1.2-22].
@@ -70,6 +72,7 @@ impl ConnectionEnd {
             Self::AuthenticationSteps => "authentication_steps",
             Self::Denied(_) => "denied",
             Self::Reauthentication(_) => "reauthentication",
+            Self::Revoked(_) => "revoked",
             Self::Refused(_) => "refused",
             Self::KeepAlive => "keep_alive",
             Self::IdentityExpired => "identity_expired",
@@ -94,7 +97,7 @@ impl ConnectionEnd {
                 Some(refusal_code(PacketKind::Disconnect, denial.code))
             }
             // What a plugin says is meant for CONNACK; few of those codes may stand in DISCONNECT.
-            Self::Reauthentication(_) => Some(ReasonCode::NotAuthorized),
+            Self::Reauthentication(_) | Self::Revoked(_) => Some(ReasonCode::NotAuthorized),
             Self::Refused(refusal) => Some(refusal.reason_code()),
             Self::KeepAlive => Some(ReasonCode::KeepAliveTimeout),
             Self::IdentityExpired => Some(ReasonCode::NotAuthorized),
@@ -126,6 +129,7 @@ impl ConnectionEnd {
             | Self::AuthenticationSteps
             | Self::Denied(_)
             | Self::Reauthentication(_)
+            | Self::Revoked(_)
             | Self::Refused(_)
             | Self::SlowConsumer => true,
             Self::Disconnected { .. }
@@ -176,6 +180,9 @@ impl fmt::Display for ConnectionEnd {
             Self::AuthenticationSteps => f.write_str("authentication took more steps than it may"),
             Self::Denied(denial) => write!(f, "denied: {denial}"),
             Self::Reauthentication(denial) => write!(f, "not authenticated again: {denial}"),
+            Self::Revoked(denial) => {
+                write!(f, "what it was granted was revoked, and nobody says what it may do now: {denial}")
+            }
             Self::Refused(refusal) => write!(f, "refused: {refusal}"),
             Self::KeepAlive => f.write_str("nothing came for one and a half times the keep alive"),
             Self::IdentityExpired => f.write_str("the time granted at authentication is over"),

@@ -1,10 +1,12 @@
 //! Why a broker does not start.
 
 use std::io;
+use std::path::PathBuf;
 
-use midge_host::{EngineError, LoadError};
+use midge_host::{EngineError, HookError, LoadError};
 use midge_storage::OpenError;
 
+use crate::admin::TOKEN_CHARS_MIN;
 use crate::config::ConfigError;
 use crate::listener::ListenError;
 use crate::transport::tls::TlsError;
@@ -20,6 +22,8 @@ pub(crate) enum Cause {
     Config(#[from] ConfigError),
     #[error(transparent)]
     Plugin(#[from] LoadError),
+    #[error("{0}; a plugin that is not well does not replace one")]
+    Unhealthy(#[from] HookError),
     #[error("{0}")]
     Listen(#[from] ListenError),
     #[error("listener {listener}: {error}")]
@@ -40,6 +44,8 @@ pub(crate) enum Cause {
         "the admin port {address} cannot be listened on: {error}; choose another one in [admin], or enabled = false"
     )]
     Admin { address: std::net::SocketAddr, error: io::Error },
+    #[error("{}: {what}; admin.token_file needs a file with at least {TOKEN_CHARS_MIN} characters in one line", file.display())]
+    AdminToken { file: PathBuf, what: String },
     #[error("the operating system refuses {what}: {error}")]
     System { what: &'static str, error: io::Error },
 }
@@ -51,8 +57,10 @@ impl RunError {
         match self.0 {
             Cause::Config(_)
             | Cause::Plugin(_)
+            | Cause::Unhealthy(_)
             | Cause::Listen(_)
             | Cause::Admin { .. }
+            | Cause::AdminToken { .. }
             | Cause::Certificate { .. }
             | Cause::AnonymityChanged { .. }
             | Cause::Store { error: OpenError::InUse { .. } | OpenError::Directory { .. } } => 2,

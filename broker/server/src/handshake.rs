@@ -6,6 +6,7 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 
 use midge_core::{ConnectRequest, Opening, Refusal};
@@ -19,6 +20,7 @@ use crate::ending::ConnectionEnd;
 use crate::hooks::{Admitted, Arrival, admit, kept};
 use crate::listener::{Accepted, Permit};
 use crate::node::Node;
+use crate::revocations::{REVIEW_DUE, Scope};
 use crate::transport::Owned;
 
 /// Serves one client from its first byte to its last.
@@ -126,6 +128,10 @@ async fn open(node: Arc<Node>, accepted: Accepted) -> Option<Driver> {
         decoder.set_maximum_packet_size(bytes.min(node.broker.limits().packet_bytes_max));
     }
     let now = node.clock.now();
+    if connection.session_present() {
+        // Who it is now may not be allowed what it was when it subscribed.
+        client.reviewed.store(REVIEW_DUE, Ordering::Relaxed);
+    }
     link.open(&connection, expires_at, node.clock.moment(now));
     node.connection_opened(&client, connection.version(), connection.session_present(), now);
     let few = Few::new(node.pace(&client, now), reauthentication);
@@ -152,6 +158,7 @@ impl Candidate {
         permit: &Permit,
     ) -> Result<Introduced, ConnectionEnd> {
         let mut request = self.connect(node).await?;
+        let began = node.revocations.epoch();
         self.client_id = Some(Arc::clone(&request.client_id));
         self.maximum_packet_size = request.maximum_packet_size.unwrap_or(u32::MAX);
         if !arrival.listener.config().versions.contains(&name(request.version)) {
@@ -166,12 +173,14 @@ impl Candidate {
         }
         if let Some(method) = request.authentication_method.clone() {
             let (admitted, asked) = self.authenticate(node, arrival, &mut request, &method).await?;
+            look_back(node, began, &admitted)?;
             let asked = kept(asked, &admitted.client.identity.principal);
             let reauthentication = Some(Box::new(Reauthentication::new(asked)));
             return Ok(Introduced { request, admitted, reauthentication });
         }
         let host = Arc::clone(&node.host());
         let admitted = admit(node, &host, arrival, &mut request).await.map_err(ConnectionEnd::Denied)?;
+        look_back(node, began, &admitted)?;
         Ok(Introduced { request, admitted, reauthentication: None })
     }
 
@@ -199,6 +208,18 @@ impl Candidate {
         let farewell = connack(end, self.decoder.version(), self.maximum_packet_size as usize);
         node.metrics.sent(farewell.len());
         close(&mut self.owned, &farewell).await;
+    }
+}
+
+/// What was revoked while plugins were asked about a client may have been said before it was revoked.
+fn look_back(node: &Node, began: u32, admitted: &Admitted) -> Result<(), ConnectionEnd> {
+    match node.revocations.since(began, &admitted.client.identity.principal) {
+        None => Ok(()),
+        Some(Scope::Authorization) => {
+            node.revocations.add(std::iter::once(admitted.client.identity.id()));
+            Ok(())
+        }
+        Some(Scope::Authentication) => Err(ConnectionEnd::Administrative(ReasonCode::ServerBusy)),
     }
 }
 

@@ -9,9 +9,10 @@ mod exchange;
 mod leave;
 mod notice;
 mod question;
+mod review;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU32, AtomicU64};
 
 use midge_core::Message;
 use midge_host::Identity;
@@ -20,6 +21,7 @@ use midge_host::contract::{Denial, GrantLimits};
 pub(crate) use authenticate::{Admitted, Arrival, admit, let_in};
 pub(crate) use exchange::{Reauthenticated, Regranted, candidate, kept, reauthenticate};
 pub(crate) use notice::{core_event, deliver_made, deliver_own, event};
+pub(crate) use review::{Reviewed, review};
 
 /// What the broker knows of a client beyond its session: who it is, and by whose word.
 pub(crate) struct Client {
@@ -32,6 +34,10 @@ pub(crate) struct Client {
     /// The second of its last logged denial in the upper half, denials since then in the lower: a client that is
     /// denied ten thousand times a second gets one line for it.
     pub(crate) denials: AtomicU64,
+    /// The revocations that were looked at for it, as counted by [`Revocations`](crate::revocations::Revocations).
+    pub(crate) reviewed: AtomicU32,
+    /// Whether what it may do came with its authentication; no authorizer is asked about it.
+    pub(crate) is_granted: bool,
 }
 
 /// What became of the question whether a PUBLISH may happen.

@@ -46,6 +46,8 @@ pub(crate) struct ServerMetrics {
     handshakes_failed: Family<Labels<2>, Counter>,
     slowed_down: Family<Labels<1>, Counter>,
     slowed_down_seconds: Family<Labels<1>, Counter<f64, AtomicU64>>,
+    swaps: Family<Labels<2>, Counter>,
+    subscriptions_revoked: Counter,
     bytes_received: Counter,
     packets_received: Counter,
     bytes_sent: Counter,
@@ -65,6 +67,8 @@ impl ServerMetrics {
             handshakes_failed: Family::default(),
             slowed_down: Family::default(),
             slowed_down_seconds: Family::default(),
+            swaps: Family::default(),
+            subscriptions_revoked: Counter::default(),
             bytes_received: Counter::default(),
             packets_received: Counter::default(),
             bytes_sent: Counter::default(),
@@ -100,6 +104,8 @@ impl ServerMetrics {
             handshakes_failed,
             slowed_down,
             slowed_down_seconds,
+            swaps,
+            subscriptions_revoked,
             ..
         } = self;
         registry.register(
@@ -123,6 +129,16 @@ impl ServerMetrics {
             "Time for which publishers were not read, by why",
             slowed_down_seconds.clone(),
         );
+        registry.register(
+            "plugin_swaps",
+            "New generations of a plugin by what became of them: begun, promoted, aborted, rolled_back, failed",
+            swaps.clone(),
+        );
+        registry.register(
+            "subscriptions_revoked",
+            "Subscriptions ended because their clients may not have them any more",
+            subscriptions_revoked.clone(),
+        );
     }
 
     /// A connection was closed at accept, because this limit of a listener or of the broker was reached.
@@ -145,6 +161,16 @@ impl ServerMetrics {
         let labels = [("reason", reason.to_owned())];
         self.slowed_down.get_or_create(&labels).inc();
         self.slowed_down_seconds.get_or_create(&labels).inc_by(waited.as_secs_f64());
+    }
+
+    /// A new generation of a plugin has come so far. Only names of plugins that are there may become labels.
+    pub(crate) fn swapped(&self, plugin: &str, outcome: &'static str) {
+        self.swaps.get_or_create(&[("plugin", plugin.to_owned()), ("outcome", outcome.to_owned())]).inc();
+    }
+
+    /// So many subscriptions ended because their client may not have them any more.
+    pub(crate) fn subscriptions_revoked(&self, count: usize) {
+        self.subscriptions_revoked.inc_by(count as u64);
     }
 
     /// A client of this listener was let in.

@@ -2,6 +2,7 @@
 
 mod tell;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -12,6 +13,7 @@ use midge_host::contract::{Denial, DenialCause, Event};
 use midge_host::{Host, Identities};
 use midge_protocol::{ProtocolVersion, ReasonCode};
 use midge_storage::Handle;
+use parking_lot::Mutex;
 use tracing::{debug, info, warn};
 
 use crate::backlog::Backlog;
@@ -23,6 +25,7 @@ use crate::hooks::{Client, core_event, deliver_own};
 use crate::memory::Memory;
 use crate::metrics::ServerMetrics;
 use crate::redirects::Redirects;
+use crate::revocations::{Revocations, Scope};
 use crate::slowed::{Cause, Slowed};
 
 /// The core, the plugins, and what is counted.
@@ -42,6 +45,9 @@ pub(crate) struct Node {
     pub(crate) rates: Rates,
     /// None where nothing survives the process.
     pub(crate) store: Option<Handle>,
+    pub(crate) revocations: Revocations,
+    /// Why a plugin's last new generation was rolled back, by the plugin's name, until another one is tried.
+    pub(crate) rollbacks: Mutex<BTreeMap<String, String>>,
     /// A reload puts another one here; who is asking keeps the one it asked.
     host: ArcSwap<Host>,
     ready: AtomicBool,
@@ -82,6 +88,8 @@ impl Node {
             memory: Memory::new(0),
             rates,
             store: None,
+            revocations: Revocations::default(),
+            rollbacks: Mutex::default(),
             host: ArcSwap::new(host),
             ready: AtomicBool::new(false),
         }
@@ -116,10 +124,43 @@ impl Node {
         self.ready.store(ready, Ordering::Relaxed);
     }
 
-    /// What a principal was granted holds no longer: its clients are disconnected and authenticate anew.
-    pub(crate) fn revoke(&self, principal: &str) {
-        for identity in self.identities.of_principal(principal) {
-            self.broker.disconnect(&identity.client_id, ReasonCode::NotAuthorized);
+    /// What a principal was granted holds no longer. Its clients are disconnected and authenticate anew; where only what they
+    /// may do is in question, they stay and are asked about again. Says how many there are.
+    pub(crate) fn revoke(&self, principal: &str, scope: Scope) -> usize {
+        // Nobody who is let in from here on is let in by what was said before.
+        self.revocations.begin(principal, scope);
+        self.host().revoke(principal);
+        let identities = self.identities.of_principal(principal);
+        if scope == Scope::Authentication && *principal != *self.anonymous {
+            return identities
+                .iter()
+                .filter(|it| self.broker.disconnect(&it.client_id, ReasonCode::NotAuthorized))
+                .count();
+        }
+        self.revocations.add(identities.iter().map(|identity| identity.id()));
+        identities.iter().for_each(|identity| self.broker.wake(&identity.client_id));
+        identities.len()
+    }
+
+    /// A client was asked about again: it may be known under another identity, and these subscriptions have ended.
+    pub(crate) fn reviewed(&self, before: &Client, client: &Client, ended: &[&str], now: Time) {
+        let identity = &client.identity;
+        if let Some(first) = ended.first() {
+            self.metrics.subscriptions_revoked(ended.len());
+            warn!(
+                client_id = %identity.client_id, principal = %identity.principal, count = ended.len(), first,
+                "subscriptions ended: the client may not have them any more"
+            );
+        }
+        for filter in ended {
+            self.notify(|| Event {
+                topic: Some((*filter).to_owned()),
+                reason_code: Some(ReasonCode::NotAuthorized.value()),
+                ..client.event("subscription.revoked", self.clock.moment(now))
+            });
+        }
+        if before.identity.id() != identity.id() {
+            self.host().identity_gone(&before.identity);
         }
     }
 
@@ -177,7 +218,7 @@ impl Node {
     pub(crate) fn connection_ended(&self, client: &Client, version: ProtocolVersion, end: &ConnectionEnd, now: Time) {
         let identity = &client.identity;
         self.metrics.connection_closed(&identity.listener, end.name());
-        if let ConnectionEnd::Reauthentication(denial) = end {
+        if let ConnectionEnd::Reauthentication(denial) | ConnectionEnd::Revoked(denial) = end {
             self.count_denial(denial);
         }
         macro_rules! line {
@@ -200,6 +241,7 @@ impl Node {
             line!(info)
         }
         self.tell_disconnected(client, end, now);
+        self.revocations.take(identity.id());
         self.host().identity_gone(identity);
     }
 

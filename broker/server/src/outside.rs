@@ -3,13 +3,14 @@
 use std::sync::{Arc, OnceLock, Weak};
 
 use midge_core::{Effects, Origin};
-use midge_host::contract::{Message, Outside, Redirection};
+use midge_host::contract::{Hook, Message, Outside, Redirection};
 use midge_protocol::{PacketKind, ReasonCode};
-use tracing::info;
+use tracing::{debug, info};
 
 use crate::ending::refusal_code;
 use crate::hooks::{convert, deliver_made};
 use crate::node::Node;
+use crate::revocations::Scope;
 
 /// The plugins' door to the broker. Plugins are loaded before the broker they speak to exists, so it is filled in later;
 /// until then every order is refused.
@@ -78,6 +79,13 @@ impl Outside for Orders {
     fn revoke(&self, plugin: &str, principal: &str) {
         let Some(node) = self.node() else { return };
         info!(plugin, principal, "a plugin revokes what was granted");
-        node.revoke(principal);
+        // Who says who clients are takes that back; who only says what they may do takes back that.
+        let authenticates = node
+            .host()
+            .find(plugin)
+            .is_ok_and(|status| status.hooks.iter().any(|hook| matches!(hook.hook, Hook::Authn | Hook::EnhancedAuthn)));
+        let scope = if authenticates { Scope::Authentication } else { Scope::Authorization };
+        let clients = node.revoke(principal, scope);
+        debug!(plugin, principal, ?scope, clients, "revoked");
     }
 }

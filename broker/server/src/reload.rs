@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tracing::{error, info, warn};
 
-use crate::config::{Config, ConfigError};
+use crate::config::{self, Config, ConfigError};
 use crate::error::Cause;
 use crate::listener::Listener;
 use crate::node::Node;
@@ -33,21 +33,25 @@ impl Reload {
     async fn attempt(&mut self) -> Result<(), Cause> {
         let mut config = (self.read_again)()?;
         let host = self.plugins.load(&config).await?;
-        config.settle(host.authenticates())?;
+        config.settle(|listener| host.authenticates(listener))?;
         self.keep_anonymity(&config)?;
         for listener in &self.listeners {
             listener
                 .reload()
                 .map_err(|error| Cause::Certificate { listener: listener.config().name.clone(), error })?;
         }
+        if let Some(error) = host.unhealthy().await.into_iter().next() {
+            host.shutdown(config.shutdown.drain).await;
+            return Err(error.into());
+        }
         self.name_what_waits(&config);
-        host.enter_service();
-        let old = self.node.swap_host(host);
-        let limit = config.shutdown.drain;
-        // Connections that are being asked about hold on to the old plugins until they have their answer.
-        tokio::spawn(async move { old.shutdown(limit).await });
         self.config.plugins = config.plugins;
         self.config.shutdown = config.shutdown;
+        self.config.swap.probation = config.swap.probation;
+        // A trial that is under way is over: the whole configuration is what counts now.
+        let before = Arc::clone(&self.node.host());
+        self.replace(before, host);
+        self.node.rollbacks.lock().clear();
         Ok(())
     }
 
@@ -71,6 +75,10 @@ impl Reload {
             ("[shared_subscriptions]", self.config.shared_subscriptions != config.shared_subscriptions),
             ("[store]", self.config.store != config.store),
             ("[admin]", self.config.admin != config.admin),
+            ("[swap]", {
+                let probation = self.config.swap.probation;
+                self.config.swap != config::Swap { probation, ..config.swap.clone() }
+            }),
             ("[log]", self.config.log != config.log),
             ("[runtime]", self.config.runtime != config.runtime),
             ("[sys]", self.config.sys != config.sys),

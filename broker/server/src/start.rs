@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use midge_core::{Broker, Effects, MemoryStore, Store, Time};
-use midge_host::contract::{Keeper, Outside};
+use midge_host::contract::{Keeper, Outside, TrialLimits};
 use midge_host::{EngineSettings, Host, HostSettings, Identities, PluginEngine};
 use midge_protocol::ReasonCode;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tracing::{info, warn};
 
-use crate::admin;
+use crate::admin::{self, Desk};
 use crate::banner::Banner;
 use crate::clock::Clock;
 use crate::config::{Bundled, Config, ConfigError, Limits, WillsAtShutdown};
@@ -27,7 +27,7 @@ use crate::reload::Reload;
 use crate::runtime::{CONTROL_THREADS, Runtimes};
 use crate::shutdown::{Drained, Signal, Signals, drain};
 use crate::storage::{Disk, Watch};
-use crate::sys;
+use crate::{swap, sys};
 
 /// What a broker starts from.
 pub struct Start {
@@ -60,7 +60,7 @@ pub fn check(mut config: Config, bundled: Bundled) -> Result<(), RunError> {
     let control = runtimes.control().clone();
     let result = control.block_on(async {
         let host = Plugins::new(&config, bundled, None)?.load(&config).await?;
-        config.settle(host.authenticates()).map_err(Cause::from)?;
+        config.settle(|listener| host.authenticates(listener)).map_err(Cause::from)?;
         Listeners::check(&config).map_err(Cause::from)?;
         let mut banner = Banner::to_stdout();
         banner.plugins(&host.plugins());
@@ -92,13 +92,14 @@ async fn serve(start: Start, runtimes: &Runtimes) -> Result<(), Cause> {
     let keeper = disk.as_ref().map(|disk| Arc::new(DiskKeeper { store: disk.handle(), clock }) as Arc<dyn Keeper>);
     let plugins = Plugins::new(&config, bundled, keeper)?;
     let host = plugins.load(&config).await?;
-    config.settle(host.authenticates())?;
+    config.settle(|listener| host.authenticates(listener))?;
 
     let node = Arc::new(node(&config, host, &plugins, disk.as_ref(), clock));
     let mut banner = Banner::to_stdout();
     banner.plugins(&node.host().plugins());
     // Before the store is read, for whoever waits for that and wants to know how far it is.
-    if let Some(address) = admin::start(&config.admin, &node).await? {
+    let desk = Desk::new(&node, &config.admin)?;
+    if let Some(address) = admin::start(&config.admin, &desk).await? {
         banner.admin(address);
     }
     let Some(disk) = signals.unless_stopped(restore(disk, &node, &config, &mut banner)).await else { return Ok(()) };
@@ -115,13 +116,17 @@ async fn serve(start: Start, runtimes: &Runtimes) -> Result<(), Cause> {
             None => banner.skipped(&wanted.name, wanted.address),
         }
     }
-    let control = runtimes.control();
-    control.spawn(turn(Arc::clone(&node)));
-    control.spawn(watch_memory(Arc::clone(&node)));
-    control.spawn(sys::publish(Arc::clone(&node), config.sys.interval));
+    spawn_chores(&node, &config);
 
     let open: Vec<_> = listeners.each().cloned().collect();
-    let mut reload = Reload { read_again, plugins, node: Arc::clone(&node), listeners: open, config };
+    let reload = Reload { read_again, plugins, node: Arc::clone(&node), listeners: open, config };
+    let reload = Arc::new(Mutex::new(reload));
+    desk.open(&reload);
+    runtimes.control().spawn(swap::watch(Arc::clone(&reload)));
+    if signals.unless_stopped(until_ready(&node)).await.is_none() {
+        node.host().shutdown(reload.lock().await.config.shutdown.drain).await;
+        return Ok(());
+    }
     let (stop, stopping) = watch::channel(false);
     let served = Arc::clone(&node);
     let serve = move |accepted| handshake::serve(Arc::clone(&served), accepted);
@@ -130,10 +135,12 @@ async fn serve(start: Start, runtimes: &Runtimes) -> Result<(), Cause> {
     banner.ready();
 
     while signals.next().await == Signal::Reload {
-        reload.perform().await;
+        reload.lock().await.perform().await;
     }
     node.set_ready(false);
     info!("stopping");
+    // What is being reloaded is, first.
+    let Some(reload) = signals.unless_stopped(reload.lock_owned()).await else { return Ok(()) };
     say_goodbye(&reload, &stop, &admission, &mut signals).await;
     if let Some(disk) = disk
         && signals.unless_stopped(disk.close()).await.is_none()
@@ -141,6 +148,32 @@ async fn serve(start: Start, runtimes: &Runtimes) -> Result<(), Cause> {
         warn!("cut short by a second signal: what is not written yet is lost, and nobody was promised it");
     }
     Ok(())
+}
+
+/// Waits until the plugins are well without which no client can be served. Clients that knock meanwhile wait in the operating
+/// system's queue.
+async fn until_ready(node: &Node) {
+    let mut told: Option<String> = None;
+    loop {
+        let host = Arc::clone(&node.host());
+        let Some(unready) = host.unready().await.into_iter().next() else { return };
+        let reason = unready.to_string();
+        if told.as_ref() != Some(&reason) {
+            warn!(plugin = &*unready.plugin, reason, "listeners stay closed until this plugin is well");
+            told = Some(reason);
+        }
+        sleep(ASK_AGAIN).await;
+    }
+}
+
+/// How often a plugin that is not well is asked again before the listeners open.
+const ASK_AGAIN: Duration = Duration::from_millis(250);
+
+/// What the broker does beside serving clients, on the runtime that may wait.
+fn spawn_chores(node: &Arc<Node>, config: &Config) {
+    tokio::spawn(turn(Arc::clone(node)));
+    tokio::spawn(watch_memory(Arc::clone(node)));
+    tokio::spawn(sys::publish(Arc::clone(node), config.sys.interval));
 }
 
 /// Puts back what the store has kept, if there is a store.
@@ -248,6 +281,7 @@ pub(crate) struct Plugins {
     /// Threads that may call plugins, each of which finds an instance of its own.
     workers: usize,
     limits: Limits,
+    trial: TrialLimits,
     pub(crate) identities: Arc<Identities>,
     orders: Arc<Orders>,
     bundled: Bundled,
@@ -260,7 +294,16 @@ impl Plugins {
         let engine = Arc::new(PluginEngine::new(settings)?.with_keeper(keeper));
         let (shards, threads) = layout(config);
         let workers = shards * threads + CONTROL_THREADS;
-        Ok(Self { engine, workers, limits, identities: Arc::default(), orders: Arc::default(), bundled })
+        let trial = TrialLimits {
+            disagreements_max: config.swap.disagreements_max as usize,
+            questions_max: config.swap.shadow_questions_max as usize,
+        };
+        Ok(Self { engine, workers, limits, trial, identities: Arc::default(), orders: Arc::default(), bundled })
+    }
+
+    /// The plugins that are part of this binary.
+    pub(crate) const fn bundled(&self) -> Bundled {
+        self.bundled
     }
 
     /// Loads the plugins of a configuration beside those that are in force.
@@ -271,6 +314,7 @@ impl Plugins {
             workers: self.workers,
             reuse_max: self.limits.answer_reuse_max,
             answers_max: self.limits.answers_max.into(),
+            trial: self.trial,
             ..HostSettings::new(Arc::clone(&self.engine), cache_directory(config))
         };
         Ok(Host::load(settings, specs, outside, Arc::clone(&self.identities)).await?)

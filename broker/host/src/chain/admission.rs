@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::Chains;
 use crate::admissions::Admission;
 use crate::contract::{Hook, OnError};
-use crate::plugin::{Admit, AdmitAnswer, at_once};
+use crate::plugin::{Admit, AdmitAnswer, Generation, at_once};
 
 impl Chains {
     /// Asks every plugin until one says no; answers from memory where all of them allowed it. Never waits.
@@ -17,9 +17,11 @@ impl Chains {
         }
         let (mut now, mut reuse) = (began, Duration::MAX);
         let text = address.to_string();
-        for plugin in &self.admission {
-            let question = Admit { listener, address: &text };
-            match at_once(plugin.call_at(&question, &mut now)) {
+        for seat in self.admission.iter().filter(|seat| seat.is_on(listener)) {
+            let question = |_: &Generation| Admit { listener, address: &text };
+            // Nothing is known of the client yet that a canary could go by.
+            let (plugin, answer) = at_once(seat.ask("", question, &mut now));
+            match answer {
                 Ok(AdmitAnswer { admit, reuse_for }) => {
                     reuse = reuse.min(reuse_for);
                     if !admit {
@@ -31,7 +33,7 @@ impl Chains {
                 Err(error) => {
                     reuse = Duration::ZERO;
                     tracing::debug!(%error, listener, %address, "plugin could not say whether to admit an address");
-                    if plugin.on_error() == OnError::Deny {
+                    if plugin.on_error() != OnError::Next {
                         return false;
                     }
                 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::{Chains, SERVER_UNAVAILABLE, Walk};
 use crate::authentications::{Decision, Found};
 use crate::contract::{Authentication, ConnectFacts, Credentials, Denial, DenialCause, Hook};
-use crate::plugin::{Authenticate, AuthnAnswer, AuthnVote, Refused};
+use crate::plugin::{Authenticate, AuthnAnswer, AuthnVote, Generation, Refused};
 
 impl Chains {
     pub(crate) async fn authenticate(&self, credentials: Credentials, facts: ConnectFacts) -> Authentication {
@@ -18,9 +18,13 @@ impl Chains {
         let (credentials, facts) = (Arc::new(credentials), Arc::new(facts));
         // A decision is reused only as long as each plugin that was asked would say the same.
         let mut reuse = Duration::MAX;
-        for plugin in &self.authn {
-            let call = Authenticate::new(Arc::clone(&credentials), Arc::clone(&facts), plugin.shows_password());
-            match plugin.call_at(&call, &mut walk.now).await {
+        let (client_id, listener) = (&*credentials.client_id, &*credentials.listener);
+        for seat in self.authn.iter().filter(|seat| seat.serving(client_id).is_on(listener)) {
+            let question = |plugin: &Generation| {
+                Authenticate::new(Arc::clone(&credentials), Arc::clone(&facts), plugin.shows_password())
+            };
+            let (plugin, answer) = seat.ask(client_id, question, &mut walk.now).await;
+            match answer {
                 Ok(AuthnAnswer { vote, reuse_for }) => {
                     reuse = reuse.min(reuse_for);
                     let plugin_name = || Arc::clone(plugin.name());

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Chains, IMPLEMENTATION_SPECIFIC, NOT_AUTHORIZED, Walk};
-use crate::contract::{Denial, DenialCause, Hook, Permission, QoS, Ruling, SubscriptionQuestion};
+use crate::contract::{Denial, DenialCause, Hook, OnError, Permission, QoS, Ruling, SubscriptionQuestion};
 use crate::identities::Identity;
 use crate::plugin::{AuthorizePublish, AuthorizeSubscribe, AuthzAnswer, Generation, Permissions, Reuse, Vote};
 use crate::rules::Rules;
+use crate::seat::Seat;
 use crate::verdicts::{Action, Known, Placed, Verdict};
 
 impl Chains {
@@ -15,11 +16,30 @@ impl Chains {
     pub(crate) async fn permissions(&self, who: &Identity) -> Result<Option<Vec<Permission>>, Denial> {
         let found = self.ask_permissions(who, &mut walk(Instant::now())).await?;
         // Behind a plugin that wants to be asked, permissions are for the host to evaluate.
-        Ok(found.and_then(|(position, permissions)| (position == 0).then_some(permissions)))
+        let first = self.authorizers(who).next().map(|(position, _)| position);
+        Ok(found.and_then(|(position, permissions)| (Some(position) == first).then_some(permissions)))
     }
 
-    pub(crate) fn first_authorizer(&self) -> Option<Arc<str>> {
-        self.authz.first().map(|plugin| Arc::clone(plugin.name()))
+    pub(crate) fn first_authorizer(&self, who: &Identity) -> Option<Arc<str>> {
+        self.authorizers(who).next().map(|(_, seat)| Arc::clone(seat.name()))
+    }
+
+    /// What was last decided about a question that a plugin cannot answer now, if the operator wants that.
+    fn last_decided(
+        &self,
+        plugin: &Generation,
+        who: &Identity,
+        action: Action,
+        asked: &str,
+        now_ms: u64,
+    ) -> Option<Verdict> {
+        let OnError::Stale { max } = plugin.on_error() else { return None };
+        self.verdicts.find_stale(who, action, asked, max, now_ms)
+    }
+
+    /// The plugins that are asked about an identity, with their places in the chain.
+    fn authorizers(&self, who: &Identity) -> impl Iterator<Item = (usize, &Seat)> {
+        self.authz.iter().enumerate().filter(|(_, seat)| seat.concerns_identity(who))
     }
 
     /// The ruling, if it is known; else the permissions of who asks.
@@ -48,20 +68,31 @@ impl Chains {
         };
         let PublishQuestion { topic, qos, retain, now_ms } = *question;
         let mut course = Course::default();
-        for (position, plugin) in self.authz.iter().enumerate() {
-            let answer = match natively(&placed, position) {
-                Some(rules) => natural(rules.publish(topic, qos, retain)),
-                None => match plugin.call_at(&AuthorizePublish { who, topic, qos, retain }, &mut walk.now).await {
-                    Ok(answer) => answer,
-                    Err(error) => match walk.failed(plugin, error) {
+        for (position, seat) in self.authorizers(who) {
+            let (plugin, answer) = match natively(&placed, position) {
+                Some(rules) => (seat.current(), Ok(natural(rules.publish(topic, qos, retain)))),
+                None => {
+                    let question = |_: &Generation| AuthorizePublish { who, topic, qos, retain };
+                    seat.ask(&who.client_id, question, &mut walk.now).await
+                }
+            };
+            let answer = match answer {
+                Ok(answer) => answer,
+                Err(error) => {
+                    if let Some(last) = self.last_decided(plugin, who, question.action(), topic, now_ms) {
+                        return remembered(last);
+                    }
+                    match walk.failed(plugin, error) {
                         Some(denial) => return Ruling::denied(denial),
                         None => course.failed(),
-                    },
-                },
+                    }
+                }
             };
             let answer = cap_publish(answer, qos);
             if let Some(verdict) = course.step(plugin, answer) {
-                self.verdicts.keep(who, question.action(), topic, &course.reuse(), &verdict, now_ms);
+                if !course.has_failed {
+                    self.verdicts.keep(who, question.action(), topic, &course.reuse(), &verdict, now_ms);
+                }
                 return ruling(&walk, plugin, verdict);
             }
         }
@@ -80,27 +111,36 @@ impl Chains {
             Err(denial) => return vec![Ruling::denied(denial); questions.len()],
         };
         let mut open: Vec<Open<'_>> = questions.iter().map(|question| self.open(who, question, now_ms)).collect();
-        for (position, plugin) in self.authz.iter().enumerate() {
+        for (position, seat) in self.authorizers(who) {
             let mut pending: Vec<&mut Open<'_>> = open.iter_mut().filter(|open| open.ruling.is_none()).collect();
             if pending.is_empty() {
                 break;
             }
-            let answers = match natively(&placed, position) {
-                Some(rules) => pending.iter().map(|open| natural(rules.subscribe(&open.question.filter))).collect(),
-                None => {
-                    let subscriptions: Vec<_> = pending.iter().map(|open| open.question).collect();
-                    let subscriptions = &subscriptions;
-                    match plugin.call_at(&AuthorizeSubscribe { who, subscriptions }, &mut walk.now).await {
-                        Ok(answers) => answers,
-                        Err(error) => match walk.failed(plugin, error) {
-                            Some(denial) => {
-                                pending.iter_mut().for_each(|open| open.ruling = Some(Ruling::denied(denial.clone())));
-                                break;
-                            }
-                            None => pending.iter_mut().map(|open| open.course.failed()).collect(),
-                        },
-                    }
+            let subscriptions: Vec<_> = pending.iter().map(|open| open.question).collect();
+            let (plugin, answers) = match natively(&placed, position) {
+                Some(rules) => {
+                    let answers = subscriptions.iter().map(|question| natural(rules.subscribe(&question.filter)));
+                    (seat.current(), Ok(answers.collect()))
                 }
+                None => {
+                    let question = |_: &Generation| AuthorizeSubscribe { who, subscriptions: &subscriptions };
+                    seat.ask(&who.client_id, question, &mut walk.now).await
+                }
+            };
+            let answers: Vec<AuthzAnswer> = match answers {
+                Ok(answers) => answers,
+                Err(error) => match walk.failed(plugin, error) {
+                    Some(denial) => {
+                        for open in pending {
+                            let (action, filter) = (action(open.question), &open.question.filter);
+                            let last = self.last_decided(plugin, who, action, filter, now_ms);
+                            let last = last.filter(|_| open.question.share.is_none()).map(remembered);
+                            open.ruling = Some(last.unwrap_or_else(|| Ruling::denied(denial.clone())));
+                        }
+                        break;
+                    }
+                    None => pending.iter_mut().map(|open| open.course.failed()).collect(),
+                },
             };
             for (open, answer) in pending.into_iter().zip(answers) {
                 if let Some(verdict) = open.course.step(plugin, answer) {
@@ -125,7 +165,7 @@ impl Chains {
     }
 
     fn keep_subscription(&self, who: &Identity, open: &Open<'_>, verdict: &Verdict, now_ms: u64) {
-        if open.question.share.is_none() {
+        if open.question.share.is_none() && !open.course.has_failed {
             let (action, filter) = (action(open.question), &open.question.filter);
             self.verdicts.keep(who, action, filter, &open.course.reuse(), verdict, now_ms);
         }
@@ -152,8 +192,10 @@ impl Chains {
         who: &Identity,
         walk: &mut Walk,
     ) -> Result<Option<(usize, Vec<Permission>)>, Denial> {
-        for (position, plugin) in self.authz.iter().enumerate() {
-            match plugin.call_at(&Permissions { who }, &mut walk.now).await {
+        for (position, seat) in self.authorizers(who) {
+            let question = |_: &Generation| Permissions { who };
+            let (plugin, answer) = seat.ask(&who.client_id, question, &mut walk.now).await;
+            match answer {
                 Ok(Some(permissions)) => {
                     let rules = Arc::new(Rules::new(&permissions, who));
                     self.verdicts.place(who, Some(Placed { position, rules }));
@@ -202,6 +244,7 @@ struct Course {
     asked: usize,
     ttl: Option<Duration>,
     covers: Option<String>,
+    has_failed: bool,
 }
 
 impl Course {
@@ -221,7 +264,8 @@ impl Course {
     }
 
     /// A failure that counts as `next`: whatever follows must not be reused.
-    fn failed(&self) -> AuthzAnswer {
+    fn failed(&mut self) -> AuthzAnswer {
+        self.has_failed = true;
         AuthzAnswer { vote: Vote::Next, reuse: NO_REUSE }
     }
 

@@ -6,15 +6,19 @@ use std::time::Instant;
 use super::{Chains, SERVER_UNAVAILABLE, Walk};
 use crate::contract::{Candidate, Exchange, ExchangeStep, Hook};
 use crate::plugin::{Generation, Proceed, Round, Start, StepAnswer};
+use crate::seat::Seat;
 
 impl Chains {
     /// Asks the first plugin that serves the method; the next one only if it failed and its `on_error` says so.
     pub(crate) async fn start_exchange(&self, candidate: &Candidate, data: Option<Vec<u8>>) -> ExchangeStep {
         let mut walk = walk();
         let mut is_served = false;
-        for plugin in self.enhanced.iter().filter(|plugin| plugin.serves(&candidate.method)) {
+        let client_id = &*candidate.credentials.client_id;
+        for seat in self.enhanced.iter().filter(|seat| is_for(seat, candidate)) {
             is_served = true;
-            match plugin.call_at(&Start(round(plugin, candidate, data.clone())), &mut walk.now).await {
+            let question = |plugin| Start(round(plugin, candidate, data.clone()));
+            let (plugin, answer) = seat.ask(client_id, question, &mut walk.now).await;
+            match answer {
                 Ok(answer) => return step(&walk, plugin, answer),
                 Err(error) => {
                     if let Some(denial) = walk.failed(plugin, error) {
@@ -35,17 +39,25 @@ impl Chains {
     ) -> ExchangeStep {
         let mut walk = walk();
         let Exchange { plugin, state } = exchange;
-        let is_it = |loaded: &&Arc<Generation>| *loaded.name() == plugin && loaded.serves(&candidate.method);
-        let Some(plugin) = self.enhanced.iter().find(is_it) else {
+        let client_id = &*candidate.credentials.client_id;
+        let is_it = |seat: &&Seat| *seat.name() == plugin && is_for(seat, candidate);
+        let Some(seat) = self.enhanced.iter().find(is_it) else {
             return ExchangeStep::Denied(walk.nobody());
         };
-        let question = Proceed { round: round(plugin, candidate, data), state };
-        match plugin.call_at(&question, &mut walk.now).await {
+        let question = |plugin| Proceed { round: round(plugin, candidate, data.clone()), state: state.clone() };
+        let (plugin, answer) = seat.ask(client_id, question, &mut walk.now).await;
+        match answer {
             Ok(answer) => step(&walk, plugin, answer),
             // Nobody else knows the exchange, so there is nobody to go on to.
             Err(error) => ExchangeStep::Denied(walk.broken(plugin, error)),
         }
     }
+}
+
+/// Whether a plugin is asked about a client, and serves its method.
+fn is_for(seat: &Seat, candidate: &Candidate) -> bool {
+    let serving = seat.serving(&candidate.credentials.client_id);
+    serving.is_on(&candidate.credentials.listener) && serving.serves(&candidate.method)
 }
 
 fn walk() -> Walk {

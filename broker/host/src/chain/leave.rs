@@ -5,20 +5,22 @@ use std::time::Instant;
 use super::{Chains, IMPLEMENTATION_SPECIFIC, SERVER_UNAVAILABLE, Walk};
 use crate::contract::{Denial, Hook, Message};
 use crate::identities::Identity;
-use crate::plugin::{AuthorizeUnsubscribe, AuthorizeWill, Vote};
+use crate::plugin::{AuthorizeUnsubscribe, AuthorizeWill, Generation, Vote};
 
 impl Chains {
     /// One entry per filter: nothing, or why its subscription stays.
     pub(crate) async fn authorize_unsubscribe(&self, who: &Identity, filters: &[String]) -> Vec<Option<Denial>> {
         let mut walk = Walk::begin(Hook::AuthzUnsubscribe, IMPLEMENTATION_SPECIFIC, Instant::now());
         let mut rulings: Vec<Option<Option<Denial>>> = filters.iter().map(|_| None).collect();
-        for plugin in &self.unsubscribe {
+        for seat in self.unsubscribe.iter().filter(|seat| seat.concerns_identity(who)) {
             let open: Vec<usize> = (0..filters.len()).filter(|&at| rulings[at].is_none()).collect();
             if open.is_empty() {
                 break;
             }
             let asked: Vec<&str> = open.iter().map(|&at| filters[at].as_str()).collect();
-            match plugin.call_at(&AuthorizeUnsubscribe { who, filters: &asked }, &mut walk.now).await {
+            let question = |_: &Generation| AuthorizeUnsubscribe { who, filters: &asked };
+            let (plugin, answer) = seat.ask(&who.client_id, question, &mut walk.now).await;
+            match answer {
                 Ok(votes) => {
                     for (at, vote) in open.into_iter().zip(votes) {
                         match vote {
@@ -46,9 +48,11 @@ impl Chains {
     /// Who said no, and why.
     pub(crate) async fn authorize_will(&self, who: &Identity, will: &Message, delay: u32) -> Result<(), Denial> {
         let mut walk = Walk::begin(Hook::AuthzWill, SERVER_UNAVAILABLE, Instant::now());
-        for plugin in &self.will {
-            let question = AuthorizeWill { who, will, delay, with_payload: plugin.shows_payload() };
-            match plugin.call_at(&question, &mut walk.now).await {
+        for seat in self.will.iter().filter(|seat| seat.concerns_identity(who)) {
+            let question =
+                |plugin: &Generation| AuthorizeWill { who, will, delay, with_payload: plugin.shows_payload() };
+            let (plugin, answer) = seat.ask(&who.client_id, question, &mut walk.now).await;
+            match answer {
                 Ok(Vote::Allow { .. }) => return Ok(()),
                 Ok(Vote::Deny { code, reason }) => return Err(walk.refused(plugin, code, reason)),
                 Ok(Vote::Next) => {}

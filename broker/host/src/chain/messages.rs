@@ -8,11 +8,12 @@ use super::{Chains, IMPLEMENTATION_SPECIFIC};
 use crate::contract::{Action, DenialCause, Hook, InboundMessage, Message, OnError, Refusal};
 use crate::error::HookError;
 use crate::plugin::{Asked, Generation};
+use crate::seat::{Seat, client_of};
 
 impl Chains {
     /// Whether any plugin wants messages of this topic.
     pub(crate) fn wants_messages(&self, topic: &str) -> bool {
-        self.messages.iter().any(|plugin| plugin.wants(topic))
+        self.messages.iter().any(|seat| seat.wants(topic))
     }
 
     /// Asks each plugin in turn about what the ones before made of the batch. One action per message.
@@ -20,17 +21,25 @@ impl Chains {
         let began = Instant::now();
         let mut now = began;
         let mut fates: Vec<Fate> = batch.into_iter().map(Fate::new).collect();
-        for plugin in &self.messages {
-            let asked = questions(&fates, plugin);
-            if asked.is_empty() {
-                continue;
+        for seat in &self.messages {
+            for plugin in seat.serving_all() {
+                let is_asked = |fate: &Fate| fate.is_open_to(plugin, seat);
+                let asked = questions(&fates, plugin, is_asked);
+                let Some(client_id) = fates.iter().find(|fate| is_asked(fate)).map(|fate| client_of(&fate.inbound))
+                else {
+                    continue;
+                };
+                if asked.is_empty() {
+                    continue;
+                }
+                let (answered_by, answer) = seat.ask(client_id, |plugin| plugin.about_messages(&asked), &mut now).await;
+                let actions = answer.unwrap_or_else(|error| failure(answered_by, error, asked.len()));
+                let mut actions = actions.into_iter();
+                fates
+                    .iter_mut()
+                    .filter(|fate| fate.is_open_to(plugin, seat))
+                    .for_each(|fate| fate.apply(plugin, &mut actions));
             }
-            let actions = match plugin.on_publish(&asked, &mut now).await {
-                Ok(actions) => actions,
-                Err(error) => failure(plugin, error, asked.len()),
-            };
-            let mut actions = actions.into_iter();
-            fates.iter_mut().filter(|fate| fate.refusal.is_none()).for_each(|fate| fate.apply(plugin, &mut actions));
         }
         let took = now.saturating_duration_since(began);
         fates.into_iter().map(|fate| fate.action(took)).collect()
@@ -48,6 +57,13 @@ struct Fate {
 impl Fate {
     const fn new(inbound: InboundMessage) -> Self {
         Self { inbound, made: None, refusal: None }
+    }
+
+    /// Whether it is still on its way, and its publisher's messages go to this generation.
+    fn is_open_to(&self, plugin: &Generation, seat: &Seat) -> bool {
+        self.refusal.is_none()
+            && seat.concerns_message(&self.inbound)
+            && std::ptr::eq(&**seat.serving(client_of(&self.inbound)), plugin)
     }
 
     /// What would be routed now.
@@ -91,9 +107,9 @@ impl Fate {
 }
 
 /// What to ask a plugin: each message that is still on its way and wanted.
-fn questions<'a>(fates: &'a [Fate], plugin: &Generation) -> Vec<Asked<'a>> {
+fn questions<'a>(fates: &'a [Fate], plugin: &Generation, is_asked: impl Fn(&Fate) -> bool) -> Vec<Asked<'a>> {
     let mut asked = Vec::with_capacity(fates.len());
-    for fate in fates.iter().filter(|fate| fate.refusal.is_none()) {
+    for fate in fates.iter().filter(|fate| is_asked(fate)) {
         let InboundMessage { who, received_at, .. } = &fate.inbound;
         let wanted = fate.messages().iter().filter(|message| plugin.wants(&message.topic));
         asked.extend(wanted.map(|message| Asked { who: who.as_deref(), received_at: *received_at, message }));
@@ -106,7 +122,7 @@ fn failure(plugin: &Generation, error: HookError, messages: usize) -> Vec<Action
     tracing::debug!(%error, messages, "plugin could not decide about messages");
     let action = match plugin.on_error() {
         OnError::Next => Action::Keep,
-        OnError::Deny => Action::Refuse(Refusal {
+        OnError::Deny | OnError::Stale { .. } => Action::Refuse(Refusal {
             code: IMPLEMENTATION_SPECIFIC,
             reason: None,
             plugin: Some(Arc::clone(plugin.name())),

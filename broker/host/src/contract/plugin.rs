@@ -78,6 +78,12 @@ impl Hook {
         Self::ALL.into_iter().find(|hook| hook.name() == name)
     }
 
+    /// Whether clients wait for its answers.
+    #[must_use]
+    pub const fn is_question(self) -> bool {
+        matches!(self, Self::Authn | Self::EnhancedAuthn | Self::Authz | Self::Messages)
+    }
+
     /// The hook's place in [`Hook::ALL`].
     pub(crate) const fn index(self) -> usize {
         self as usize
@@ -116,6 +122,12 @@ pub enum OnError {
     Deny,
     /// Behave as if the plugin had said `next` (for `messages`: `keep`).
     Next,
+    /// `authz`: what was last decided about the same question stands, for so long after it was; else, and for other hooks,
+    /// deny.
+    Stale {
+        /// How old a decision may be.
+        max: Duration,
+    },
 }
 
 /// Where a component comes from.
@@ -164,6 +176,12 @@ pub struct PluginSpec {
     pub topics: Option<Vec<String>>,
     /// How long after one turn of `ticker` the next one comes. Default 60 s.
     pub tick_interval: Duration,
+    /// The listeners about whose clients it is asked; `None` = all.
+    pub listeners: Option<Vec<String>>,
+    /// The tenants about whose clients it is asked, once these have a tenant: by `authz`, `messages` and `sink`; `None` = all.
+    pub tenants: Option<Vec<String>>,
+    /// Whether clients can be served only while it is well; `None` = if clients wait for its answers.
+    pub required: Option<bool>,
 }
 
 impl PluginSpec {
@@ -181,6 +199,9 @@ impl PluginSpec {
             on_error: OnError::default(),
             topics: None,
             tick_interval: Duration::from_secs(60),
+            listeners: None,
+            tenants: None,
+            required: None,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What the host tells operators: start-up banner, metrics, admin API.
 
-use super::{Hook, Lane, OnError};
+use super::{Hook, Lane, OnError, TrialStatus};
 
 /// One loaded plugin.
 #[derive(Clone, Debug)]
@@ -11,6 +11,8 @@ pub struct PluginStatus {
     pub origin: String,
     /// SHA-256 of the component, in hexadecimal.
     pub digest: String,
+    /// Which loading of the plugin this is: the first of the process is 1.
+    pub generation: u64,
     /// The contract track it was built for, such as `0.1`.
     pub track: &'static str,
     /// The lane its calls take.
@@ -19,6 +21,12 @@ pub struct PluginStatus {
     pub grants: Vec<String>,
     /// What a failure to answer means.
     pub on_error: OnError,
+    /// The listeners about whose clients it is asked; `None` = all.
+    pub listeners: Option<Vec<String>>,
+    /// The tenants about whose clients it is asked; `None` = all.
+    pub tenants: Option<Vec<String>>,
+    /// Whether clients can be served only while it is well.
+    pub required: bool,
     /// The hooks in use, with their counters.
     pub hooks: Vec<HookStatus>,
     /// Instances that are alive now.
@@ -35,6 +43,8 @@ pub struct PluginStatus {
     pub imports: ImportStatus,
     /// Metrics the plugin reported itself.
     pub custom: Vec<CustomMetric>,
+    /// The generation that is to follow this one, while it is on trial.
+    pub trial: Option<TrialStatus>,
 }
 
 /// Counters of what a plugin uses of the broker.
@@ -173,6 +183,8 @@ pub struct CacheStatus {
     pub hits: u64,
     /// Questions that went to a plugin.
     pub misses: u64,
+    /// Questions that a plugin could not answer and an older ruling did (`on_error = "stale"`).
+    pub stale: u64,
     /// Rulings held now.
     pub size: u64,
     /// Identities whose permissions or rulings are held now.

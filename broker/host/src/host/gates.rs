@@ -56,7 +56,8 @@ impl Host {
     }
 
     fn pages_of(&self, plugin: &str) -> Result<&Arc<Generation>, NoPage> {
-        let generation = self.generations.iter().find(|it| **it.name() == *plugin).ok_or(NoPage::Unknown)?;
+        let seat = self.seats.iter().find(|seat| **seat.name() == *plugin).ok_or(NoPage::Unknown)?;
+        let generation = seat.current();
         if !generation.has(Hook::Admin) {
             return Err(NoPage::NoHook);
         }

@@ -22,6 +22,11 @@ impl Connect {
         Self { facts, looked_at: Arc::default() }
     }
 
+    /// The facts, for whoever asks about them again.
+    pub(crate) fn facts(&self) -> Arc<ConnectFacts> {
+        Arc::clone(&self.facts)
+    }
+
     /// Whether a guest asked for any of the facts.
     pub(crate) fn was_looked_at(&self) -> bool {
         self.looked_at.load(Ordering::Relaxed)

@@ -35,6 +35,8 @@ pub(crate) struct Lasting {
     metrics: Mutex<HashMap<String, Arc<Registry>>>,
     passwords: Gate,
     stage: Option<Arc<dyn Stage>>,
+    /// How often each plugin was loaded.
+    generations: Mutex<HashMap<String, u64>>,
 }
 
 impl std::fmt::Debug for Lasting {
@@ -56,6 +58,7 @@ impl Lasting {
             metrics: Mutex::default(),
             passwords,
             stage: None,
+            generations: Mutex::default(),
         }
     }
 
@@ -67,6 +70,14 @@ impl Lasting {
     /// Waits until everything appended is written, but not beyond `deadline`; what is left then is lost and counted.
     pub(crate) async fn finish(&self, deadline: tokio::time::Instant) {
         self.appends.finish(deadline).await;
+    }
+
+    /// The number of a plugin's next generation, from 1.
+    pub(crate) fn next_generation(&self, plugin: &str) -> u64 {
+        let mut generations = self.generations.lock();
+        let number = generations.entry(plugin.to_owned()).or_insert(0);
+        *number += 1;
+        *number
     }
 
     fn registry(&self, plugin: &str) -> Arc<Registry> {
@@ -144,6 +155,11 @@ impl Shared {
     /// The plugin's name.
     pub(crate) fn plugin(&self) -> &str {
         &self.plugin
+    }
+
+    /// Everybody who is known, for whoever asks about them later.
+    pub(crate) fn identities_table(&self) -> &Arc<Identities> {
+        &self.identities
     }
 
     /// Its grants.

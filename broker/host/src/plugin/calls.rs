@@ -4,6 +4,7 @@ mod access;
 mod admin;
 mod admission;
 mod exchange;
+mod kept;
 mod leave;
 mod lifecycle;
 mod lowered;
@@ -19,6 +20,7 @@ pub(crate) use access::{
 pub(crate) use admin::Handle;
 pub(crate) use admission::{Admit, AdmitAnswer};
 pub(crate) use exchange::{Methods, Proceed, Round, Start, StepAnswer};
+pub(crate) use kept::KeptQuestion;
 pub(crate) use leave::{AuthorizeUnsubscribe, AuthorizeWill};
 pub(crate) use lifecycle::{Environment, Health, Init, Registration, Shutdown};
 pub(crate) use notices::{Asked, Deliver, Flush, OnEvents, OnPublish};
@@ -58,6 +60,16 @@ pub(crate) trait HookCall: Sync {
     /// The client that caused the call: who makes a plugin trap again and again is not let near it.
     fn client(&self) -> Option<&str> {
         None
+    }
+
+    /// The question with nothing borrowed, to be put to a shadow later; none for what no shadow is asked.
+    fn kept(&self) -> Option<KeptQuestion> {
+        None
+    }
+
+    /// What an answer to a question that can be kept says, in words that are the same where the answers are.
+    fn words(_: &Self::Answer) -> String {
+        String::new()
     }
 }
 

@@ -64,6 +64,16 @@ impl HookMetrics {
         self.sum(|part| &part.answered)
     }
 
+    /// Calls made so far, whatever they ended in.
+    pub(crate) fn calls_total(&self) -> u64 {
+        self.sum(|part| &part.answered)
+            + self.sum(|part| &part.errors)
+            + self.sum(|part| &part.traps)
+            + self.sum(|part| &part.deadlines)
+            + self.sum(|part| &part.wait_timeouts)
+            + self.sum(|part| &part.bad_answers)
+    }
+
     pub(crate) fn status(&self, hook: Hook, breaker: BreakerState) -> HookStatus {
         HookStatus {
             hook,

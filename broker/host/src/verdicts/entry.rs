@@ -21,7 +21,11 @@ pub(super) struct Entry {
 #[derive(Clone, Debug)]
 pub(super) struct Kept {
     pub(super) verdict: Verdict,
+    /// When it was asked for.
+    pub(super) at_ms: u64,
     pub(super) until_ms: u64,
+    /// How long it is of use, be it only when plugins cannot answer.
+    pub(super) kept_until_ms: u64,
 }
 
 /// An action on a topic or filter: kept with a text of its own, looked for with a borrowed one.
@@ -66,10 +70,17 @@ impl Entry {
         found.map(|kept| kept.verdict.clone())
     }
 
+    /// What was last decided, good or not.
+    pub(super) fn last(&self, action: Action, asked: &str) -> Option<&Kept> {
+        let covers = |of: &Question<Box<str>>| of.action == action && action.is_covered(&of.about, asked);
+        let covering = self.covering.iter().filter(|(of, _)| covers(of)).map(|(_, kept)| kept);
+        covering.chain(self.exact.get(&Question { action, about: asked })).max_by_key(|kept| kept.at_ms)
+    }
+
     pub(super) fn keep(&mut self, action: Action, asked: &str, covers: Option<&str>, kept: Kept, now_ms: u64) {
         if self.size() >= PER_IDENTITY_MAX {
-            self.exact.retain(|_, kept| now_ms < kept.until_ms);
-            self.covering.retain(|(_, kept)| now_ms < kept.until_ms);
+            self.exact.retain(|_, kept| now_ms < kept.kept_until_ms);
+            self.covering.retain(|(_, kept)| now_ms < kept.kept_until_ms);
         }
         if self.size() >= PER_IDENTITY_MAX {
             self.clear();

@@ -119,3 +119,17 @@ fn one_identity_cannot_fill_the_cache_and_the_cache_is_bounded() {
     // Each shard may hold what its last client kept, however full the rest is.
     assert!(cache.status().size <= 200 + SHARDS as u64 * PER_IDENTITY_MAX, "{:?}", cache.status());
 }
+
+#[test]
+fn what_was_last_decided_is_found_after_its_time_and_not_for_ever() {
+    let (cache, who) = (cache().with_stale(Duration::from_secs(30)), identity("alice"));
+    let stale = |now_ms| cache.find_stale(&who, PUBLISH, "a", Duration::from_secs(30), now_ms);
+    cache.keep(&who, PUBLISH, "a", &reuse(0, None), &ALLOW, 0);
+    assert_eq!(find(&cache, &who, PUBLISH, "a", 1), None, "it may not be reused");
+    cache.keep(&who, PUBLISH, "a", &reuse(5, None), &DENY, 1_000);
+    assert_eq!(find(&cache, &who, PUBLISH, "a", 7_000), None);
+    assert_eq!((stale(7_000), stale(31_000), stale(31_001)), (Some(DENY), Some(DENY), None));
+    assert_eq!(cache.status().stale, 2);
+    cache.revoke("alice");
+    assert_eq!(stale(2_000), None);
+}

@@ -67,6 +67,7 @@
   ;; The ways to go wrong that every function has.
   (func $misbehave (param $how i32)
     (if (i32.eq (local.get $how) (i32.const 116 (;t;))) (then unreachable))
+    (if (i32.eq (local.get $how) (i32.const @BROKEN@)) (then unreachable))
     (if (i32.eq (local.get $how) (i32.const 108 (;l;))) (then (call $spin)))
     (if (i32.eq (local.get $how) (i32.const 109 (;m;))) (then (call $hoard))))
 

@@ -17,13 +17,14 @@ pub struct Guest {
     parts: Vec<&'static str>,
     init: char,
     permissions: char,
+    broken: char,
     url: String,
 }
 
 impl Guest {
     /// A guest with these parts: hooks, `http` to put it into the waiting lane, and `wasi`.
     pub fn new(parts: &[&'static str]) -> Self {
-        Self { parts: parts.to_vec(), init: 'a', permissions: 'p', url: "http://127.0.0.1:9/".into() }
+        Self { parts: parts.to_vec(), init: 'a', permissions: 'p', broken: '-', url: "http://127.0.0.1:9/".into() }
     }
 
     /// What `lifecycle.init` does.
@@ -35,6 +36,12 @@ impl Guest {
     /// The first letter of client ids that get permissions.
     pub fn permissions(mut self, letter: char) -> Self {
         self.permissions = letter;
+        self
+    }
+
+    /// A letter that makes this guest trap, whatever it means to others.
+    pub fn broken(mut self, letter: char) -> Self {
+        self.broken = letter;
         self
     }
 
@@ -61,6 +68,7 @@ impl Guest {
         let text = text
             .replace("@INIT@", &u32::from(self.init).to_string())
             .replace("@PERMISSIONS@", &u32::from(self.permissions).to_string())
+            .replace("@BROKEN@", &u32::from(self.broken).to_string())
             .replace("@URL@", &self.url)
             .replace("@URL_LENGTH@", &self.url.len().to_string());
         wat::parse_str(text).unwrap()

@@ -7,21 +7,24 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use midge_core::{Health as StoreHealth, Store};
+use midge_host::HookError;
 use midge_host::contract::{BreakerState, PluginStatus};
 use midge_storage::Handle;
 use serde::Serialize;
 
+use super::Desk;
 use crate::metrics::{self, ClientsStatus, MemoryStatus, Snapshot, StoreStatus};
-use crate::node::Node;
 
 /// What there is, for people who try the address in a browser.
 pub(super) async fn index() -> &'static str {
     "midge admin\n\n/metrics  everything that is counted, for Prometheus\n/healthz  200: the process lives\n\
      /readyz   200: clients are served; 503: not, and why\n\
+     /control/plugins  what `midge plugin list` and `status` show\n\
      /plugins/NAME/  a plugin's own pages, where it has any and is granted them\n"
 }
 
-pub(super) async fn metrics(State(node): State<Arc<Node>>) -> Response {
+pub(super) async fn metrics(State(desk): State<Arc<Desk>>) -> Response {
+    let node = &desk.node;
     let host = node.host();
     let snapshot = Snapshot {
         statistics: node.broker.statistics(),
@@ -41,13 +44,18 @@ pub(super) async fn metrics(State(node): State<Arc<Node>>) -> Response {
 }
 
 /// Whoever can answer lives.
-pub(super) async fn healthz(State(node): State<Arc<Node>>) -> Response {
-    Json(Health { status: "alive", uptime_s: node.clock.uptime().as_secs() }).into_response()
+pub(super) async fn healthz(State(desk): State<Arc<Desk>>) -> Response {
+    Json(Health { status: "alive", uptime_s: desk.node.clock.uptime().as_secs() }).into_response()
 }
 
-pub(super) async fn readyz(State(node): State<Arc<Node>>) -> Response {
+pub(super) async fn readyz(State(desk): State<Arc<Desk>>) -> Response {
+    let node = &desk.node;
     let host = Arc::clone(&node.host());
-    let mut unhealthy: Vec<String> = host.unhealthy().await.into_iter().map(|error| error.to_string()).collect();
+    let unwell = host.unhealthy().await;
+    let plugins = host.plugins();
+    let is_required = |name: &str| plugins.iter().any(|plugin| plugin.name == name && plugin.required);
+    let required = unwell.iter().filter(|error| is_required(&error.plugin));
+    let mut unhealthy: Vec<String> = required.map(ToString::to_string).collect();
     if node.memory.is_full() {
         unhealthy.push(format!(
             "memory is very short ({} of {} bytes): new clients are refused until it is not; limits.memory_bytes_max can be raised",
@@ -57,7 +65,7 @@ pub(super) async fn readyz(State(node): State<Arc<Node>>) -> Response {
     }
     let store = node.store.as_ref().map(StoreReadiness::from);
     let connections = node.broker.statistics().connections;
-    let readiness = Readiness::new(node.is_ready(), unhealthy, store, connections, &host.plugins());
+    let readiness = Readiness::new(node.is_ready(), unhealthy, store, connections, &plugins, &unwell);
     let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(readiness)).into_response()
 }
@@ -112,22 +120,27 @@ struct PluginReadiness {
     /// Hooks that failed so often that they are not called for a moment.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     failing: Vec<&'static str>,
+    /// What it says when asked how it is, if it is not well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unwell: Option<String>,
 }
 
 impl Readiness {
-    /// Plugins are loaded and the store is read before listeners open, so `serving` says all of it. A plugin that calls
-    /// itself unhealthy makes the broker unready, and so does a store that refuses what must survive; a plugin whose calls
-    /// merely fail is shown, since its breaker tries it again within seconds.
+    /// Plugins are loaded and the store is read before listeners open, so `serving` says all of it. A plugin that is required and
+    /// not well makes the broker unready, and so does a store that refuses what must survive; one that is not required, or
+    /// whose calls merely fail, is shown, since its breaker tries it again within seconds.
     pub(super) fn new(
         serving: bool,
         mut unhealthy: Vec<String>,
         store: Option<StoreReadiness>,
         connections: u64,
         plugins: &[PluginStatus],
+        unwell: &[HookError],
     ) -> Self {
         unhealthy.extend(store.as_ref().and_then(|store| store.failure.clone()));
         let reason = match (serving, unhealthy.is_empty()) {
-            (false, _) => Some("the broker is starting or stopping: its listeners take no clients".to_owned()),
+            (false, true) => Some(NOT_SERVING.to_owned()),
+            (false, false) => Some(format!("{NOT_SERVING}; {}", unhealthy.join("; "))),
             (true, false) => Some(unhealthy.join("; ")),
             (true, true) => None,
         };
@@ -141,7 +154,10 @@ impl Readiness {
                 .filter(|hook| hook.breaker == BreakerState::Open)
                 .map(|hook| hook.hook.name())
                 .collect(),
+            unwell: unwell.iter().find(|error| *error.plugin == *status.name).map(ToString::to_string),
         };
         Self { ready: reason.is_none(), reason, connections, store, plugins: plugins.iter().map(plugin).collect() }
     }
 }
+
+const NOT_SERVING: &str = "the broker is starting or stopping: its listeners take no clients";

@@ -10,11 +10,11 @@ use midge_host::contract::{NoPage, PageRequest, PageResponse};
 use midge_host::{HookError, HookFailure};
 use tracing::warn;
 
-use crate::node::Node;
+use super::Desk;
 
 /// Has the plugin answer. Whatever keeps it from that is an answer of the broker.
-pub(super) async fn page(State(node): State<Arc<Node>>, request: Request) -> Response {
-    let host = Arc::clone(&node.host());
+pub(super) async fn page(State(desk): State<Arc<Desk>>, request: Request) -> Response {
+    let host = Arc::clone(&desk.node.host());
     let (parts, body) = request.into_parts();
     let rest = parts.uri.path().strip_prefix(PREFIX).unwrap_or_default();
     let (name, path) = rest.find('/').map_or((rest, "/"), |at| rest.split_at(at));

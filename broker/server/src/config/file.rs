@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::plugin::{OnError, PluginLimits, PluginSource};
 use super::units::size;
 use super::{
-    Admin, ClientCertificate, Durability, Limits, Log, ProtocolName, Runtime, SharedSubscriptions, Shutdown, Sys,
+    Admin, ClientCertificate, Durability, Limits, Log, ProtocolName, Runtime, SharedSubscriptions, Shutdown, Swap, Sys,
     Transport,
 };
 
@@ -23,6 +23,7 @@ pub(super) struct File {
     pub(super) shared_subscriptions: SharedSubscriptions,
     pub(super) store: Store,
     pub(super) admin: Admin,
+    pub(super) swap: Swap,
     pub(super) log: Log,
     pub(super) runtime: Runtime,
     pub(super) sys: Sys,
@@ -64,8 +65,12 @@ pub(super) struct Plugin {
     pub(super) sha256: Option<String>,
     pub(super) hooks: Option<Vec<String>>,
     pub(super) topics: Option<Vec<String>>,
+    pub(super) listeners: Option<Vec<String>>,
+    pub(super) tenants: Option<Vec<String>>,
+    pub(super) required: Option<bool>,
     pub(super) on_error: Option<OnError>,
     pub(super) tick_interval_ms: Option<u64>,
+    pub(super) stale_max_s: Option<u64>,
     pub(super) config: Option<toml::Table>,
     pub(super) allow: Option<toml::Table>,
     pub(super) limits: Option<PluginLimits>,

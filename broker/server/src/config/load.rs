@@ -53,8 +53,10 @@ impl Config {
         // What the check let through has the right form; that both agree is tested key by key.
         let file = table.try_into::<File>().map_err(|error| not_toml(&document, &error))?;
         let mut config = meaning::meaning(file, origins, base).map_err(failed)?;
-        let authenticates = config.plugins.iter().any(super::Plugin::may_authenticate);
-        config.settle(authenticates)?;
+        let plugins = std::mem::take(&mut config.plugins);
+        let settled = config.settle(|listener| plugins.iter().any(|plugin| plugin.may_authenticate(listener)));
+        config.plugins = plugins;
+        settled?;
         Ok(config)
     }
 

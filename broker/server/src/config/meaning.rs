@@ -8,8 +8,8 @@ use midge_host::grants::{Grants, StoreGrant};
 
 use super::check::Origins;
 use super::error::Problem;
-use super::plugin::{TICK_INTERVAL, is_name, json};
-use super::{Config, Listener, Plugin, PluginSource, Store, StoreTopic, Tls, Transport, file};
+use super::plugin::{STALE_MAX, TICK_INTERVAL, is_name, json};
+use super::{Admin, Config, Listener, Plugin, PluginSource, Store, StoreTopic, Tls, Transport, file};
 
 /// What the file means. `base` is the directory that relative paths start from: the file's own.
 pub(super) fn meaning(file: file::File, origins: Origins, base: &Path) -> Result<Config, Vec<Problem>> {
@@ -26,6 +26,8 @@ pub(super) fn meaning(file: file::File, origins: Origins, base: &Path) -> Result
     runtime.data_dir = base.join(runtime.data_dir);
     let store = reader.store(file.store, &runtime.data_dir);
     reader.persistent_stores(&plugins, &store);
+    let listeners = if listeners.is_empty() && reader.problems.is_empty() { Listener::loopback() } else { listeners };
+    reader.known_listeners(&plugins, &listeners);
     if reader.problems.is_empty() {
         reader.unique("plugin", "name", plugins.iter().map(|plugin| plugin.name.clone()));
         reader.unique("listener", "name", listeners.iter().map(|listener| listener.name.clone()));
@@ -36,22 +38,24 @@ pub(super) fn meaning(file: file::File, origins: Origins, base: &Path) -> Result
         reader.unique("listener", "address", fixed);
         reader.unique("store.topics", "filter", store.topics.iter().map(|topic| topic.filter.clone()));
     }
-    if !file.admin.address.ip().is_loopback() && file.admin.enabled && !file.admin.allow_remote {
+    let admin = Admin { token_file: file.admin.token_file.map(|file| reader.path(file)), ..file.admin };
+    if !admin.address.ip().is_loopback() && admin.enabled && !admin.allow_remote {
         let what = "the admin port has no authentication and would be open to other machines; \
                     use a loopback address, or say allow_remote = true in [admin]";
-        reader.problem("admin.address", Some(format!("\"{}\"", file.admin.address)), what);
+        reader.problem("admin.address", Some(format!("\"{}\"", admin.address)), what);
     }
     let problems = reader.problems;
     if !problems.is_empty() {
         return Err(problems);
     }
     Ok(Config {
-        listeners: if listeners.is_empty() { Listener::loopback() } else { listeners },
+        listeners,
         plugins,
         limits: file.limits,
         shared_subscriptions: file.shared_subscriptions,
         store,
-        admin: file.admin,
+        admin,
+        swap: file.swap,
         log: file.log,
         runtime,
         sys: file.sys,
@@ -148,8 +152,12 @@ impl Reader<'_> {
             sha256: file.sha256,
             hooks: file.hooks,
             topics: file.topics,
+            listeners: file.listeners,
+            tenants: file.tenants,
+            required: file.required,
             on_error: file.on_error.unwrap_or_default(),
             tick_interval: file.tick_interval_ms.map_or(TICK_INTERVAL, Duration::from_millis),
+            stale_max: file.stale_max_s.map_or(STALE_MAX, Duration::from_secs),
             config: file.config.unwrap_or_default(),
             allow,
             grants,
@@ -183,6 +191,18 @@ impl Reader<'_> {
                      there, or persistent = false here"
                 );
                 self.problem(&format!("plugin[{index}].allow"), None, what);
+            }
+        }
+    }
+
+    /// A plugin is for listeners that there are.
+    fn known_listeners(&mut self, plugins: &[Plugin], listeners: &[Listener]) {
+        let is_known = |name: &String| listeners.iter().any(|listener| listener.name == *name);
+        for (index, plugin) in plugins.iter().enumerate() {
+            if let Some(name) = plugin.listeners.iter().flatten().find(|name| !is_known(name)) {
+                let known: Vec<&str> = listeners.iter().map(|listener| listener.name.as_str()).collect();
+                let what = format!("there is no listener of this name; there are {}", known.join(", "));
+                self.problem(&format!("plugin[{index}].listeners"), Some(format!("{name:?}")), what);
             }
         }
     }

@@ -8,7 +8,7 @@ use midge_host::contract::{self, Hook, PluginSpec};
 use midge_host::grants::Grants;
 use serde::{Deserialize, Serialize};
 
-use super::units::{milliseconds, size};
+use super::units::{milliseconds, seconds, size};
 
 /// The components built into the binary: name and bytes.
 pub type Bundled = &'static [(&'static str, &'static [u8])];
@@ -30,11 +30,23 @@ pub struct Plugin {
     /// The topic filters of what its `messages` and `sink` hooks get; `None`: what it registers itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub topics: Option<Vec<String>>,
+    /// The listeners about whose clients it is asked; `None`: all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listeners: Option<Vec<String>>,
+    /// The tenants about whose clients its `authz`, `messages` and `sink` hooks are asked; `None`: all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tenants: Option<Vec<String>>,
+    /// Whether clients are served only while it is well; `None`: if they wait for its answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub required: Option<bool>,
     /// What a failure to answer means.
     pub on_error: OnError,
     /// How long after one of its ticks the next one comes.
     #[serde(rename = "tick_interval_ms", with = "milliseconds")]
     pub tick_interval: Duration,
+    /// With `on_error` stale, how old a decision may be that stands; 300 s unless said.
+    #[serde(rename = "stale_max_s", with = "seconds")]
+    pub stale_max: Duration,
     /// Its own configuration.
     pub config: toml::Table,
     /// What it may reach, as written.
@@ -47,9 +59,10 @@ pub struct Plugin {
 }
 
 impl Plugin {
-    /// Whether its component may turn out to authenticate.
-    pub(super) fn may_authenticate(&self) -> bool {
-        self.hooks.as_ref().is_none_or(|hooks| hooks.iter().any(|hook| AUTHENTICATES.contains(&hook.as_str())))
+    /// Whether its component may turn out to authenticate the clients of a listener.
+    pub(super) fn may_authenticate(&self, listener: &str) -> bool {
+        let is_on = self.listeners.as_ref().is_none_or(|names| names.iter().any(|name| name == listener));
+        is_on && self.hooks.as_ref().is_none_or(|hooks| hooks.iter().any(|hook| AUTHENTICATES.contains(&hook.as_str())))
     }
 
     /// The plugin as the host takes it. Err: what to say about a bundled plugin that this binary does not have.
@@ -71,9 +84,13 @@ impl Plugin {
             on_error: match self.on_error {
                 OnError::Deny => contract::OnError::Deny,
                 OnError::Next => contract::OnError::Next,
+                OnError::Stale => contract::OnError::Stale { max: self.stale_max },
             },
             topics: self.topics.clone(),
             tick_interval: self.tick_interval,
+            listeners: self.listeners.clone(),
+            tenants: self.tenants.clone(),
+            required: self.required,
             ..PluginSpec::new(&self.name, source)
         })
     }
@@ -135,7 +152,12 @@ pub enum OnError {
     Deny,
     /// As if the plugin had not been asked.
     Next,
+    /// Of `authz`: what was last decided stands for a while; else as `Deny`.
+    Stale,
 }
+
+/// How old a decision may be that stands though its plugin cannot answer, unless said.
+pub(super) const STALE_MAX: Duration = Duration::from_secs(300);
 
 /// `limits` of a plugin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

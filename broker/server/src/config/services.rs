@@ -1,4 +1,4 @@
-//! `[admin]`, `[log]`, `[runtime]`, `[sys]`, `[shutdown]`: everything that is not about one client. These tables mean
+//! `[admin]`, `[swap]`, `[log]`, `[runtime]`, `[sys]`, `[shutdown]`: everything that is not about one client. These tables mean
 //! what they say, so each is one type for the file and for the broker.
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::units::{milliseconds, seconds};
 
-/// `[admin]`: `/metrics`, `/healthz` and `/readyz` over HTTP.
+/// `[admin]`: `/metrics`, `/healthz` and `/readyz` over HTTP, and what `midge plugin` asks of a running broker.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Admin {
@@ -17,13 +17,36 @@ pub struct Admin {
     pub enabled: bool,
     /// The address; 127.0.0.1:9883 unless said.
     pub address: SocketAddr,
-    /// Whether `address` may be other than loopback; false unless said. The admin port has no authentication.
+    /// Whether `address` may be other than loopback; false unless said. What is shown there has no authentication.
     pub allow_remote: bool,
+    /// A file with what whoever changes something by the admin port has to show; `None`: programs on this machine may.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token_file: Option<PathBuf>,
 }
 
 impl Default for Admin {
     fn default() -> Self {
-        Self { enabled: true, address: (Ipv4Addr::LOCALHOST, 9883).into(), allow_remote: false }
+        let address = (Ipv4Addr::LOCALHOST, 9883).into();
+        Self { enabled: true, address, allow_remote: false, token_file: None }
+    }
+}
+
+/// `[swap]`: what happens while a new generation of a plugin takes the place of another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Swap {
+    /// How long the old generation stands by after a reload; 60 s unless said; 0: not at all.
+    #[serde(rename = "probation_s", with = "seconds")]
+    pub probation: Duration,
+    /// Disagreements of a shadow that are kept; 100 unless said.
+    pub disagreements_max: u32,
+    /// Questions that may wait for a shadow; 1024 unless said.
+    pub shadow_questions_max: u32,
+}
+
+impl Default for Swap {
+    fn default() -> Self {
+        Self { probation: Duration::from_secs(60), disagreements_max: 100, shadow_questions_max: 1024 }
     }
 }
 

@@ -31,7 +31,7 @@ fn a_plugin_that_may_authenticate_ends_the_default_of_anonymity() {
     let text = format!("{AUTHN}[[listener]]\naddress = \"0.0.0.0:1883\"\n[[listener]]\naddress = \"127.0.0.1:1884\"\n");
     let mut config = read(&text).unwrap();
     assert_eq!(config.listeners.iter().map(|it| it.anonymous).collect::<Vec<_>>(), [false, false]);
-    let error = config.settle(false).unwrap_err().to_string();
+    let error = config.settle(|_| false).unwrap_err().to_string();
     assert!(error.starts_with("midge.toml:4:1: listener[0].address = \"0.0.0.0:1883\": it is open"), "{error}");
     assert!(config.listeners[1].anonymous, "nothing authenticates and it is loopback");
 }
@@ -45,7 +45,7 @@ fn a_plugin_that_only_forwards_leaves_loopback_open() {
 #[test]
 fn what_is_said_about_anonymity_stands() {
     let mut config = read(&format!("{AUTHN}[[listener]]\naddress = \"0.0.0.0:1\"\nanonymous = true\n")).unwrap();
-    config.settle(true).unwrap();
+    config.settle(|_| true).unwrap();
     assert!(config.listeners[0].anonymous);
 }
 

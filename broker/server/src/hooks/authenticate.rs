@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::time::Duration;
 
 use midge_core::{ConnectRequest, Permissions, SessionOverrides, Subject};
@@ -125,6 +125,9 @@ pub(super) async fn grant_access(
         own if *own == *client_id => Arc::clone(&client_id),
         other => other.into(),
     };
+    // Read first: what is revoked once the identity can be found is found by its connection.
+    let reviewed = AtomicU32::new(node.revocations.epoch());
+    let is_granted = grant.permissions.is_some();
     let identity = node.identities.register(IdentityFacts {
         client_id,
         principal,
@@ -136,7 +139,9 @@ pub(super) async fn grant_access(
     });
     let (permissions, permissions_from) = match grant.permissions {
         Some(permissions) => (Some(permissions), authenticator),
-        None if host.has(Hook::Authz) => (host.permissions(&identity).await?, host.permissions_from()),
+        None if host.is_on(Hook::Authz, &identity.listener) => {
+            (host.permissions(&identity).await?, host.permissions_from(&identity))
+        }
         None => (None, None),
     };
     let subject =
@@ -144,7 +149,7 @@ pub(super) async fn grant_access(
     let compiled =
         permissions.map(|permissions| compile(permissions, &subject, permissions_from.clone())).transpose()?;
     let limits = grant.limits.map(Box::new);
-    let client = Client { identity, permissions_from, limits, denials: AtomicU64::new(0) };
+    let client = Client { identity, permissions_from, limits, denials: AtomicU64::new(0), reviewed, is_granted };
     Ok((Arc::new(client), compiled))
 }
 
@@ -156,7 +161,8 @@ async fn authenticate(
 ) -> Result<(Grant, Option<Arc<str>>), Denial> {
     let certificate = arrival.tls.and_then(|tls| tls.client.as_ref());
     let has_credentials = request.username.is_some() || request.password.is_some() || certificate.is_some();
-    let is_asked = host.has(Hook::Authn) && (has_credentials || !arrival.listener.config().anonymous);
+    let is_asked =
+        host.is_on(Hook::Authn, arrival.listener.name()) && (has_credentials || !arrival.listener.config().anonymous);
     if is_asked {
         return match host.authenticate(credentials(arrival, request), facts(arrival, request)).await {
             Authentication::Allowed { grant, plugin } => Ok((*grant, Some(plugin))),

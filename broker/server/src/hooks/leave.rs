@@ -20,7 +20,7 @@ impl Client {
         host: &Arc<Host>,
         unsubscribe: &Unsubscribe<'_>,
     ) -> Answer<Vec<Option<ReasonCode>>> {
-        if !host.has(Hook::AuthzUnsubscribe) {
+        if !host.is_on(Hook::AuthzUnsubscribe, &self.identity.listener) {
             return Answer::Ready(Vec::new());
         }
         let filters: Vec<String> = unsubscribe.filters.iter().map(|&filter| filter.to_owned()).collect();
@@ -58,7 +58,7 @@ impl Client {
         let (topic, qos, retain, now) = (message.topic(), message.qos(), message.retain(), node.clock.now());
         let ruling = self.authorize_publish(host, permissions, topic, qos, retain, now);
         ruling.resolve().await.map_err(|denial| *denial)?;
-        if host.has(Hook::AuthzWill) {
+        if host.is_on(Hook::AuthzWill, &self.identity.listener) {
             let message = Message { message_expiry: *message_expiry, ..message_to_host(message, now) };
             host.authorize_will(&self.identity, message, *delay).await?;
         }

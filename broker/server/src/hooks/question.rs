@@ -64,7 +64,7 @@ impl Client {
                 NativeRuling::Deny => Err(Box::new(self.denied_by_permissions())),
             });
         }
-        if !host.has(Hook::Authz) {
+        if !host.is_on(Hook::Authz, &self.identity.listener) {
             return Answer::Ready(Ok(()));
         }
         match host.authorize_publish(&self.identity, topic, qos_to_host(qos), retain, now.0) {
@@ -92,7 +92,7 @@ impl Client {
             };
             return Answer::Ready(filters.iter().map(judge).collect());
         }
-        if !host.has(Hook::Authz) {
+        if !host.is_on(Hook::Authz, &self.identity.listener) {
             return Answer::Ready(vec![Ok(QoS::ExactlyOnce); filters.len()]);
         }
         let questions = filters.iter().map(question).collect();
@@ -139,7 +139,7 @@ impl Client {
     }
 }
 
-fn judge(ruling: Ruling) -> Result<QoS, Box<Denial>> {
+pub(super) fn judge(ruling: Ruling) -> Result<QoS, Box<Denial>> {
     match ruling {
         Ruling { allow: true, max_qos, .. } => Ok(qos_from_host(max_qos)),
         Ruling { denial: Some(denial), .. } => Err(Box::new(denial)),
@@ -185,7 +185,7 @@ fn unexplained(hook: Hook, what: &str) -> Denial {
     }
 }
 
-fn question(asked: &SubscribeFilter<'_>) -> SubscriptionQuestion {
+pub(super) fn question(asked: &SubscribeFilter<'_>) -> SubscriptionQuestion {
     let share = TopicFilter::new(asked.filter).ok().and_then(TopicFilter::share);
     let (share, filter) = match share {
         Some((name, inner)) => (Some(name.to_owned()), inner.as_str()),

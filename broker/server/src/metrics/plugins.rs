@@ -5,7 +5,7 @@ use std::fmt;
 
 use midge_host::contract::{
     BreakerState, CacheStatus, CustomMetric, CustomMetricKind, Hook, HookStatus, ImportStatus, LATENCY_BOUNDS,
-    LatencyHistogram, PluginStatus, QueueStatus, ReuseStatus,
+    LatencyHistogram, PluginStatus, QueueStatus, ReuseStatus, ShadowStatus,
 };
 
 use super::text::{Histogram, Row, Text};
@@ -20,8 +20,14 @@ pub(super) fn write(
     of_hooks(plugins, text)?;
     of_queues(plugins, text)?;
     of_imports(plugins, text)?;
+    of_trials(plugins, text)?;
     text.counter("midge_ruling_cache_hits", "Questions answered from the verdict cache", cache.hits)?;
     text.counter("midge_ruling_cache_misses", "Questions that went to a plugin", cache.misses)?;
+    text.counter(
+        "midge_ruling_cache_stale",
+        "Questions that a plugin could not answer and an older ruling did",
+        cache.stale,
+    )?;
     text.gauge("midge_ruling_cache_entries", "Rulings in the verdict cache", cache.size as f64)?;
     text.gauge(
         "midge_ruling_cache_identities",
@@ -132,6 +138,37 @@ fn of_imports(plugins: &[PluginStatus], text: &mut Text<'_>) -> fmt::Result {
         bytes.push((vec![("plugin", name.as_str()), ("direction", "written")], imports.tcp_bytes_written));
     }
     text.counters("midge_plugin_tcp_bytes", "Bytes over the TCP connections of a plugin", &bytes)
+}
+
+/// Which generations are in force, and those that are to follow: their calls are counted apart, and from 0 for each.
+fn of_trials(plugins: &[PluginStatus], text: &mut Text<'_>) -> fmt::Result {
+    let (mut generations, mut candidates, mut calls, mut rescued, mut answers) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for plugin in plugins {
+        let name = ("plugin", plugin.name.as_str());
+        generations.push((vec![name], plugin.generation as f64));
+        let Some(trial) = &plugin.trial else { continue };
+        candidates.push((vec![name, ("mode", trial.mode.name())], trial.candidate.generation as f64));
+        rescued.push((vec![name], trial.rescued));
+        for hook in &trial.candidate.hooks {
+            for (outcome, count) in outcomes(hook) {
+                calls.push((vec![name, ("hook", hook.hook.name()), ("outcome", outcome)], count));
+            }
+        }
+        let ShadowStatus { agreed, disagreed, skipped, .. } = trial.shadow;
+        for (outcome, count) in [("agreed", agreed), ("disagreed", disagreed), ("skipped", skipped)] {
+            answers.push((vec![name, ("outcome", outcome)], count));
+        }
+    }
+    text.gauges("midge_plugin_generation", "Which loading of the plugin is in force", &generations)?;
+    text.gauges("midge_plugin_trial", "Which loading of the plugin is on trial", &candidates)?;
+    text.counters("midge_plugin_trial_calls", "Calls of the generation on trial, by outcome", &calls)?;
+    text.counters(
+        "midge_plugin_trial_rescued",
+        "Calls that the generation on trial failed and the one in force answered",
+        &rescued,
+    )?;
+    text.counters("midge_plugin_shadow_answers", "Answers of a shadow compared with those obeyed", &answers)
 }
 
 fn import_uses(imports: &ImportStatus) -> [(&'static str, u64); 12] {

@@ -21,10 +21,14 @@ fn plugin() -> PluginStatus {
         name: "acl".into(),
         origin: "bundled:acl-file".into(),
         digest: "00ff".into(),
+        generation: 1,
         track: "0.1",
         lane: Lane::Inline,
         grants: Vec::new(),
         on_error: OnError::Deny,
+        listeners: None,
+        tenants: None,
+        required: true,
         hooks: vec![HookStatus {
             hook: Hook::Authz,
             answered: 5,
@@ -58,6 +62,7 @@ fn plugin() -> PluginStatus {
             labels: vec![("file".into(), "a\"b".into())],
             value: CustomMetricKind::Gauge(7.0),
         }],
+        trial: None,
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use wasmtime::component::{Resource, TypedFunc};
 
+use super::kept::{KeptQuestion, refusal};
 use super::lowered::{LoweredCredentials, LoweredIdentity, LoweredSubscription, qos};
 use super::notices::{lift_qos, one_each, refusal_code};
 use super::{HookCall, Lent};
@@ -76,6 +77,16 @@ pub(crate) enum Vote {
     Next,
 }
 
+impl Vote {
+    fn words(&self) -> String {
+        match self {
+            Self::Allow { max_qos } => format!("allow up to QoS {}", *max_qos as u8),
+            Self::Deny { code, reason } => refusal(*code, reason.as_deref()),
+            Self::Next => "next".to_owned(),
+        }
+    }
+}
+
 /// `authn.authenticate`.
 pub(crate) struct Authenticate {
     credentials: Arc<Credentials>,
@@ -123,6 +134,24 @@ impl HookCall for Authenticate {
     fn client(&self) -> Option<&str> {
         Some(&self.credentials.client_id)
     }
+
+    fn kept(&self) -> Option<KeptQuestion> {
+        let (credentials, facts) = (Arc::clone(&self.credentials), self.connect.facts());
+        Some(KeptQuestion::Authenticate { credentials, facts })
+    }
+
+    fn words(answer: &AuthnAnswer) -> String {
+        match &answer.vote {
+            AuthnVote::Allow(grant) => format!("allow {grant:?}"),
+            AuthnVote::Deny(refused) => match &refused.elsewhere {
+                Some(elsewhere) => {
+                    format!("{} (use {elsewhere})", refusal(refused.code, refused.reason.as_deref()))
+                }
+                None => refusal(refused.code, refused.reason.as_deref()),
+            },
+            AuthnVote::Next => "next".to_owned(),
+        }
+    }
 }
 
 /// `authz.permissions`.
@@ -152,6 +181,14 @@ impl HookCall for Permissions<'_> {
 
     fn client(&self) -> Option<&str> {
         Some(&self.who.client_id)
+    }
+
+    fn kept(&self) -> Option<KeptQuestion> {
+        Some(KeptQuestion::Permissions { who: self.who.id() })
+    }
+
+    fn words(answer: &Self::Answer) -> String {
+        answer.as_ref().map_or_else(|| "ask".to_owned(), |permissions| format!("permissions {permissions:?}"))
     }
 }
 
@@ -186,6 +223,15 @@ impl HookCall for AuthorizePublish<'_> {
     fn client(&self) -> Option<&str> {
         Some(&self.who.client_id)
     }
+
+    fn kept(&self) -> Option<KeptQuestion> {
+        let (who, topic) = (self.who.id(), self.topic.to_owned());
+        Some(KeptQuestion::Publish { who, topic, qos: self.qos, retain: self.retain })
+    }
+
+    fn words(answer: &AuthzAnswer) -> String {
+        answer.vote.words()
+    }
 }
 
 /// `authz.authorize-subscribe`.
@@ -219,6 +265,15 @@ impl HookCall for AuthorizeSubscribe<'_> {
 
     fn client(&self) -> Option<&str> {
         Some(&self.who.client_id)
+    }
+
+    fn kept(&self) -> Option<KeptQuestion> {
+        let questions = self.subscriptions.iter().map(|&question| question.clone()).collect();
+        Some(KeptQuestion::Subscribe { who: self.who.id(), questions })
+    }
+
+    fn words(answers: &Vec<AuthzAnswer>) -> String {
+        answers.iter().map(|answer| answer.vote.words()).collect::<Vec<_>>().join("; ")
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use wasmtime::component::TypedFunc;
 
+use super::kept::{KeptMessage, KeptQuestion, made, refusal};
 use super::lowered::{LoweredDelivery, LoweredEvent, LoweredInbound};
 use super::{HookCall, Lent};
 use crate::bindings::exports::midge::plugin::{messages as wit_messages, sink as wit_sink};
@@ -57,6 +58,20 @@ impl HookCall for OnPublish<'_> {
 
     fn client(&self) -> Option<&str> {
         one_client(self.batch)
+    }
+
+    fn kept(&self) -> Option<KeptQuestion> {
+        Some(KeptQuestion::Messages(self.batch.iter().map(KeptMessage::new).collect()))
+    }
+
+    fn words(actions: &Vec<Action>) -> String {
+        let words = |action: &Action| match action {
+            Action::Keep => "keep".to_owned(),
+            Action::Replace(messages) if messages.is_empty() => "drop".to_owned(),
+            Action::Replace(messages) => made(messages),
+            Action::Refuse(Refusal { code, reason, .. }) => refusal(*code, reason.as_deref()),
+        };
+        actions.iter().map(words).collect::<Vec<_>>().join("; ")
     }
 }
 
