@@ -4,6 +4,7 @@
 
 mod access;
 mod denials;
+mod figures;
 mod messages;
 mod refused;
 mod reload;
@@ -47,7 +48,7 @@ pub(crate) fn plugin(name: &str, more: &str) -> String {
 const PROMPT: Duration = Duration::from_secs(5);
 
 /// Two innocent clients, one of which tells the other things with QoS 1.
-struct Conversation {
+pub(crate) struct Conversation {
     speaker: Client,
     listener: Client,
     said: u32,
@@ -61,8 +62,15 @@ impl Conversation {
         Self { speaker: named(server, "speaker"), listener, said: 0 }
     }
 
+    /// Clients without credentials, whom nobody is asked about.
+    pub(crate) fn start_anonymous(server: &Server) -> Self {
+        let mut listener = Client::connect(server, ProtocolVersion::V5, "listener");
+        assert_eq!(listener.subscribe("chat/#", QoS::AtLeastOnce), ReasonCode::granted(QoS::AtLeastOnce));
+        Self { speaker: Client::connect(server, ProtocolVersion::V5, "speaker"), listener, said: 0 }
+    }
+
     /// One message from end to end, promptly.
-    fn exchange(&mut self) {
+    pub(crate) fn exchange(&mut self) {
         let began = Instant::now();
         let text = self.said.to_string();
         assert!(!self.speaker.publish("chat/number", &text, QoS::AtLeastOnce).is_error(), "message {text}");
@@ -71,8 +79,24 @@ impl Conversation {
         self.said += 1;
     }
 
+    /// Talks for as long as `crime` takes, and says how long each message took.
+    pub(crate) fn latencies_during<T: Send>(&mut self, crime: impl FnOnce() -> T + Send) -> (T, Latencies) {
+        let mut latencies = Vec::new();
+        let done = thread::scope(|scope| {
+            let crime = scope.spawn(crime);
+            while !crime.is_finished() {
+                let began = Instant::now();
+                self.exchange();
+                latencies.push(began.elapsed());
+            }
+            crime.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        });
+        latencies.sort_unstable();
+        (done, Latencies(latencies))
+    }
+
     /// Talks for as long as `crime` takes, and once after it.
-    fn during<T: Send>(&mut self, crime: impl FnOnce() -> T + Send) -> T {
+    pub(crate) fn during<T: Send>(&mut self, crime: impl FnOnce() -> T + Send) -> T {
         thread::scope(|scope| {
             let crime = scope.spawn(crime);
             while !crime.is_finished() {
@@ -84,13 +108,26 @@ impl Conversation {
     }
 }
 
+/// How long messages took, shortest first.
+pub(crate) struct Latencies(Vec<Duration>);
+
+impl Latencies {
+    pub(crate) fn p99(&self) -> Duration {
+        self.0.get(self.0.len() * 99 / 100).copied().unwrap_or_default()
+    }
+
+    pub(crate) fn worst(&self) -> Duration {
+        self.0.last().copied().unwrap_or_default()
+    }
+}
+
 /// A client of version 5 whose client id and user name are this.
 fn named(server: &Server, name: &str) -> Client {
     Client::connect_with(server, ProtocolVersion::V5, name, |connect| connect.username = Some(name)).0
 }
 
 /// What CONNACK says to a client id with a user name, and the client.
-fn ask(server: &Server, version: ProtocolVersion, client_id: &str, username: &str) -> (Client, ReasonCode) {
+pub(crate) fn ask(server: &Server, version: ProtocolVersion, client_id: &str, username: &str) -> (Client, ReasonCode) {
     let mut client = Client::open(server.address(), version);
     let mut hello = crate::support::client::connect(version, client_id);
     hello.username = Some(username);

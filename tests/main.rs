@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed expectation is the test's result")]
 
+mod backend;
 mod bundled;
 mod conformance;
 mod contract;
@@ -20,7 +21,11 @@ mod plugins;
 mod pressure;
 mod readme;
 mod scripts;
+mod ready;
+mod revocation;
+mod scopes;
 mod suites;
 mod support;
+mod swaps;
 mod tls;
 mod websocket;

@@ -7,7 +7,7 @@ use crate::support::{Server, VERSIONS};
 
 /// What a plugin can do instead of answering, and how the broker may count it: some crimes take so long that the
 /// processor time is used up before the limit is met.
-const CRIMES: &[(&str, &[&str])] = &[
+pub(super) const CRIMES: &[(&str, &[&str])] = &[
     ("spin", &["deadline"]),
     ("trap", &["trap"]),
     ("panic", &["trap"]),

@@ -36,11 +36,22 @@ impl Server {
 
     /// As [`Self::with`], with a directory of files that the configuration names.
     pub(crate) fn beside(directory: TempDir, config: &str) -> Self {
-        std::fs::write(directory.path().join("midge.toml"), complete(config, directory.path())).unwrap();
-        let (child, said) = launch(directory.path());
-        let mut server = Self { child, said, listeners: Vec::new(), admin: None, directory };
+        let mut server = Self::launched(directory, config);
         server.wait_until_ready();
         server
+    }
+
+    /// A broker that does not get ready; its admin port is there.
+    pub(crate) fn unready(config: &str) -> Self {
+        let mut server = Self::launched(TempDir::new().unwrap(), config);
+        server.wait_until_it_said(|line| line.starts_with("listening on "));
+        server
+    }
+
+    fn launched(directory: TempDir, config: &str) -> Self {
+        std::fs::write(directory.path().join("midge.toml"), complete(config, directory.path())).unwrap();
+        let (child, said) = launch(directory.path());
+        Self { child, said, listeners: Vec::new(), admin: None, directory }
     }
 
     /// Ends it with a signal, and starts another with the same configuration, on whatever ports there are then.
@@ -86,8 +97,12 @@ impl Server {
     }
 
     fn wait_until_ready(&mut self) {
+        self.wait_until_it_said(|line| line == "ready");
+    }
+
+    fn wait_until_it_said(&mut self, what: impl Fn(&str) -> bool) {
         let deadline = Instant::now() + PATIENCE * 2;
-        while !self.said.banner().lines().any(|line| line == "ready") {
+        while !self.said.banner().lines().any(&what) {
             if let Some(status) = self.child.try_wait().unwrap() {
                 panic!("the broker ended with {status}:\n{}", self.log());
             }
@@ -130,12 +145,26 @@ impl Server {
 
     /// The admin port's whole answer to a GET.
     pub(crate) fn page(&self, path: &str) -> String {
+        self.ask_admin("GET", path, "Host: x\r\n")
+    }
+
+    /// The admin port's whole answer, status line included, to a request with these header lines.
+    pub(crate) fn ask_admin(&self, method: &str, path: &str, headers: &str) -> String {
         let mut stream = tcp(self.admin());
         stream.set_patience(PATIENCE);
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+        let length = if method == "POST" { "Content-Length: 0\r\n" } else { "" };
+        write!(stream, "{method} {path} HTTP/1.1\r\n{headers}{length}Connection: close\r\n\r\n").unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         answer
+    }
+
+    /// `midge plugin …` about this broker: whether it went well, and what it printed, to whichever of the two.
+    pub(crate) fn midge_plugin(&self, arguments: &[&str]) -> (bool, String) {
+        let admin = self.admin().to_string();
+        let output = Self::output(&[&["plugin"], arguments, &["--admin", &admin]].concat());
+        let printed = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8(printed).unwrap())
     }
 
     /// What `/metrics` says of the one line that starts with `name` and has all `labels`; 0 where there is none.

@@ -1,6 +1,7 @@
 //! Uses the import that the user name names, with the password as its argument, and lets the client in under what came
 //! back, as the grant's principal; what the import refuses becomes the reason of a denial. Runs on the waiting lane.
 //!
+//! `service URL` asks a service about the client, whose failure is the plugin's; others are refused by what fails:
 //! `http URL`, `password HASH` (against "secret"), `file PATH`, `secret NAME`, `kv STORE`, `publish TOPIC`,
 //! `disconnect CLIENT`, `redirect CLIENT`, `revoke PRINCIPAL`, `config PATH`, `clock`, `random`, `sha256 TEXT`, `header NAME`, `will`. `elsewhere SERVER` sends the client there.
 
@@ -20,6 +21,9 @@ impl Authenticator for Importer {
             return Ok(Answer::next());
         };
         let argument = String::from_utf8_lossy(argument);
+        if import == "service" {
+            return ask("http", &argument, connect).map(Answer::allow);
+        }
         if import == "elsewhere" {
             return Ok(Answer::redirect(Redirection::to(argument).because("as it was asked to")));
         }
