@@ -8,6 +8,7 @@ mod progress;
 mod report;
 mod running;
 mod scenarios;
+mod swap;
 
 use std::path::{Path, PathBuf};
 
@@ -52,6 +53,9 @@ pub(crate) struct Options {
     /// With --durable, messages that are queued, and as many retained, before the restart; 0 leaves it and the long queue out
     #[arg(long, default_value_t = 1_000_000)]
     kept: usize,
+    /// Measure instead what clients notice while a plugin is replaced again and again; needs the guests of `cargo xtask plugins`
+    #[arg(long, conflicts_with_all = ["scenarios", "peer", "durable"])]
+    swap: bool,
     /// Measure this Midge instead of building one
     #[arg(long, value_name = "FILE")]
     broker: Option<PathBuf>,
@@ -80,13 +84,16 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<(), Failure> {
         return Ok(());
     }
     let chosen = scenarios.choose(&options.scenarios)?;
-    if options.peer.is_empty() || options.peer.iter().any(|name| name == "mosquitto") {
+    if !options.swap && (options.peer.is_empty() || options.peer.iter().any(|name| name == "mosquitto")) {
         packages::ensure(packages::FOR_BENCH)?;
     }
     let bench = Bench { root, options, midge: midge(root, options)?, generator: generator(root, options)?, folder };
     machine::raise_file_limit();
     if options.durable {
         return durable::run(&bench);
+    }
+    if options.swap {
+        return swap::run(&bench);
     }
     let brokers = peers.choose(&options.peer, &bench)?;
     let asks_guests = |scenario: &Scenario| brokers.iter().any(|one| scenario.includes(one) && one.needs_guests());
