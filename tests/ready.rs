@@ -1,4 +1,4 @@
-//! Listeners open when the plugins are well that clients wait for.
+//! Listeners open when the plugins are well that are required.
 
 use std::io::Read;
 use std::time::Duration;
@@ -14,8 +14,8 @@ use crate::support::{Client, Server};
 const UNWELL: &str = "config = { health = \"err\" }\n";
 
 #[test]
-fn listeners_stay_closed_while_a_plugin_is_unwell_that_clients_wait_for() {
-    let mut server = Server::unready(&plugin("hostile", &format!("{UNWELL}hooks = [\"authz\"]")));
+fn listeners_stay_closed_while_a_required_plugin_is_unwell() {
+    let mut server = Server::unready(&plugin("hostile", &format!("{UNWELL}hooks = [\"authz\"]\nrequired = true")));
     server.logged(&[
         "listeners stay closed until this plugin is well",
         "plugin=\"hostile\"",
@@ -38,10 +38,10 @@ fn listeners_stay_closed_while_a_plugin_is_unwell_that_clients_wait_for() {
 
 #[test]
 fn a_plugin_that_is_not_required_is_shown_as_unwell_and_clients_are_served() {
-    for more in ["hooks = [\"sink\"]", "hooks = [\"authz\"]\nrequired = false"] {
+    for more in ["hooks = [\"sink\"]", "hooks = [\"authz\"]"] {
         let server = Server::with(&plugin("hostile", &format!("{UNWELL}{more}")));
         let page = server.page("/readyz");
-        assert!(page.starts_with("HTTP/1.1 200") && page.contains("\"unwell\":\"plugin"), "{page}");
+        assert!(page.starts_with("HTTP/1.1 503") && page.contains("\"unwell\":\"plugin"), "{page}");
         Client::connect(&server, ProtocolVersion::V5, "c").ping();
     }
 }

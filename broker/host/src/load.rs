@@ -163,7 +163,6 @@ pub(crate) struct Prepared {
 }
 
 fn about(spec: &PluginSpec, digest: String, number: u64, hooks: Vec<Hook>) -> About {
-    let required = spec.required.unwrap_or_else(|| hooks.iter().any(|hook| hook.is_question()));
     About {
         name: spec.name.as_str().into(),
         origin: spec.source.to_string(),
@@ -177,7 +176,7 @@ fn about(spec: &PluginSpec, digest: String, number: u64, hooks: Vec<Hook>) -> Ab
         serves_pages: spec.allow.admin().map_err(|denial| denial.to_string()),
         listeners: spec.listeners.clone(),
         tenants: spec.tenants.clone(),
-        required,
+        required: spec.required,
         shows_password: spec.allow.shows_password(),
         shows_payload: spec.allow.shows_payload(),
     }

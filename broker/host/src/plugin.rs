@@ -201,7 +201,7 @@ impl Generation {
         self.about.listeners.is_none()
     }
 
-    /// Whether clients can be served only while it is well.
+    /// Whether listeners wait until it is well before they open.
     pub(crate) const fn is_required(&self) -> bool {
         self.about.required
     }

@@ -157,7 +157,7 @@ async fn until_ready(node: &Node) {
     loop {
         let host = Arc::clone(&node.host());
         let Some(unready) = host.unready().await.into_iter().next() else { return };
-        let reason = unready.to_string();
+        let reason = unready.failure.to_string();
         if told.as_ref() != Some(&reason) {
             warn!(plugin = &*unready.plugin, reason, "listeners stay closed until this plugin is well");
             told = Some(reason);

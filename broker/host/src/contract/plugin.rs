@@ -78,12 +78,6 @@ impl Hook {
         Self::ALL.into_iter().find(|hook| hook.name() == name)
     }
 
-    /// Whether clients wait for its answers.
-    #[must_use]
-    pub const fn is_question(self) -> bool {
-        matches!(self, Self::Authn | Self::EnhancedAuthn | Self::Authz | Self::Messages)
-    }
-
     /// The hook's place in [`Hook::ALL`].
     pub(crate) const fn index(self) -> usize {
         self as usize
@@ -180,8 +174,8 @@ pub struct PluginSpec {
     pub listeners: Option<Vec<String>>,
     /// The tenants about whose clients it is asked, once these have a tenant: by `authz`, `messages` and `sink`; `None` = all.
     pub tenants: Option<Vec<String>>,
-    /// Whether clients can be served only while it is well; `None` = if clients wait for its answers.
-    pub required: Option<bool>,
+    /// Whether listeners wait until it is well before they open.
+    pub required: bool,
 }
 
 impl PluginSpec {
@@ -201,7 +195,7 @@ impl PluginSpec {
             tick_interval: Duration::from_secs(60),
             listeners: None,
             tenants: None,
-            required: None,
+            required: false,
         }
     }
 }

@@ -25,7 +25,7 @@ pub struct PluginStatus {
     pub listeners: Option<Vec<String>>,
     /// The tenants about whose clients it is asked; `None` = all.
     pub tenants: Option<Vec<String>>,
-    /// Whether clients can be served only while it is well.
+    /// Whether listeners wait until it is well before they open.
     pub required: bool,
     /// The hooks in use, with their counters.
     pub hooks: Vec<HookStatus>,

@@ -16,7 +16,7 @@ impl Host {
         unhealthy
     }
 
-    /// The same of those without which no client can be served.
+    /// The same of those for which listeners wait.
     pub async fn unready(&self) -> Vec<HookError> {
         let mut unready = Vec::new();
         for member in self.members.iter().filter(|member| member.current.generation.is_required()) {

@@ -53,9 +53,7 @@ pub(super) async fn readyz(State(desk): State<Arc<Desk>>) -> Response {
     let host = Arc::clone(&node.host());
     let unwell = host.unhealthy().await;
     let plugins = host.plugins();
-    let is_required = |name: &str| plugins.iter().any(|plugin| plugin.name == name && plugin.required);
-    let required = unwell.iter().filter(|error| is_required(&error.plugin));
-    let mut unhealthy: Vec<String> = required.map(ToString::to_string).collect();
+    let mut unhealthy: Vec<String> = unwell.iter().map(ToString::to_string).collect();
     if node.memory.is_full() {
         unhealthy.push(format!(
             "memory is very short ({} of {} bytes): new clients are refused until it is not; limits.memory_bytes_max can be raised",
@@ -126,9 +124,9 @@ struct PluginReadiness {
 }
 
 impl Readiness {
-    /// Plugins are loaded and the store is read before listeners open, so `serving` says all of it. A plugin that is required and
-    /// not well makes the broker unready, and so does a store that refuses what must survive; one that is not required, or
-    /// whose calls merely fail, is shown, since its breaker tries it again within seconds.
+    /// Plugins are loaded and the store is read before listeners open, so `serving` says all of it. A plugin that calls
+    /// itself unhealthy makes the broker unready, and so does a store that refuses what must survive; a plugin whose calls
+    /// merely fail is shown, since its breaker tries it again within seconds.
     pub(super) fn new(
         serving: bool,
         mut unhealthy: Vec<String>,

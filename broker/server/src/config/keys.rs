@@ -106,7 +106,7 @@ pub(super) const KEYS: &[Key] = &[
     row("plugin.topics", Texts(is_topic_filter, "a topic filter, such as \"sensors/#\""), "the messages that its messages and sink hooks get; unless said, what it registers itself"),
     row("plugin.listeners", Texts(is_name, "the name of a listener"), "the listeners about whose clients it is asked; unless said, all"),
     row("plugin.tenants", Texts(not_empty, "a tenant, as authenticators call it"), "the tenants about whose clients its authz, messages and sink hooks are asked; unless said, all"),
-    row("plugin.required", Flag, "whether clients are served only once it is well; unless said, if they wait for its answers (authn, enhanced-authn, authz, messages)"),
+    row("plugin.required", Flag, "whether listeners open only once its health says that it is well"),
     row("plugin.on_error", Word(&["deny", "next", "stale"]), "what a failure to answer means: \"deny\", or as if it were not asked, or of authz what was last decided"),
     row("plugin.stale_max_s", Integer(1, 86_400), "with on_error = \"stale\", how old a decision may be that stands"),
     row("plugin.tick_interval_ms", Integer(10, 86_400_000), "how long after one of its ticks the next one comes"),

@@ -154,7 +154,7 @@ impl Reader<'_> {
             topics: file.topics,
             listeners: file.listeners,
             tenants: file.tenants,
-            required: file.required,
+            required: file.required.unwrap_or(false),
             on_error: file.on_error.unwrap_or_default(),
             tick_interval: file.tick_interval_ms.map_or(TICK_INTERVAL, Duration::from_millis),
             stale_max: file.stale_max_s.map_or(STALE_MAX, Duration::from_secs),

@@ -36,9 +36,8 @@ pub struct Plugin {
     /// The tenants about whose clients its `authz`, `messages` and `sink` hooks are asked; `None`: all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tenants: Option<Vec<String>>,
-    /// Whether clients are served only while it is well; `None`: if they wait for its answers.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub required: Option<bool>,
+    /// Whether listeners wait until it is well before they open.
+    pub required: bool,
     /// What a failure to answer means.
     pub on_error: OnError,
     /// How long after one of its ticks the next one comes.
