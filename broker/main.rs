@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-/// Of what runs on every machine the one that gives large bursts back; what was measured is in `tests/bench/README.md`.
+/// Of what runs on every machine the one that can give bursts back; what was measured is in `tests/bench/README.md`.
 #[cfg(all(feature = "mimalloc", not(feature = "jemalloc")))]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
