@@ -329,6 +329,7 @@ declare module "midge:plugin/connection" {
  * | `authz.denied` | a PUBLISH, or a filter of a SUBSCRIBE or UNSUBSCRIBE, was refused by plugins or permissions | the topic or filter | `action`, `plugin`, `hook`, `cause`, `reason` |
  * | `client.subscribed` | a subscription was made or replaced; `reason-code` is the QoS granted | the filter | |
  * | `client.unsubscribed` | a client ended a subscription | the filter | |
+ * | `subscription.revoked` | a subscription ended because its client may not have it any more | the filter | |
  * | `session.created`, `session.resumed` | with a connection | | |
  * | `session.taken_over` | a newer connection of the client id displaced an older one | | |
  * | `session.ended` | a session is gone | | `cause`: closed, expired, clean_start, administrative |
@@ -632,8 +633,9 @@ declare module "midge:plugin/broker" {
   /** Ends a client's connection, if it has one, and sends it to another server. Its session stays here. */
   export function redirect(clientId: string, to: Redirection): void;
   /**
-   * What was said about a principal holds no longer: remembered answers are forgotten, and its connected clients are
-   * disconnected with 0x87, so that they authenticate anew.
+   * What was said about a principal holds no longer: remembered answers are forgotten. A plugin that authenticates so has
+   * its connected clients disconnected with 0x87, so that they authenticate anew. One that only authorizes has the broker
+   * ask about them again, under new identities: they stay, and lose the subscriptions that they may not have any more.
    */
   export function revoke(principal: string): void;
 }
