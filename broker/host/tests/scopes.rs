@@ -12,7 +12,12 @@ use midge_host::{Identities, Identity, IdentityFacts};
 use support::{Guest, counters, load, publish};
 
 fn who(listener: &str, tenant: Option<&str>) -> Arc<Identity> {
-    Identities::new().register(IdentityFacts {
+    who_of(&Identities::new(), listener, tenant)
+}
+
+/// One of several: what is remembered of an identity is remembered under its number.
+fn who_of(identities: &Identities, listener: &str, tenant: Option<&str>) -> Arc<Identity> {
+    identities.register(IdentityFacts {
         client_id: "c".into(),
         principal: "alice".into(),
         tenant: tenant.map(Into::into),
@@ -32,8 +37,9 @@ async fn a_plugin_is_asked_about_its_listeners_and_the_next_about_the_others() {
     let mut first = authorizer("first");
     first.listeners = Some(vec!["tcp".into()]);
     let host = load(vec![first, authorizer("second")]).await.unwrap();
-    assert!(publish(&host, &who("tcp", None), "allow").await.allow);
-    assert!(publish(&host, &who("ws", None), "allow").await.allow);
+    let identities = Identities::new();
+    assert!(publish(&host, &who_of(&identities, "tcp", None), "allow").await.allow);
+    assert!(publish(&host, &who_of(&identities, "ws", None), "allow").await.allow);
     // Permissions of both for the first client, then the question; of the second for the other client, and the question.
     assert_eq!(
         (counters(&host, "first", Hook::Authz).answered, counters(&host, "second", Hook::Authz).answered),

@@ -132,8 +132,9 @@ async fn a_backend_that_is_down_for_both_generations_speaks_against_neither() {
 #[tokio::test]
 async fn a_canary_is_asked_about_its_tenth_of_the_clients_and_no_others() {
     let (_, during) = trial(authorizer().spec("a"), authorizer().spec("a"), SwapMode::Canary { percent: 10 }).await;
+    let identities = Arc::new(Identities::new());
     for client in 0..2000 {
-        assert!(publish(&during, &identity(&format!("client-{client}")), "allow").await.allow);
+        assert!(publish(&during, &identity_in(&identities, &format!("client-{client}")), "allow").await.allow);
     }
     // Two calls for each client: its permissions and the question.
     let theirs = calls(&candidate(&during), Hook::Authz);

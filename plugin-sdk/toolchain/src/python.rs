@@ -152,8 +152,8 @@ mod tests {
     fn a_template_has_each_import_once_and_the_sdk_last() {
         let hooks = ["messages", "lifecycle", "events"].map(str::to_owned);
         let text = source(&Plan::new("my-plugin", &hooks).unwrap()).unwrap();
-        let head =
-            "from dataclasses import replace\n\nfrom midge import events, log\nfrom midge import lifecycle, log\n";
+        let head = "from dataclasses import replace\n\nfrom midge import events, lifecycle, log, messages\n\
+                    from midge.messages import Action\n\n\n";
         assert!(text.contains(head), "{text}");
     }
 }

@@ -87,12 +87,12 @@ fn judge(token: Option<&Token>, peer: IpAddr, headers: &HeaderMap) -> Result<(),
 
 /// Whether a Host is an address or `localhost`, with or without a port.
 fn is_address(host: &str) -> bool {
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) && !name.is_empty() => name,
-        _ => host,
+    let is = |name: &str| {
+        let inner = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
+        inner.eq_ignore_ascii_case("localhost") || inner.parse::<IpAddr>().is_ok()
     };
-    let inner = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
-    inner.eq_ignore_ascii_case("localhost") || inner.parse::<IpAddr>().is_ok()
+    let without_port = |(name, port): (&str, &str)| port.bytes().all(|byte| byte.is_ascii_digit()) && is(name);
+    is(host) || host.rsplit_once(':').is_some_and(without_port)
 }
 
 /// The header that every request needs which changes something; its value does not matter.

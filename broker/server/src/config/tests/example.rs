@@ -66,12 +66,14 @@ fn what_the_example_says_of_plugins_is_the_default() {
 fn the_table_of_keys_and_the_types_are_equal() {
     let digest = "00".repeat(32);
     let plugins = read(&format!(
-        "[[plugin]]\npath = \"a\"\nsha256 = \"{digest}\"\nhooks = [\"sink\"]\ntopics = []\nlimits = {{ cpu_ms = 1, wait_ms = 1 }}"
+        "[[plugin]]\npath = \"a\"\nsha256 = \"{digest}\"\nhooks = [\"sink\"]\ntopics = []\nlisteners = [\"default\"]\n\
+         tenants = [\"acme\"]\nlimits = {{ cpu_ms = 1, wait_ms = 1 }}"
     ))
     .unwrap()
     .plugins;
     let mut config = Config { plugins, ..Config::default() };
     config.store.topics.push(StoreTopic { filter: "a".into(), durability: Durability::Memory });
+    config.admin.token_file = Some("token".into());
     let pem = PathBuf::from("x.pem");
     config.listeners[0].tls = Some(Tls {
         certificate: pem.clone(),
