@@ -106,9 +106,13 @@ mod tests {
 
     const LONG: Duration = Duration::from_secs(30);
 
+    /// A signal reaches whoever listens in this process, so only one test does at a time.
+    static SIGNALS: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
     /// Both need the process' signals, so they are one test.
     #[tokio::test]
     async fn signals_arrive_as_what_they_mean_and_a_second_stop_is_at_once() {
+        let _alone = SIGNALS.lock().await;
         let mut signals = Signals::listen().unwrap();
         let send = |signal: &str| {
             let status =
@@ -132,6 +136,7 @@ mod tests {
 
     #[tokio::test]
     async fn draining_ends_with_the_last_connection() {
+        let _alone = SIGNALS.lock().await;
         let mut signals = Signals::listen().unwrap();
         let admission = Admission::new(5, 0);
         let open = std::sync::Mutex::new(vec![admission.one_place(), admission.one_place()]);
@@ -147,6 +152,7 @@ mod tests {
 
     #[tokio::test]
     async fn draining_does_not_wait_for_ever() {
+        let _alone = SIGNALS.lock().await;
         let mut signals = Signals::listen().unwrap();
         let admission = Admission::new(5, 0);
         let _open = admission.one_place();

@@ -66,7 +66,7 @@ fn what_the_example_says_of_plugins_is_the_default() {
 fn the_table_of_keys_and_the_types_are_equal() {
     let digest = "00".repeat(32);
     let plugins = read(&format!(
-        "[[plugin]]\npath = \"a\"\nsha256 = \"{digest}\"\nhooks = [\"sink\"]\ntopics = []\nlisteners = [\"default\"]\n\
+        "[[plugin]]\npath = \"a\"\nsha256 = \"{digest}\"\nhooks = [\"sink\"]\ntopics = []\nlisteners = [\"loopback\"]\n\
          tenants = [\"acme\"]\nlimits = {{ cpu_ms = 1, wait_ms = 1 }}"
     ))
     .unwrap()
