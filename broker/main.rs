@@ -9,16 +9,16 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-/// Of what runs on every machine the one that can give bursts back; what was measured is in `tests/bench/README.md`.
-#[cfg(all(feature = "mimalloc", not(feature = "jemalloc")))]
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-/// Less of both, and what a burst needed goes back to the system by itself; but it must be built for the page size of the
-/// machine that it runs on.
-#[cfg(feature = "jemalloc")]
+/// Takes the least of processor time and memory, and gives back what a burst needed; what was measured is in
+/// `tests/bench/README.md`.
+#[cfg(all(feature = "allocator", target_os = "linux", target_arch = "x86_64"))]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+/// jemalloc does not start where pages are larger than those of the machine that built it (16 KiB on a Raspberry Pi 5).
+#[cfg(all(feature = "allocator", not(all(target_os = "linux", target_arch = "x86_64"))))]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 include!(concat!(env!("OUT_DIR"), "/bundled.rs"));
 

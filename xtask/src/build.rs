@@ -4,7 +4,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::{Failure, plugins};
+use crate::{Failure, packages, plugins};
 
 /// `cargo` in the workspace, told where the built plugins and test guests lie. Every command passes the same
 /// variables, so nothing is built twice because they differ.
@@ -29,6 +29,7 @@ pub(crate) fn guests_natively(root: &Path) -> Command {
 /// # Errors
 /// When a toolchain is missing or a build fails; the builds have said why.
 pub(crate) fn broker(root: &Path, release: bool) -> Result<PathBuf, Failure> {
+    packages::ensure(packages::FOR_BUILD)?;
     plugins::build(root, &plugins::Selection::Bundled)?;
     let mut command = cargo(root);
     // The whole workspace chooses the features of dependencies: otherwise wasmtime would be compiled once for each package

@@ -20,6 +20,7 @@ struct Totals {
 /// # Errors
 /// When a tool is missing, or anything failed.
 pub(crate) fn run(root: &Path, only_tests: &[String]) -> Result<(), Failure> {
+    packages::ensure(packages::FOR_BUILD)?;
     packages::ensure(packages::FOR_TESTS)?;
     plugins::build(root, &plugins::Selection::All)?;
 

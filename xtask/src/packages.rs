@@ -10,6 +10,10 @@ pub(crate) struct Need {
     pub(crate) package: &'static str,
 }
 
+/// What the C parts of the broker's dependencies (its allocator, its cryptography) are built with.
+pub(crate) const FOR_BUILD: &[Need] =
+    &[Need { program: "cc", package: "gcc" }, Need { program: "make", package: "make" }];
+
 /// What the end-to-end tests drive the broker with: clients nobody here wrote.
 pub(crate) const FOR_TESTS: &[Need] = &[
     Need { program: "mosquitto_pub", package: "mosquitto-clients" },
