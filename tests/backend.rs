@@ -77,7 +77,7 @@ fn who_waits_for_a_slow_service_waits_alone_and_comes_in() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let service = listener.local_addr().unwrap();
     serve(listener, Duration::from_millis(200));
-    let server = house(service, "limits = { instances_max = 32 }");
+    let server = house(service, "limits = { instances_max = 32, http_requests_max = 16 }");
     let mut others = Conversation::start_anonymous(&server);
     let came_in = others.during(|| connect_many(&server, service, 100, 50));
     assert_eq!(came_in, 100);
@@ -118,7 +118,7 @@ fn two_thousand_clients_wait_for_a_service_of_200_ms_and_the_others_do_not() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let service = listener.local_addr().unwrap();
     serve(listener, Duration::from_millis(200));
-    let instances = 500;
+    let (instances, requests) = (500, 256);
     let server =
         house(service, &format!("limits = {{ instances_max = {instances}, waiting_max = 2000, wait_ms = 30000 }}"));
     let mut others = Conversation::start_anonymous(&server);
@@ -127,9 +127,9 @@ fn two_thousand_clients_wait_for_a_service_of_200_ms_and_the_others_do_not() {
     let (came_in, busy) = others.latencies_during(|| connect_many(&server, service, 2000, 1000));
     let took = began.elapsed();
     eprintln!(
-        "{came_in} of 2000 clients came in within {took:?}; 200 ms for each of {instances} at a time are {:?}\n\
+        "{came_in} of 2000 clients came in within {took:?}; 200 ms for each of {requests} at a time are {:?}\n\
          p99 of others: {:?} quiet, {:?} meanwhile; worst {:?} and {:?}",
-        Duration::from_millis(200 * 2000 / instances),
+        Duration::from_millis(200 * 2000 / requests),
         quiet.p99(),
         busy.p99(),
         quiet.worst(),

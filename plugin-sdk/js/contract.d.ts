@@ -538,7 +538,7 @@ declare module "midge:plugin/http" {
     | { tag: "tls"; val: string }
     /** The response is larger than the host allows (1 MiB unless configured). */
     | { tag: "too-large" }
-    /** The plugin has too many exchanges under way. */
+    /** As many exchanges are under way as the plugin may have at once, and none of them ended in time. */
     | { tag: "overloaded" }
     /** Anything else, such as a malformed url. */
     | { tag: "other"; val: string };

@@ -226,6 +226,8 @@ pub struct PluginLimits {
     pub state_bytes_max: usize,
     /// Bytes that may wait to be written to each file it appends to; more are refused and counted. Default 1 MiB.
     pub append_bytes_max: usize,
+    /// HTTP requests of its instances under way at once; others wait for their turn. Default 256.
+    pub http_requests_max: u32,
     /// TCP connections that its instances may have open at once. Default 256.
     pub tcp_connections_max: u32,
     /// Bytes of the body of a request to its `admin` hook, and of the answer. Default 1 MiB.
@@ -246,6 +248,7 @@ impl Default for PluginLimits {
             batch_max: 64,
             state_bytes_max: 16 << 10,
             append_bytes_max: 1 << 20,
+            http_requests_max: 256,
             tcp_connections_max: 256,
             admin_bytes_max: 1 << 20,
         }

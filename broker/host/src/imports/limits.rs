@@ -12,8 +12,6 @@ pub struct ImportLimits {
     pub metric_series_max: usize,
     /// Bytes of one HTTP response body. Default 1 MiB.
     pub http_response_bytes_max: usize,
-    /// HTTP exchanges of one plugin under way at once. Default 256.
-    pub http_concurrency_max: usize,
     /// Longest wait for a connection. Default 5 s.
     pub http_connect_timeout: Duration,
     /// A PEM file with certificate authorities to trust besides the public ones. Default none.
@@ -38,7 +36,6 @@ impl Default for ImportLimits {
             log_lines_per_second: 1_000,
             metric_series_max: 1_000,
             http_response_bytes_max: 1 << 20,
-            http_concurrency_max: 256,
             http_connect_timeout: Duration::from_secs(5),
             http_ca_file: None,
             password_parallel_max: std::thread::available_parallelism().map_or(1, usize::from),

@@ -125,7 +125,8 @@ impl Shared {
         lasting: &Arc<Lasting>,
     ) -> Result<Arc<Self>, ImportError> {
         let (grants, limits, now) = (spec.allow.clone(), &lasting.limits, Instant::now());
-        let http = if grants.any_http() { Some(Client::new(&grants, limits)?) } else { None };
+        let http =
+            if grants.any_http() { Some(Client::new(&grants, spec.limits.http_requests_max, limits)?) } else { None };
         let connections_max = spec.limits.tcp_connections_max;
         let tcp = if grants.any_tcp() { Some(Dialer::new(&grants, connections_max, &lasting.runtime)?) } else { None };
         Ok(Arc::new(Self {

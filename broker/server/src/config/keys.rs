@@ -121,6 +121,7 @@ pub(super) const KEYS: &[Key] = &[
     row("plugin.limits.calls_max", Integer(1, i64::MAX as u64), "calls after which an instance is replaced"),
     row("plugin.limits.queue_max", Integer(1, 10_000_000), "messages or events that may wait for it; more are dropped and counted"),
     row("plugin.limits.batch_max", Integer(1, 10_000), "messages or events in one call"),
+    row("plugin.limits.http_requests_max", Integer(1, 65_535), "HTTP requests under way at once; others wait within their call's time"),
     row("plugin.limits.tcp_connections_max", Integer(0, 65_535), "TCP connections that its instances may have open at once"),
     row("plugin.limits.admin_bytes_max", Size(0, 4 << 20), "bytes of the body of a request to its pages on the admin port, and of the answer"),
     row("plugin.limits.state_bytes_max", Size(0, 1 << 20), "bytes kept for it between two steps of one exchange of enhanced authentication"),

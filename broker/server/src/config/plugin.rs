@@ -190,6 +190,8 @@ pub struct PluginLimits {
     /// Bytes that wait to be written to each file it appends to.
     #[serde(with = "size")]
     pub append_bytes_max: u64,
+    /// HTTP requests of its instances under way at once; others wait for their turn.
+    pub http_requests_max: u32,
     /// TCP connections that its instances may have open at once.
     pub tcp_connections_max: u32,
     /// Bytes of the body of a request to its pages, and of the answer.
@@ -212,6 +214,7 @@ impl Default for PluginLimits {
             batch_max: u32::try_from(host.batch_max).unwrap_or(u32::MAX),
             state_bytes_max: host.state_bytes_max as u64,
             append_bytes_max: host.append_bytes_max as u64,
+            http_requests_max: host.http_requests_max,
             tcp_connections_max: host.tcp_connections_max,
             admin_bytes_max: host.admin_bytes_max as u64,
         }
@@ -232,6 +235,7 @@ impl PluginLimits {
             batch_max: self.batch_max as usize,
             state_bytes_max: usize::try_from(self.state_bytes_max).unwrap_or(usize::MAX),
             append_bytes_max: usize::try_from(self.append_bytes_max).unwrap_or(usize::MAX),
+            http_requests_max: self.http_requests_max,
             tcp_connections_max: self.tcp_connections_max,
             admin_bytes_max: usize::try_from(self.admin_bytes_max).unwrap_or(usize::MAX),
         }

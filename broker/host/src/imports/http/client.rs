@@ -8,6 +8,7 @@ use std::time::Duration;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, Url, redirect};
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 use super::resolver::{Granted, Lookup, SystemLookup};
 use super::{Error, Request, Response, tls};
@@ -47,12 +48,17 @@ pub(super) enum Failure {
 }
 
 impl Client {
-    pub(in crate::imports) fn new(grants: &Grants, limits: &ImportLimits) -> Result<Self, ImportError> {
-        Self::with_lookup(grants, limits, Arc::new(SystemLookup))
+    pub(in crate::imports) fn new(
+        grants: &Grants,
+        requests_max: u32,
+        limits: &ImportLimits,
+    ) -> Result<Self, ImportError> {
+        Self::with_lookup(grants, requests_max, limits, Arc::new(SystemLookup))
     }
 
     pub(super) fn with_lookup(
         grants: &Grants,
+        requests_max: u32,
         limits: &ImportLimits,
         lookup: Arc<dyn Lookup>,
     ) -> Result<Self, ImportError> {
@@ -73,7 +79,7 @@ impl Client {
         Ok(Self {
             grants,
             client,
-            under_way: Semaphore::new(limits.http_concurrency_max.max(1)),
+            under_way: Semaphore::new(requests_max.max(1) as usize),
             response_bytes_max: limits.http_response_bytes_max,
             exchanges: AtomicU64::new(0),
             failures: AtomicU64::new(0),
@@ -96,8 +102,11 @@ impl Client {
         let asked = Some(request.timeout_ms).filter(|ms| *ms > 0).map(|ms| Duration::from_millis(ms.into()));
         let timeout = asked.map_or(time_left, |asked| asked.min(time_left));
         let request = self.prepare(request)?;
-        let _under_way = self.under_way.try_acquire().map_err(|_| Failure::Overloaded)?;
-        tokio::time::timeout(timeout, self.complete(request)).await.map_err(|_| Failure::Timeout)?
+        let deadline = Instant::now() + timeout;
+        // One that waits for its turn is no failure of the service, and must not open the plugin's circuit breaker.
+        let turn = tokio::time::timeout_at(deadline, self.under_way.acquire()).await;
+        let Ok(Ok(_under_way)) = turn else { return Err(Failure::Overloaded) };
+        tokio::time::timeout_at(deadline, self.complete(request)).await.map_err(|_| Failure::Timeout)?
     }
 
     /// What a stage answers. It is asked only about a request that could be sent.

@@ -91,7 +91,7 @@ impl Lookup for Names {
     }
 }
 
-fn client_with(web: &Web, granted: &[&str], limits: &ImportLimits) -> Client {
+fn client_with(web: &Web, granted: &[&str], requests_max: u32, limits: &ImportLimits) -> Client {
     let origins: Vec<_> = granted.iter().map(|host| web.url(host, "")).collect();
     let grants = Grants::from_json("jwt", &json!({ "http": origins }), Path::new("/")).unwrap();
     let loopback: IpAddr = "127.0.0.1".parse().unwrap();
@@ -102,11 +102,11 @@ fn client_with(web: &Web, granted: &[&str], limits: &ImportLimits) -> Client {
         ("private.test", vec!["10.0.0.1".parse().unwrap()]),
         ("both.test", vec!["169.254.169.254".parse().unwrap(), loopback]),
     ]);
-    Client::with_lookup(&grants, limits, Arc::new(Names(names))).unwrap()
+    Client::with_lookup(&grants, requests_max, limits, Arc::new(Names(names))).unwrap()
 }
 
 fn client(web: &Web, granted: &[&str]) -> Client {
-    client_with(web, granted, &ImportLimits::default())
+    client_with(web, granted, 256, &ImportLimits::default())
 }
 
 fn post(url: String) -> Request {
@@ -190,8 +190,8 @@ async fn a_redirect_is_the_guests_to_follow_by_the_same_rules() {
 async fn a_body_over_the_cap_is_cut_off_whether_announced_or_not() {
     let web = Web::start();
     let limits = ImportLimits { http_response_bytes_max: 4095, ..ImportLimits::default() };
-    let small = client_with(&web, &["127.0.0.1"], &limits);
-    let enough = client_with(&web, &["127.0.0.1"], &ImportLimits { http_response_bytes_max: 4096, ..limits });
+    let small = client_with(&web, &["127.0.0.1"], 256, &limits);
+    let enough = client_with(&web, &["127.0.0.1"], 256, &ImportLimits { http_response_bytes_max: 4096, ..limits });
     for path in ["/large", "/chunked"] {
         assert!(matches!(ask(&small, web.url("127.0.0.1", path)).await, Err(Failure::TooLarge)), "{path}");
         assert_eq!(ask(&enough, web.url("127.0.0.1", path)).await.unwrap().body.len(), 4096, "{path}");
@@ -211,10 +211,9 @@ async fn a_silent_server_is_waited_for_no_longer_than_asked_nor_than_there_is_ti
 }
 
 #[tokio::test]
-async fn exchanges_beyond_the_bound_are_turned_away_at_once() {
+async fn exchanges_beyond_the_bound_wait_for_their_turn_as_long_as_they_have_time() {
     let web = Web::start();
-    let limits = ImportLimits { http_concurrency_max: 1, ..ImportLimits::default() };
-    let client = Arc::new(client_with(&web, &["127.0.0.1"], &limits));
+    let client = Arc::new(client_with(&web, &["127.0.0.1"], 1, &ImportLimits::default()));
     let hanging = tokio::spawn({
         let (client, url) = (Arc::clone(&client), web.url("127.0.0.1", "/hang"));
         async move { ask(&client, url).await }
@@ -224,10 +223,15 @@ async fn exchanges_beyond_the_bound_are_turned_away_at_once() {
         assert!(Instant::now() < deadline);
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    assert!(matches!(ask(&client, web.url("127.0.0.1", "/")).await, Err(Failure::Overloaded)));
+    let hurried = Request { timeout_ms: 50, ..post(web.url("127.0.0.1", "/")) };
+    assert!(matches!(client.send(hurried, LEFT).await, Err(Failure::Overloaded)));
+    let waiting = tokio::spawn({
+        let (client, url) = (Arc::clone(&client), web.url("127.0.0.1", "/"));
+        async move { ask(&client, url).await }
+    });
     hanging.abort();
     let _ = hanging.await;
-    assert!(ask(&client, web.url("127.0.0.1", "/")).await.is_ok(), "an abandoned exchange gives its place back");
+    assert!(waiting.await.unwrap().is_ok(), "an abandoned exchange gives its place back");
 }
 
 #[tokio::test]
@@ -249,7 +253,7 @@ async fn failures_are_told_apart() {
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let allow = json!({"http": [format!("http://127.0.0.1:{closed}")]});
     let grants = Grants::from_json("jwt", &allow, Path::new("/")).unwrap();
-    let other = Client::new(&grants, &ImportLimits::default()).unwrap();
+    let other = Client::new(&grants, 256, &ImportLimits::default()).unwrap();
     assert!(matches!(ask(&other, format!("http://127.0.0.1:{closed}/")).await, Err(Failure::Connect(_))));
     assert!(matches!(ask(&client, "not a url".to_owned()).await, Err(Failure::Other(_))));
     let connect = Request { method: "CONNECT".to_owned(), ..post(web.url("127.0.0.1", "/")) };

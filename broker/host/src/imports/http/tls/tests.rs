@@ -49,7 +49,7 @@ fn https() -> (u16, String) {
 async fn ask(port: u16, limits: &ImportLimits) -> Result<Vec<u8>, Failure> {
     let origin = format!("https://localhost:{port}");
     let grants = Grants::from_json("jwt", &json!({"http": [origin]}), Path::new("/")).unwrap();
-    let client = Client::new(&grants, limits).unwrap();
+    let client = Client::new(&grants, 256, limits).unwrap();
     let request =
         Request { method: "GET".to_owned(), url: origin, headers: Vec::new(), body: Vec::new(), timeout_ms: 0 };
     client.send(request, Duration::from_secs(5)).await.map(|answer| answer.body)
