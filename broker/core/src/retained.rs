@@ -58,6 +58,8 @@ struct Shelf {
     expiring: Wheel<Box<str>>,
     /// The sum of the weights of all messages.
     bytes: usize,
+    /// How many of them the broker says of itself. There is always room for those, and they take none of the others' number.
+    own: usize,
     /// How many messages were retained, ever.
     stored: u64,
     hasher: foldhash::quality::FixedState,
@@ -81,8 +83,13 @@ impl Cursor {
     }
 }
 
+/// Whether the broker alone may publish to it.
+fn is_own(topic: &str) -> bool {
+    topic.starts_with("$SYS/")
+}
+
 impl Retained {
-    /// No messages yet, and never more than `messages_max` of them nor more than `bytes_max` bytes by
+    /// No messages yet, and of clients never more than `messages_max` nor more than `bytes_max` bytes by
     /// [`Message::weight`]. `seed` keys the hash table.
     #[must_use]
     pub(crate) fn new(seed: u64, messages_max: usize, bytes_max: usize) -> Self {
@@ -91,6 +98,7 @@ impl Retained {
             topics: BTreeSet::new(),
             expiring: Wheel::new(),
             bytes: 0,
+            own: 0,
             stored: 0,
             hasher: foldhash::quality::FixedState::with_seed(seed),
         };
@@ -191,15 +199,16 @@ impl std::fmt::Debug for Retained {
 impl Shelf {
     fn store(&mut self, message: Arc<Message>, messages_max: usize, bytes_max: usize) -> Stored {
         let room = bytes_max.saturating_sub(self.bytes);
-        let count = self.messages.len();
-        let Self { messages, topics, expiring, bytes, stored, hasher } = self;
+        let count = self.messages.len() - self.own;
+        let is_own = is_own(message.topic());
+        let Self { messages, topics, expiring, bytes, own, stored, hasher } = self;
         let hash = hasher.hash_one(message.topic());
         let same = |kept: &Kept| kept.message.topic() == message.topic();
         let (outcome, weight_before) = match messages.entry(hash, same, |kept| hasher.hash_one(kept.message.topic())) {
             Entry::Occupied(mut kept) => {
                 let kept = kept.get_mut();
                 let weight_before = kept.message.weight();
-                if message.weight() > room.saturating_add(weight_before) {
+                if !is_own && message.weight() > room.saturating_add(weight_before) {
                     return Stored::Full;
                 }
                 kept.expiry.take().and_then(|timer| expiring.cancel(timer));
@@ -208,9 +217,10 @@ impl Shelf {
                 (Stored::Replaced, weight_before)
             }
             Entry::Vacant(place) => {
-                if count >= messages_max || message.weight() > room {
+                if !is_own && (count >= messages_max || message.weight() > room) {
                     return Stored::Full;
                 }
+                *own += usize::from(is_own);
                 *stored += 1;
                 place.insert(Kept::new(&message, *stored, expiring));
                 topics.insert(message.topic().into());
@@ -222,12 +232,13 @@ impl Shelf {
     }
 
     fn remove(&mut self, topic: &str) -> Option<Arc<Message>> {
-        let Self { messages, topics, expiring, bytes, hasher, .. } = self;
+        let Self { messages, topics, expiring, bytes, own, hasher, .. } = self;
         let kept = messages.find_entry(hasher.hash_one(topic), |kept| kept.message.topic() == topic).ok()?;
         let (Kept { message, expiry, .. }, _) = kept.remove();
         expiry.and_then(|timer| expiring.cancel(timer));
         topics.remove(topic);
         *bytes -= message.weight();
+        *own -= usize::from(is_own(topic));
         if messages.len() < messages.capacity() / 4 {
             messages.shrink_to(messages.len() * 2, |kept| hasher.hash_one(kept.message.topic()));
         }

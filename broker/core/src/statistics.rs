@@ -101,6 +101,8 @@ statistics! {
         dropped_unreadable,
         /// Messages refused to their publishers because the queue of a session that would have got them was full.
         refused_queue_full,
+        /// Messages for whose topics nothing is retained, or the one before, because there is no room for them.
+        not_retained,
         /// Answers, such as SUBACK, discarded because they exceed the client's Maximum Packet Size.
         answers_too_large,
         /// Will Messages published.

@@ -250,6 +250,7 @@ async fn turn(node: Arc<Node>) {
     seconds.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut effects = Effects::new();
     let mut watch = Watch::default();
+    let mut not_retained = 0;
     loop {
         seconds.tick().await;
         let now = node.clock.now();
@@ -257,10 +258,20 @@ async fn turn(node: Arc<Node>) {
         node.conclude(&mut effects, now);
         node.drops.report();
         node.slowed.report();
+        not_retained = report_not_retained(not_retained, node.broker.statistics().not_retained);
         if let Some(store) = &node.store {
             watch.look(store);
         }
     }
+}
+
+/// A line where there was no room since the last second for messages to be retained; says how many there were in all.
+fn report_not_retained(before: u64, now: u64) -> u64 {
+    if now > before {
+        let count = now - before;
+        warn!(count, "messages not retained: limits.retained_messages_max or limits.retained_bytes_max is reached");
+    }
+    now
 }
 
 /// Looks how much memory is used, the more often the more it is.

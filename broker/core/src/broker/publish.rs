@@ -150,11 +150,12 @@ impl Broker {
             return ReasonCode::QuotaExceeded;
         }
         if outgoing.retain && self.retain(outgoing, effects) == Stored::Full {
-            // Nobody is told that this one is not kept, so the one before it is not kept either [v3.1.1 MQTT-3.3.1-7].
-            if outgoing.qos == QoS::AtMostOnce {
-                self.clear_retained(outgoing.topic, effects);
+            if outgoing.qos > QoS::AtMostOnce {
+                return ReasonCode::QuotaExceeded;
             }
-            return ReasonCode::QuotaExceeded;
+            // Nobody is told that this one is not kept, so the one before it is not kept either [v3.1.1 MQTT-3.3.1-7]. Those
+            // who are here get it.
+            self.clear_retained(outgoing.topic, effects);
         }
         match self.route(outgoing, now, effects) {
             0 => ReasonCode::NoMatchingSubscribers,
@@ -176,7 +177,9 @@ impl Broker {
         }
         let message = outgoing.shared();
         let stored = self.retained.store(Arc::clone(&message));
-        if stored != Stored::Full && self.keeps_retained(message.topic()) {
+        if stored == Stored::Full {
+            effects.counters.not_retained += 1;
+        } else if self.keeps_retained(message.topic()) {
             effects.change(Change::Retained(message));
         }
         stored

@@ -3,10 +3,10 @@
 use std::num::NonZeroU16;
 use std::task::Poll;
 
-use midge_protocol::{ReasonCode, RetainHandling};
+use midge_protocol::{ReasonCode, RetainHandling, TopicName};
 
 use super::client::{Client, World};
-use crate::{CloseReason, Work};
+use crate::{CloseReason, Message, Origin, Work};
 
 fn retain(world: &World, topic: &str, payload: &str) {
     world.client("r").publish_with(topic, payload, 1, 1, |publish| publish.retain = true);
@@ -246,6 +246,34 @@ fn a_new_topic_beyond_the_limit_is_refused_with_0x97() {
     assert_eq!(client.output(), ["PUBCOMP 2 92"]);
 }
 
+/// The bound is the operator's, for clients.
+#[test]
+fn what_the_broker_says_of_itself_takes_no_place_from_clients() {
+    let world = World::with(|limits| limits.retained_messages_max = 2);
+    let mut client = world.client("a");
+    client.publish_with("t", "x", 1, 1, |publish| publish.retain = true);
+    for topic in ["$SYS/broker/version", "$SYS/broker/uptime", "$SYS/broker/load"] {
+        let own = Message::new(TopicName::new(topic).unwrap(), "1").with_retain(true);
+        world.batch(|effects| world.broker.publish_from(Origin::System, own, world.now.get(), effects));
+    }
+    assert_eq!(world.broker.statistics().retained_messages, 4);
+    client.publish_with("u", "x", 1, 2, |publish| publish.retain = true);
+    client.publish_with("v", "x", 1, 3, |publish| publish.retain = true);
+    assert_eq!(client.output()[1..], ["PUBACK 1 10", "PUBACK 2 10", "PUBACK 3 97"]);
+}
+
+/// [MQTT-3.3.1-5] asks for more, and a limit is a limit; but it is counted, and those who are here get the message.
+#[test]
+fn a_message_of_qos_0_that_cannot_be_kept_reaches_those_who_are_here() {
+    let world = World::with(|limits| limits.retained_messages_max = 1);
+    let mut client = world.client("a");
+    client.publish_with("t", "x", 0, 0, |publish| publish.retain = true);
+    client.subscribe("u", 0);
+    client.publish_with("u", "y", 0, 0, |publish| publish.retain = true);
+    assert_eq!(client.output()[2..], ["u y"]);
+    assert_eq!(world.broker.statistics().not_retained, 1);
+}
+
 /// [v3.1.1 MQTT-3.3.1-7]
 #[test]
 fn a_message_of_qos_0_that_cannot_be_kept_takes_its_predecessor_with_it() {
@@ -269,7 +297,8 @@ fn version_3_is_disconnected_rather_than_told_that_a_message_it_asked_to_keep_wa
     assert_eq!((client.output().len(), client.close_reason()), (2, None));
     client.publish_with("u", "x", 1, 2, |publish| publish.retain = true);
     assert_eq!(client.close_reason(), Some(CloseReason::Administrative(ReasonCode::QuotaExceeded)));
-    assert_eq!(world.broker.statistics().messages_refused, 2);
+    let statistics = world.broker.statistics();
+    assert_eq!((statistics.messages_refused, statistics.not_retained), (1, 2));
 }
 
 #[test]

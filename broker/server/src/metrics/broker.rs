@@ -42,6 +42,7 @@ fn counters(now: &Statistics, text: &mut Text<'_>) -> fmt::Result {
             "Messages refused to their publishers because a session's queue was full, by session",
             now.refused_queue_full,
         ),
+        ("midge_messages_not_retained", "Messages that were to be retained, and for which there is no room", now.not_retained),
         (
             "midge_answers_too_large",
             "Answers, such as SUBACK, discarded because a client takes no packet as large",
