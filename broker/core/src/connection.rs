@@ -338,7 +338,7 @@ impl<'a> Inbound<'a> {
     #[must_use]
     pub fn to_message(&self, publisher: Option<Arc<str>>, now: Time) -> Option<Message> {
         let topic = TopicName::new(&self.topic).ok()?;
-        let message = Message::new(topic, self.publish.payload.to_vec())
+        let message = Message::copied(topic, self.publish.payload)
             .with_qos(self.publish.qos)
             .with_retain(self.publish.retain)
             .with_expiry_interval(self.publish.properties.message_expiry, now)

@@ -44,7 +44,7 @@ pub struct Effects {
     events: Vec<Event>,
     /// Where in `events` the drops of a session for a reason are counted.
     drops: HashMap<(u64, DropReason), usize, foldhash::fast::FixedState>,
-    published: Vec<Arc<Message>>,
+    published: Vec<Message>,
     /// The strongest reason so far.
     congestion: Option<Congestion>,
     /// Some outbox grew enough that it should not wait for the end of the batch.
@@ -125,7 +125,7 @@ impl Effects {
     }
 
     /// Messages the core itself published: Wills.
-    pub fn take_published(&mut self) -> Vec<Arc<Message>> {
+    pub fn take_published(&mut self) -> Vec<Message> {
         std::mem::take(&mut self.published)
     }
 
@@ -133,7 +133,7 @@ impl Effects {
         self.events.push(event);
     }
 
-    pub(crate) fn published(&mut self, message: Arc<Message>) {
+    pub(crate) fn published(&mut self, message: Message) {
         self.published.push(message);
     }
 

@@ -11,7 +11,6 @@ mod tests;
 use std::collections::BTreeSet;
 use std::hash::BuildHasher;
 use std::ops::Bound;
-use std::sync::Arc;
 
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
@@ -66,7 +65,7 @@ struct Shelf {
 }
 
 struct Kept {
-    message: Arc<Message>,
+    message: Message,
     /// Its place in the sequence of all messages that were ever retained, from 1 on.
     number: u64,
     expiry: Option<Timer>,
@@ -107,17 +106,17 @@ impl Retained {
 
     /// Retains a message in place of the one its topic had. A message without payload is for the caller to
     /// [`remove`](Self::remove) instead [MQTT-3.3.1-6].
-    pub(crate) fn store(&self, message: Arc<Message>) -> Stored {
+    pub(crate) fn store(&self, message: Message) -> Stored {
         self.shelf.write().store(message, self.messages_max, self.bytes_max)
     }
 
     /// Forgets the topic's message and returns it.
-    pub(crate) fn remove(&self, topic: &str) -> Option<Arc<Message>> {
+    pub(crate) fn remove(&self, topic: &str) -> Option<Message> {
         self.shelf.write().remove(topic)
     }
 
     /// The topic's message, unless it has expired.
-    pub(crate) fn get(&self, topic: &str, now: Time) -> Option<Arc<Message>> {
+    pub(crate) fn get(&self, topic: &str, now: Time) -> Option<Message> {
         self.shelf.read().find(topic).and_then(|kept| kept.given(now, u64::MAX))
     }
 
@@ -125,7 +124,7 @@ impl Retained {
     ///
     /// Topics that begin with `$` are not matched by filters that begin with a wildcard [MQTT-4.7.2-1].
     #[cfg(test)]
-    pub(crate) fn matching(&self, filter: TopicFilter<'_>, now: Time, found: &mut Vec<Arc<Message>>) {
+    pub(crate) fn matching(&self, filter: TopicFilter<'_>, now: Time, found: &mut Vec<Message>) {
         let mut cursor = self.cursor();
         while !cursor.is_done() {
             self.matching_from(filter, now, &mut cursor, usize::MAX, found);
@@ -150,7 +149,7 @@ impl Retained {
         now: Time,
         cursor: &mut Cursor,
         count: usize,
-        found: &mut Vec<Arc<Message>>,
+        found: &mut Vec<Message>,
     ) {
         let full = found.len().saturating_add(count);
         if !filter.as_str().contains(['+', '#']) {
@@ -163,7 +162,7 @@ impl Retained {
     }
 
     /// Forgets what has expired, in at most `budget` steps, appends it to `expired`, and says whether there is more.
-    pub(crate) fn expire(&self, now: Time, budget: usize, expired: &mut Vec<Arc<Message>>) -> bool {
+    pub(crate) fn expire(&self, now: Time, budget: usize, expired: &mut Vec<Message>) -> bool {
         if self.shelf.read().expiring.is_empty() {
             return false;
         }
@@ -197,7 +196,7 @@ impl std::fmt::Debug for Retained {
 }
 
 impl Shelf {
-    fn store(&mut self, message: Arc<Message>, messages_max: usize, bytes_max: usize) -> Stored {
+    fn store(&mut self, message: Message, messages_max: usize, bytes_max: usize) -> Stored {
         let room = bytes_max.saturating_sub(self.bytes);
         let count = self.messages.len() - self.own;
         let is_own = is_own(message.topic());
@@ -231,7 +230,7 @@ impl Shelf {
         outcome
     }
 
-    fn remove(&mut self, topic: &str) -> Option<Arc<Message>> {
+    fn remove(&mut self, topic: &str) -> Option<Message> {
         let Self { messages, topics, expiring, bytes, own, hasher, .. } = self;
         let kept = messages.find_entry(hasher.hash_one(topic), |kept| kept.message.topic() == topic).ok()?;
         let (Kept { message, expiry, .. }, _) = kept.remove();
@@ -251,7 +250,7 @@ impl Shelf {
 
     /// Follows the filter through the topics after the cursor, until `found` is full, the topics end or others
     /// shall have their turn.
-    fn search(&self, filter: &str, now: Time, cursor: &mut Cursor, full: usize, found: &mut Vec<Arc<Message>>) {
+    fn search(&self, filter: &str, now: Time, cursor: &mut Cursor, full: usize, found: &mut Vec<Message>) {
         let mut target = String::new();
         let mut from = match &cursor.after {
             Some(after) => Bound::Excluded(&**after),
@@ -286,14 +285,14 @@ impl Shelf {
 
 impl Kept {
     /// Keeps a message and, if it expires, has it remembered for that moment.
-    fn new(message: &Arc<Message>, number: u64, expiring: &mut Wheel<Box<str>>) -> Self {
+    fn new(message: &Message, number: u64, expiring: &mut Wheel<Box<str>>) -> Self {
         let expiry = message.expires_at().map(|deadline| expiring.insert(deadline, message.topic().into()));
-        Self { message: Arc::clone(message), number, expiry }
+        Self { message: message.clone(), number, expiry }
     }
 
     /// The message, unless it has expired or came later than so many others.
-    fn given(&self, now: Time, until: u64) -> Option<Arc<Message>> {
-        (self.number <= until && !self.message.is_expired(now)).then(|| Arc::clone(&self.message))
+    fn given(&self, now: Time, until: u64) -> Option<Message> {
+        (self.number <= until && !self.message.is_expired(now)).then(|| self.message.clone())
     }
 }
 

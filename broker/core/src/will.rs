@@ -22,7 +22,7 @@ impl Will {
     /// The Will of a CONNECT; its Topic Name was checked when the packet was decoded.
     pub(crate) fn from_packet(will: &protocol::Will<'_>, client_id: &Arc<str>) -> Option<Self> {
         let topic = TopicName::new(will.topic).ok()?;
-        let message = Message::new(topic, will.payload.to_vec())
+        let message = Message::copied(topic, will.payload)
             .with_qos(will.qos)
             .with_retain(will.retain)
             .with_publisher(Some(Arc::clone(client_id)))

@@ -46,7 +46,7 @@ pub(crate) enum PublishVerdict {
     /// As it is.
     Accept,
     /// These instead, none to many.
-    Replace(Vec<Arc<Message>>),
+    Replace(Vec<Message>),
     /// Not at all.
     Refuse(Box<Denial>),
 }

@@ -126,7 +126,7 @@ fn queued(number: u32) -> Change {
         session: SessionNumber(number % SESSIONS + 1),
         entry: EntryNumber(number / SESSIONS + 1),
         body: BodyId(number + 1),
-        message: Arc::new(Message::new(topic, vec![b'x'; PAYLOAD_BYTES]).with_qos(QoS::AtLeastOnce)),
+        message: Message::new(topic, vec![b'x'; PAYLOAD_BYTES]).with_qos(QoS::AtLeastOnce),
         delivery: DeliveryRecord { qos: QoS::AtLeastOnce, retain: false, subscription_ids: Vec::new(), shared: None },
     }
 }

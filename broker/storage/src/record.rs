@@ -207,7 +207,7 @@ fn take_message(bytes: &mut &[u8]) -> Result<Message, BadRecord> {
         return Err(BadRecord::Damaged);
     };
     let topic = TopicName::new(publish.topic).map_err(damaged)?;
-    let message = Message::new(topic, publish.payload.to_vec())
+    let message = Message::copied(topic, publish.payload)
         .with_qos(qos(flags & 3)?)
         .with_retain(flags & 4 != 0)
         .with_expiry(expires_at)

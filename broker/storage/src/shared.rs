@@ -175,7 +175,7 @@ impl Shared {
     pub(crate) fn find(&self, body: BodyId) -> Result<Option<Message>, ReadError> {
         let mut reducing = self.reducing.lock();
         if let Some(message) = self.unreduced(&mut reducing, body) {
-            return Ok(Some((*message).clone()));
+            return Ok(Some(message));
         }
         let unsynced = || reducing.unsynced.iter().rev().find_map(|commit| commit.writes.body(body));
         match reducing.gathering.next().body(body).or_else(unsynced) {
@@ -195,11 +195,11 @@ impl Shared {
     }
 
     /// Makes sure that what was appended is reduced; where that must wait, looks for a body in it.
-    fn unreduced(&self, reducing: &mut Reducing, wanted: BodyId) -> Option<Arc<Message>> {
+    fn unreduced(&self, reducing: &mut Reducing, wanted: BodyId) -> Option<Message> {
         let incoming = self.incoming.lock();
         if incoming.held {
             return incoming.changes.iter().find_map(|change| match change {
-                Change::Queued { body, message, .. } if *body == wanted => Some(Arc::clone(message)),
+                Change::Queued { body, message, .. } if *body == wanted => Some(message.clone()),
                 _ => None,
             });
         }

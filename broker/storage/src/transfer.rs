@@ -8,7 +8,6 @@ mod lines;
 
 use std::collections::HashSet;
 use std::io::{self, BufRead, Write};
-use std::sync::Arc;
 use std::time::Duration;
 
 use midge_core::{
@@ -163,7 +162,7 @@ impl Import<'_> {
             Line::Format(_) => return Err("the format is named once, at the beginning".to_owned()),
             Line::Retained(message) => {
                 self.carried.retained += 1;
-                changes.push(Change::Retained(Arc::new(message.try_into()?)));
+                changes.push(Change::Retained(message.try_into()?));
             }
             Line::PluginEntry(entry) => {
                 self.carried.plugin_entries += 1;

@@ -23,7 +23,7 @@ pub enum Decision<'a> {
     /// Route it as it is.
     Accept,
     /// Route these instead, none to many; the client is told it succeeded.
-    Replace(&'a [Arc<Message>]),
+    Replace(&'a [Message]),
     /// Route nothing. Version 5 clients are told the reason (`QoS` 1 and 2); version 3 has no way to say no, so the message is
     /// acknowledged and counted as refused [v3.1.1 MQTT-3.3.5-2].
     Refuse {
@@ -93,10 +93,10 @@ impl Broker {
     /// Publishes a message from inside, and says how many sessions it matched. Only [`Origin::System`] may use `$SYS/`; from
     /// anyone else such a message goes nowhere and counts as refused.
     pub fn publish_from(&self, origin: Origin, message: Message, now: Time, effects: &mut Effects) -> usize {
-        self.publish_shared(origin, &Arc::new(message), now, effects)
+        self.publish_shared(origin, &message, now, effects)
     }
 
-    fn publish_shared(&self, origin: Origin, message: &Arc<Message>, now: Time, effects: &mut Effects) -> usize {
+    fn publish_shared(&self, origin: Origin, message: &Message, now: Time, effects: &mut Effects) -> usize {
         if origin != Origin::System && message.topic().starts_with("$SYS/") {
             effects.counters.messages_refused += 1;
             return 0;
@@ -104,7 +104,7 @@ impl Broker {
         self.publish_message(message, now, effects)
     }
 
-    pub(super) fn publish_message(&self, message: &Arc<Message>, now: Time, effects: &mut Effects) -> usize {
+    pub(super) fn publish_message(&self, message: &Message, now: Time, effects: &mut Effects) -> usize {
         let mut outgoing = Outgoing::from_message(message, now);
         if outgoing.retain {
             // A message that cannot be retained still reaches those who are here.
@@ -163,7 +163,7 @@ impl Broker {
         }
     }
 
-    fn publish_replaced(&self, messages: &[Arc<Message>], now: Time, effects: &mut Effects) -> ReasonCode {
+    fn publish_replaced(&self, messages: &[Message], now: Time, effects: &mut Effects) -> ReasonCode {
         let publish = |message| self.publish_shared(Origin::Plugin, message, now, effects);
         let matched: usize = messages.iter().map(publish).sum();
         if matched == 0 && !messages.is_empty() { ReasonCode::NoMatchingSubscribers } else { ReasonCode::Success }
@@ -176,7 +176,7 @@ impl Broker {
             return Stored::Replaced;
         }
         let message = outgoing.shared();
-        let stored = self.retained.store(Arc::clone(&message));
+        let stored = self.retained.store(message.clone());
         if stored == Stored::Full {
             effects.counters.not_retained += 1;
         } else if self.keeps_retained(message.topic()) {

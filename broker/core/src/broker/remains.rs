@@ -100,7 +100,7 @@ impl Broker {
 
     /// Publishes a Will (3.1.2.5).
     pub(super) fn publish_will(&self, client_id: &Arc<str>, will: Will, now: Time, effects: &mut Effects) {
-        let message = Arc::new(will.into_message(now));
+        let message = will.into_message(now);
         effects.counters.wills_published += 1;
         effects.event(Event::WillPublished { client_id: Arc::clone(client_id), topic: message.topic().into() });
         self.publish_message(&message, now, effects);

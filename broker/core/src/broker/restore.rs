@@ -29,7 +29,7 @@ impl Broker {
                 effects.change(Change::RetainedCleared { topic: message.topic().into() });
                 true
             }
-            Kept::Retained(message) => self.retained.store(Arc::new(message)) != Stored::Full,
+            Kept::Retained(message) => self.retained.store(message.unnamed()) != Stored::Full,
             Kept::Session(session) => {
                 self.restore_session(session, now, effects);
                 true

@@ -9,9 +9,9 @@ use super::*;
 
 const NOW: Time = Time(1_000_000);
 
-fn message(topic: &str, payload: &str, expires_at: Option<Time>) -> Arc<Message> {
+fn message(topic: &str, payload: &str, expires_at: Option<Time>) -> Message {
     let topic = TopicName::new(topic).unwrap();
-    Arc::new(Message::new(topic, payload.as_bytes().to_vec()).with_expiry(expires_at))
+    Message::copied(topic, payload.as_bytes()).with_expiry(expires_at)
 }
 
 fn unbounded() -> Retained {
@@ -74,7 +74,7 @@ proptest! {
     ) {
         let bytes_max = 2000;
         let retained = Retained::new(1, messages_max, bytes_max);
-        let mut plain: BTreeMap<String, Arc<Message>> = BTreeMap::new();
+        let mut plain: BTreeMap<String, Message> = BTreeMap::new();
         for (topic, size, remove) in steps {
             if remove {
                 prop_assert_eq!(retained.remove(&topic), plain.remove(&topic));
@@ -88,7 +88,7 @@ proptest! {
                 false if fits && plain.len() < messages_max => Stored::Added,
                 _ => Stored::Full,
             };
-            prop_assert_eq!(retained.store(Arc::clone(&message)), expected);
+            prop_assert_eq!(retained.store(message.clone()), expected);
             if expected != Stored::Full {
                 plain.insert(topic, message);
             }
@@ -114,7 +114,7 @@ fn the_last_message_of_a_topic_is_the_one() {
     let retained = unbounded();
     assert_eq!(retained.store(message("a", "1", None)), Stored::Added);
     assert_eq!(retained.store(message("a", "2", None)), Stored::Replaced);
-    assert_eq!(retained.get("a", NOW).unwrap().payload(), "2");
+    assert_eq!(retained.get("a", NOW).unwrap().payload(), b"2");
     assert_eq!(retained.len(), 1);
 }
 

@@ -24,7 +24,7 @@ pub(crate) struct Delivery {
 enum Body {
     Here {
         manner: Manner,
-        message: Arc<Message>,
+        message: Message,
         rare: Option<Box<Rare>>,
     },
     /// Only in the store, which is to be asked for it when the client can have it.
@@ -65,7 +65,7 @@ pub(crate) struct Rare {
 
 impl Delivery {
     /// One whose message is here, and of which the store does not know.
-    pub(crate) fn new(message: Arc<Message>, qos: QoS, retain: bool, rare: Option<Box<Rare>>) -> Self {
+    pub(crate) fn new(message: Message, qos: QoS, retain: bool, rare: Option<Box<Rare>>) -> Self {
         Self { entry: EntryNumber::default(), body: Body::Here { manner: Manner { qos, retain }, message, rare } }
     }
 
@@ -110,7 +110,7 @@ impl Delivery {
     }
 
     /// The message, where it is here.
-    pub(crate) fn message(&self) -> Option<&Arc<Message>> {
+    pub(crate) fn message(&self) -> Option<&Message> {
         match &self.body {
             Body::Here { message, .. } => Some(message),
             Body::Away { .. } | Body::AwayRare { .. } => None,
@@ -178,7 +178,7 @@ impl Delivery {
     }
 
     /// Takes a message back that only the store had.
-    fn bring(&mut self, message: Arc<Message>) {
+    fn bring(&mut self, message: Message) {
         let (manner, rare) = match &mut self.body {
             Body::Here { manner, rare, .. } => (*manner, rare.take()),
             Body::Away { manner, .. } => (*manner, None),
@@ -234,11 +234,11 @@ impl Rare {
 
 /// What came from the store: messages by their names, none where it has no such message.
 #[derive(Default)]
-pub(crate) struct Loaded(HashMap<BodyId, Option<Arc<Message>>, foldhash::fast::FixedState>);
+pub(crate) struct Loaded(HashMap<BodyId, Option<Message>, foldhash::fast::FixedState>);
 
 impl Loaded {
     pub(crate) fn put(&mut self, body: BodyId, message: Option<Message>) {
-        self.0.insert(body, message.map(|message| Arc::new(message.named(body))));
+        self.0.insert(body, message.map(|message| message.named(body)));
     }
 
     /// Puts the message in, if it came; false if there is none any more.
@@ -247,7 +247,7 @@ impl Loaded {
             None => true,
             Some(None) => false,
             Some(Some(message)) => {
-                delivery.bring(Arc::clone(message));
+                delivery.bring(message.clone());
                 true
             }
         }
@@ -270,12 +270,11 @@ mod tests {
     #[test]
     fn a_message_that_was_put_away_is_sent_in_the_same_manner() {
         let message = Message::new(TopicName::new("t").unwrap(), "x").with_expiry(Some(Time(1500))).named(BodyId(7));
-        let message = Arc::new(message);
         let plain = None;
         let ids = vec![SubscriptionId::new(3).unwrap()];
         let rare = Some(Box::new(Rare { subscription_ids: ids, share: Some("$share/a/t".into()) }));
         for rare in [plain, rare] {
-            let mut delivery = Delivery::new(Arc::clone(&message), QoS::ExactlyOnce, true, rare);
+            let mut delivery = Delivery::new(message.clone(), QoS::ExactlyOnce, true, rare);
             delivery.put_away();
             assert!(delivery.message().is_some(), "the store does not know of it");
             delivery.entry = EntryNumber(9);
@@ -284,7 +283,7 @@ mod tests {
             assert_eq!((delivery.missing(), delivery.weight_here()), (Some(BodyId(7)), 0));
             assert_eq!((delivery.record(), delivery.weight(), delivery.is_mortal()), (record.clone(), weight, true));
             assert_eq!([1500, 1999, 2000].map(|now| delivery.is_expired(Time(now))), [false, false, true]);
-            delivery.bring(Arc::clone(&message));
+            delivery.bring(message.clone());
             assert_eq!((delivery.record(), delivery.weight()), (record, weight));
             assert_eq!([1499, 1500].map(|now| delivery.is_expired(Time(now))), [false, true]);
         }

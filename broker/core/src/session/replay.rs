@@ -21,7 +21,7 @@ pub(crate) struct Owed {
     pub(crate) subscription_id: Option<SubscriptionId>,
     /// No Local: this client's own messages are left out.
     pub(crate) except: Option<Arc<str>>,
-    pub(crate) found: VecDeque<Arc<Message>>,
+    pub(crate) found: VecDeque<Message>,
     pub(crate) cursor: Cursor,
 }
 
@@ -68,7 +68,7 @@ impl Replay {
             owed.found.pop_front();
             let own = owed.except.is_some() && message.publisher() == owed.except.as_ref();
             // One replaced or cleared since it was found is stale: the client was sent the newer one as it was published.
-            let current = retained.get(message.topic(), now).is_some_and(|current| Arc::ptr_eq(&current, &message));
+            let current = retained.get(message.topic(), now).is_some_and(|current| current.is(&message));
             if current && !own {
                 let rare = owed.subscription_id.map(|id| Box::new(Rare { subscription_ids: vec![id], share: None }));
                 return Next::Delivery(Delivery::new(message, qos, true, rare));
@@ -83,7 +83,7 @@ impl Replay {
 }
 
 impl Owed {
-    fn peek(&mut self, retained: &Retained, now: Time) -> Option<Arc<Message>> {
+    fn peek(&mut self, retained: &Retained, now: Time) -> Option<Message> {
         if self.found.is_empty() && !self.cursor.is_done() {
             let filter =
                 TopicFilter::new(&self.filter).expect("the filter of a subscription was checked when it was made");

@@ -48,7 +48,7 @@ pub enum Change {
         /// The name of its body.
         body: BodyId,
         /// The body, for a store that does not have it yet.
-        message: Arc<Message>,
+        message: Message,
         /// What its subscriptions made of it.
         delivery: DeliveryRecord,
     },
@@ -92,7 +92,7 @@ pub enum Change {
         packet_id: PacketId,
     },
     /// A message is retained for its topic.
-    Retained(Arc<Message>),
+    Retained(Message),
     /// The retained message of this topic is gone.
     RetainedCleared {
         /// The topic.

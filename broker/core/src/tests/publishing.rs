@@ -121,11 +121,11 @@ fn a_decision_may_replace_a_message() {
     let world = World::new();
     let mut subscriber = world.client("s");
     subscriber.subscribe("#", 0);
-    let instead = std::sync::Arc::new(Message::new(TopicName::new("u").unwrap(), "new"));
+    let instead = Message::new(TopicName::new("u").unwrap(), "new");
     let mut client = world.client("p");
     client.send_decided(publish_packet("t", "old", 1, 1, |_| {}), Decision::Replace(&[instead])).unwrap();
     client.send_decided(publish_packet("t", "old", 2, 2, |_| {}), Decision::Replace(&[])).unwrap();
-    let reserved = std::sync::Arc::new(Message::new(TopicName::new("$SYS/u").unwrap(), "new"));
+    let reserved = Message::new(TopicName::new("$SYS/u").unwrap(), "new");
     client.send_decided(publish_packet("t", "old", 1, 3, |_| {}), Decision::Replace(&[reserved])).unwrap();
     assert_eq!(client.output()[1..], ["PUBACK 1 00", "PUBREC 2 00", "PUBACK 3 10"]);
     assert_eq!(subscriber.output()[2..], ["u new"]);

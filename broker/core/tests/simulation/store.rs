@@ -26,8 +26,8 @@ struct Inner {
 #[derive(Default)]
 struct Model {
     sessions: BTreeMap<SessionNumber, KeptSession>,
-    bodies: BTreeMap<BodyId, Arc<Message>>,
-    retained: BTreeMap<String, Arc<Message>>,
+    bodies: BTreeMap<BodyId, Message>,
+    retained: BTreeMap<String, Message>,
     /// What was said of deliveries before they were queued, by batches that ended sooner.
     early: Vec<Change>,
 }
@@ -56,7 +56,7 @@ impl LateStore {
         *safe += late.len() as u64;
         late.clear();
         kept.early.clear();
-        let retained = kept.retained.values().map(|message| Kept::Retained(Message::clone(message)));
+        let retained = kept.retained.values().map(|message| Kept::Retained(message.clone()));
         let copy = |session: &KeptSession| KeptSession {
             session: session.session,
             record: session.record.clone(),
@@ -178,10 +178,10 @@ impl Store for Handle {
     fn read(&self, body: BodyId) -> Result<Option<Message>, Unreadable> {
         let Inner { kept, late, .. } = &*self.0.inner();
         let is_it = |change: &Change| match change {
-            Change::Queued { body: id, message, .. } if *id == body => Some(Message::clone(message)),
+            Change::Queued { body: id, message, .. } if *id == body => Some(message.clone()),
             _ => None,
         };
-        let kept = kept.bodies.get(&body).map(|message| Message::clone(message));
+        let kept = kept.bodies.get(&body).cloned();
         Ok(kept.or_else(|| late.iter().flatten().find_map(is_it)))
     }
 

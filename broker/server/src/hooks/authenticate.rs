@@ -206,7 +206,7 @@ pub(super) fn facts(arrival: &Arrival<'_>, request: &ConnectRequest) -> ConnectF
             topic: will.message.topic().to_owned(),
             qos: qos_to_host(will.message.qos()),
             retain: will.message.retain(),
-            payload: will.message.payload().clone(),
+            payload: will.message.payload_bytes(),
         }),
         user_properties: request.user_properties.clone(),
         server_name: arrival.tls.and_then(|tls| tls.server_name.clone()),

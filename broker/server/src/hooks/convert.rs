@@ -47,12 +47,12 @@ pub(crate) fn inbound_to_host(inbound: &Inbound<'_>) -> contract::Message {
     }
 }
 
-/// A message the broker holds, as plugins see it. Shares the payload.
+/// A message the broker holds, as plugins see it. Shares a large payload.
 pub(crate) fn message_to_host(message: &Message, now: Time) -> contract::Message {
     let properties = message.properties().map_or_else(|| Cow::Owned(Properties::default()), Cow::Borrowed);
     contract::Message {
         topic: message.topic().into(),
-        payload: message.payload().clone(),
+        payload: message.payload_bytes(),
         qos: qos_to_host(message.qos()),
         retain: message.retain(),
         payload_is_utf8: properties.payload_is_utf8.unwrap_or(false),

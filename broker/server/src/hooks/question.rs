@@ -152,7 +152,7 @@ fn verdict(actions: Vec<Action>, now: Time) -> PublishVerdict {
     match actions.into_iter().next() {
         Some(Action::Keep) => PublishVerdict::Accept,
         Some(Action::Replace(messages)) => {
-            let made = messages.into_iter().map(|message| message_from_host(message, now).map(Arc::new));
+            let made = messages.into_iter().map(|message| message_from_host(message, now));
             match made.collect() {
                 Ok(messages) => PublishVerdict::Replace(messages),
                 Err(error) => {

@@ -1,7 +1,6 @@
 #![allow(clippy::unwrap_used, reason = "a failed expectation is the test's result")]
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use midge_core::{SubscriptionRecord, Time};
 use midge_protocol::{QoS, TopicName};
@@ -12,7 +11,7 @@ const SESSION: SessionNumber = SessionNumber(7);
 const OTHER: SessionNumber = SessionNumber(8);
 
 fn queued(session: SessionNumber, entry: u64, body: u64) -> Change {
-    let message = Arc::new(Message::new(TopicName::new("t").unwrap(), "payload"));
+    let message = Message::new(TopicName::new("t").unwrap(), "payload");
     let delivery = DeliveryRecord { qos: QoS::AtLeastOnce, retain: false, subscription_ids: Vec::new(), shared: None };
     Change::Queued { session, entry: EntryNumber(entry), body: BodyId(body), message, delivery }
 }

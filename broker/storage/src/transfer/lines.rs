@@ -1,7 +1,5 @@
 //! The lines of an export.
 
-use std::sync::Arc;
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use midge_core::{
@@ -293,10 +291,10 @@ impl Delivery {
             return Ok(());
         };
         let message = match self.message {
-            Some(message) => Arc::new(message.try_into()?),
+            Some(message) => message.try_into()?,
             None => {
                 let known = store.read(body).map_err(|error| error.to_string())?;
-                Arc::new(known.ok_or_else(|| format!("body {} has no message here or before", body.0))?)
+                known.ok_or_else(|| format!("body {} has no message here or before", body.0))?
             }
         };
         let ids = self.subscription_ids.into_iter().map(subscription_id);
@@ -316,7 +314,7 @@ impl Delivery {
 fn stand_in(session: SessionNumber, entry: EntryNumber) -> Change {
     let topic = TopicName::new("released").expect("a topic name");
     let delivery = DeliveryRecord { qos: QoS::ExactlyOnce, retain: false, subscription_ids: Vec::new(), shared: None };
-    Change::Queued { session, entry, body: BodyId(u64::MAX), message: Arc::new(Message::new(topic, "")), delivery }
+    Change::Queued { session, entry, body: BodyId(u64::MAX), message: Message::new(topic, ""), delivery }
 }
 
 fn binary(text: &str) -> Result<Vec<u8>, String> {

@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use midge_core::{Change, EntryNumber, Health, Message, SessionNumber, Store};
@@ -33,7 +32,7 @@ fn churn(directory: &Path, messages: u64, payload: usize) -> Churned {
     let store = storage.handle();
     let mut changes: Vec<Change> = (1..=SESSIONS).map(|number| session(number, &format!("client {number}"))).collect();
     store.append(&mut changes, None);
-    let message = Arc::new(Message::new(TopicName::new("a/b").unwrap(), noise(payload)));
+    let message = Message::new(TopicName::new("a/b").unwrap(), noise(payload));
     let (mut waiting, mut most) = (VecDeque::new(), 0);
     let (began, mut measured) = (Instant::now(), Instant::now());
     for number in 1..=messages {
@@ -114,7 +113,7 @@ fn whoever_waits_for_room_gets_it() {
     let directory = tempfile::tempdir().unwrap();
     let (mut storage, ..) = open(directory.path());
     let store = storage.handle();
-    let message = Arc::new(Message::new(TopicName::new("a/b").unwrap(), vec![b'x'; 1 << 16]));
+    let message = Message::new(TopicName::new("a/b").unwrap(), vec![b'x'; 1 << 16]);
     let mut number = 0;
     let mut fill = |until: Health| {
         while store.health() != until {

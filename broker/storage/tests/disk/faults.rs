@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
@@ -32,9 +31,9 @@ fn news(told: &Receiver<Event>) -> Vec<Event> {
     told.try_iter().filter(|event| *event != Event::Committed).collect()
 }
 
-fn large(number: u64) -> Arc<Message> {
+fn large(number: u64) -> Message {
     let payload = [&number.to_be_bytes()[..], &noise(1 << 16)].concat();
-    Arc::new(Message::new(TopicName::new("a/b").unwrap(), payload))
+    Message::new(TopicName::new("a/b").unwrap(), payload)
 }
 
 /// Appends messages until the store refuses, and hands back the tickets.
@@ -67,9 +66,9 @@ fn a_full_disk_refuses_with_0x97_and_goes_on_by_itself_when_there_is_room() {
     let promised = tickets.iter().filter(|ticket| store.is_durable(**ticket)).count();
     assert!(promised < tickets.len(), "nothing is durable that could not be written");
     // What the disk has and what waits for it can both be read.
-    assert_eq!(store.read(BodyId(1)).unwrap().as_ref(), Some(&*large(1)));
+    assert_eq!(store.read(BodyId(1)).unwrap().as_ref(), Some(&large(1)));
     let last = tickets.len() as u64 + 1;
-    assert_eq!(store.read(BodyId(last)).unwrap().as_ref(), Some(&*large(last)));
+    assert_eq!(store.read(BodyId(last)).unwrap().as_ref(), Some(&large(last)));
     assert!(matches!(&news(&told)[..], [Event::Failed { is_full: true, .. }]), "told once");
     assert!(store.statistics().commits_failed > 0);
 
@@ -108,7 +107,7 @@ fn what_the_operating_system_lost_after_a_failure_is_written_again() {
     disk.fill(false);
     wait("all is durable", || tickets.iter().all(|ticket| store.is_durable(*ticket)));
     let last = tickets.len() as u64 + 4;
-    assert_eq!(store.read(BodyId(3)).unwrap().as_ref(), Some(&*large(3)));
+    assert_eq!(store.read(BodyId(3)).unwrap().as_ref(), Some(&large(3)));
     drop(storage);
     let (_storage, sessions, _) = open(&directory);
     let entries: Vec<u64> = sessions[0].deliveries.iter().map(|delivery| delivery.entry.0).collect();
@@ -267,8 +266,8 @@ fn a_damaged_table_stops_the_start_with_its_name() {
     let directory = tempfile::tempdir().unwrap();
     let (mut storage, ..) = open(directory.path());
     storage.start(|_| {}).unwrap();
-    let retained = (0..2000)
-        .map(|number| midge_core::Change::Retained(Arc::new(message(&format!("topic/{number}")).with_retain(true))));
+    let retained =
+        (0..2000).map(|number| midge_core::Change::Retained(message(&format!("topic/{number}")).with_retain(true)));
     storage.handle().append(&mut retained.collect(), AWAITED);
     drop(storage);
     midge_storage::tools::compact(directory.path()).unwrap();
@@ -319,7 +318,7 @@ fn a_filter_or_topic_of_any_length_is_kept() {
         session: midge_core::SessionNumber(1),
         subscription: crate::support::subscription(&filter),
     };
-    let retained = midge_core::Change::Retained(Arc::new(Message::new(TopicName::new(&topic).unwrap(), "")));
+    let retained = midge_core::Change::Retained(Message::new(TopicName::new(&topic).unwrap(), ""));
     storage.handle().append(&mut vec![session(1, "one"), subscribed, retained], AWAITED);
     drop(storage);
     let (_storage, sessions, retained) = open(directory.path());

@@ -1,6 +1,5 @@
 //! How safe what was appended becomes, and when.
 
-use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
@@ -29,7 +28,7 @@ fn only_an_acknowledgement_that_waits_for_stable_storage_causes_a_sync() {
     let (mut storage, ..) = open(directory.path());
     storage.start(|_| {}).unwrap();
     let store = storage.handle();
-    let body = Arc::new(message("t"));
+    let body = message("t");
     wait_until_durable(&store, vec![session(1, "one")], None);
     assert_eq!(counts(&store), (1, 0));
     wait_until_durable(&store, vec![queued(1, 1, 1, &body)], SURVIVES_KILL);
@@ -53,7 +52,7 @@ fn much_that_nobody_waits_for_is_brought_to_stable_storage_after_all() {
     let (mut storage, ..) = open(directory.path());
     storage.start(|_| {}).unwrap();
     let store = storage.handle();
-    let body = Arc::new(midge_core::Message::new(midge_protocol::TopicName::new("t").unwrap(), vec![0; 1 << 20]));
+    let body = midge_core::Message::new(midge_protocol::TopicName::new("t").unwrap(), vec![0; 1 << 20]);
     for number in 1..=9 {
         wait_until_durable(&store, vec![queued(1, number, number, &body)], SURVIVES_KILL);
     }
@@ -65,7 +64,7 @@ fn what_nobody_waits_for_goes_with_what_somebody_does() {
     let directory = tempfile::tempdir().unwrap();
     let (mut storage, ..) = open(directory.path());
     let store = storage.handle();
-    let body = Arc::new(message("t"));
+    let body = message("t");
     let first = store.append(&mut vec![session(1, "one")], None);
     store.append(&mut vec![queued(1, 1, 1, &body)], AWAITED);
     let last = store.append(&mut vec![queued(1, 2, 2, &body)], SURVIVES_KILL);
@@ -107,10 +106,10 @@ fn a_body_is_found_from_the_moment_it_was_appended() {
             scope.spawn(move || {
                 for entry in 1..=300 {
                     let body = thread << 32 | entry;
-                    let message = Arc::new(message(&format!("{body}")));
+                    let message = message(&format!("{body}"));
                     let awaited = [AWAITED, SURVIVES_KILL, None][usize::try_from(entry % 3).unwrap()];
                     store.append(&mut vec![queued(thread, entry, body, &message)], awaited);
-                    assert_eq!(store.read(BodyId(body)).unwrap().as_ref(), Some(&*message));
+                    assert_eq!(store.read(BodyId(body)).unwrap().as_ref(), Some(&message));
                     let earlier = thread << 32 | (entry / 2).max(1);
                     assert!(store.read(BodyId(earlier)).unwrap().is_some());
                 }
@@ -124,7 +123,7 @@ fn a_body_is_found_from_the_moment_it_was_appended() {
 #[test]
 fn what_is_appended_while_a_store_is_handed_over_waits_for_the_whole_of_it() {
     let directory = tempfile::tempdir().unwrap();
-    let body = Arc::new(message("t"));
+    let body = message("t");
     {
         let (mut storage, ..) = open(directory.path());
         storage.start(|_| {}).unwrap();
@@ -145,6 +144,6 @@ fn what_is_appended_while_a_store_is_handed_over_waits_for_the_whole_of_it() {
     });
     recovered.unwrap();
     wait_until_durable(&store, Vec::new(), AWAITED);
-    assert_eq!(store.read(BodyId(9)).unwrap().as_ref(), Some(&*body));
+    assert_eq!(store.read(BodyId(9)).unwrap().as_ref(), Some(&body));
     assert_eq!((store.statistics().deliveries, store.statistics().bodies), (2, 2));
 }

@@ -1,6 +1,5 @@
 //! What is appended is found when the store is opened again.
 
-use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::Instant;
 
@@ -16,7 +15,7 @@ fn everything_a_session_has_is_found_again() {
     let directory = tempfile::tempdir().unwrap();
     let (mut storage, ..) = open(directory.path());
     storage.start(|_| {}).unwrap();
-    storage.handle().append(&mut story(&Arc::new(message("t"))), AWAITED);
+    storage.handle().append(&mut story(&message("t")), AWAITED);
     drop(storage);
     // And once more, for what was read is what is kept.
     for _ in 0..2 {
@@ -50,7 +49,7 @@ fn a_ticket_is_durable_once_its_changes_would_survive() {
 #[test]
 fn a_message_is_found_by_its_body_until_nobody_waits_for_it() {
     let directory = tempfile::tempdir().unwrap();
-    let body = Arc::new(message("t"));
+    let body = message("t");
     for (finished, left) in [(1, 1), (2, 0)] {
         let (mut storage, sessions, _) = open(directory.path());
         storage.start(|_| {}).unwrap();
@@ -83,25 +82,25 @@ fn a_body_can_be_read_before_while_and_after_it_is_written() {
     let directory = tempfile::tempdir().unwrap();
     let (mut storage, ..) = open(directory.path());
     let handle = storage.handle();
-    let body = Arc::new(message("t"));
+    let body = message("t");
     handle.append(&mut vec![session(1, "one"), queued(1, 1, 5, &body)], AWAITED);
     let read = || handle.read(BodyId(5)).unwrap();
-    assert_eq!(read().as_ref(), Some(&*body));
+    assert_eq!(read().as_ref(), Some(&body));
     storage.start(|_| {}).unwrap();
     let last = handle.append(&mut vec![queued(1, 2, 6, &body)], AWAITED);
     let deadline = Instant::now() + PATIENCE;
     while !handle.is_durable(last) {
-        assert_eq!(read().as_ref(), Some(&*body));
+        assert_eq!(read().as_ref(), Some(&body));
         assert!(Instant::now() < deadline);
     }
-    assert_eq!(read().as_ref(), Some(&*body));
+    assert_eq!(read().as_ref(), Some(&body));
     assert_eq!(handle.read(BodyId(7)).unwrap(), None);
 }
 
 #[test]
 fn what_came_before_its_session_and_was_left_without_it_is_removed() {
     let directory = tempfile::tempdir().unwrap();
-    let body = Arc::new(message("t"));
+    let body = message("t");
     let subscribed = Change::Subscribed { session: SessionNumber(5), subscription: subscription("a/#") };
     let commit = |changes: Vec<Change>| {
         let (mut storage, ..) = open(directory.path());

@@ -1,6 +1,5 @@
 //! How much memory and time a large store takes.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use midge_core::{Change, Kept, Message, Store};
@@ -29,7 +28,7 @@ fn a_million_messages_that_wait_and_a_million_that_are_retained_open_soon_and_ta
     let mut changes = (1..=SESSIONS).map(|number| session(number, &format!("client {number}"))).collect();
     store.append(&mut changes, AWAITED);
     let payload = noise(256);
-    let message = |topic: &str| Arc::new(Message::new(TopicName::new(topic).unwrap(), payload.clone()));
+    let message = |topic: &str| Message::new(TopicName::new(topic).unwrap(), payload.clone());
     let body = message("a/b");
     for number in 1..=MESSAGES {
         changes.push(queued(number % SESSIONS + 1, number, number, &body));

@@ -1,7 +1,6 @@
 //! Stores in temporary directories, and what is put into them.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use midge_core::{
@@ -48,12 +47,12 @@ pub(crate) fn delivery() -> DeliveryRecord {
     DeliveryRecord { qos: QoS::ExactlyOnce, retain: false, subscription_ids: Vec::new(), shared: None }
 }
 
-pub(crate) fn queued(session: u64, entry: u64, body: u64, message: &Arc<Message>) -> Change {
+pub(crate) fn queued(session: u64, entry: u64, body: u64, message: &Message) -> Change {
     Change::Queued {
         session: SessionNumber(session),
         entry: EntryNumber(entry),
         body: BodyId(body),
-        message: Arc::clone(message),
+        message: message.clone(),
         delivery: delivery(),
     }
 }
@@ -78,7 +77,7 @@ pub(crate) fn subscription(filter: &str) -> SubscriptionRecord {
 }
 
 /// Everything a session can have.
-pub(crate) fn story(body: &Arc<Message>) -> Vec<Change> {
+pub(crate) fn story(body: &Message) -> Vec<Change> {
     let session_number = SessionNumber(1);
     let id = |id| PacketId::new(id).unwrap();
     vec![
@@ -93,8 +92,8 @@ pub(crate) fn story(body: &Arc<Message>) -> Vec<Change> {
         Change::Sent { session: session_number, entry: EntryNumber(2), packet_id: id(2) },
         Change::Released { session: session_number, entry: EntryNumber(1), packet_id: id(1) },
         Change::Finished { session: session_number, entry: EntryNumber(3) },
-        Change::Retained(Arc::new(message("kept").with_retain(true))),
-        Change::Retained(Arc::new(message("cleared").with_retain(true))),
+        Change::Retained(message("kept").with_retain(true)),
+        Change::Retained(message("cleared").with_retain(true)),
         Change::RetainedCleared { topic: "cleared".into() },
     ]
 }

@@ -1,7 +1,6 @@
 //! Tools for a store whose broker does not run.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use fjall::{Database, KeyspaceCreateOptions};
 use midge_core::Store;
@@ -14,7 +13,7 @@ use crate::support::{AWAITED, check_story, message, open, settings, story};
 fn told(directory: &Path) {
     let (mut storage, ..) = open(directory);
     storage.start(|_| {}).unwrap();
-    storage.handle().append(&mut story(&Arc::new(message("t"))), AWAITED);
+    storage.handle().append(&mut story(&message("t")), AWAITED);
 }
 
 fn problems(directory: &Path) -> Vec<Problem> {
@@ -123,7 +122,7 @@ fn what_was_removed_gives_its_space_back() {
     for number in 0..500 {
         let topic =
             midge_protocol::TopicName::new(&topic(number)).map(|name| midge_core::Message::new(name, noise.clone()));
-        store.append(&mut vec![midge_core::Change::Retained(Arc::new(topic.unwrap()))], AWAITED);
+        store.append(&mut vec![midge_core::Change::Retained(topic.unwrap())], AWAITED);
     }
     drop((storage, store));
     let (mut storage, ..) = open(directory.path());

@@ -1,7 +1,5 @@
 //! A store as text, and back.
 
-use std::sync::Arc;
-
 use midge_core::{Store, Time};
 use midge_storage::{Carried, Export, PluginEntry, Progress, Storage, TransferError, import};
 
@@ -27,7 +25,7 @@ fn what_is_exported_can_be_imported_and_is_the_same() {
     let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (mut storage, ..) = open(from.path());
     storage.start(|_| {}).unwrap();
-    storage.handle().append(&mut story(&Arc::new(message("t"))), AWAITED);
+    storage.handle().append(&mut story(&message("t")), AWAITED);
     storage.handle().keep_entry(&PluginEntry {
         store: "guard/bans".to_owned(),
         key: "mallory".to_owned(),

@@ -4,8 +4,10 @@ use bytes::Bytes;
 use midge_protocol::{MessageProperties, PacketId, ProtocolVersion, Publish, QoS, SubscriptionId, TooLarge};
 
 use super::outgoing::Outgoing;
+use crate::Message;
 use crate::connection::aliases::AliasUse;
 use crate::connection::encoded::Encoded;
+use crate::message::LARGE_BYTES_MIN;
 use crate::session::outbox::Outbox;
 use crate::session::state::Link;
 
@@ -74,7 +76,7 @@ impl Encoder {
             return append_own(outgoing, header, subscription_ids, link, outbox);
         }
         // The first one is copied: to make the payload one that can be shared is a copy too.
-        let shares = self.appended && outgoing.payload.len() >= SHARED_BYTES_MIN;
+        let shares = self.appended && outgoing.payload.len() >= LARGE_BYTES_MIN;
         self.appended = true;
         let serves = |encoded: &&Encoded<'_>| encoded.serves(link.version.is_v5(), header.packet_id.is_some());
         let (bytes, packet_id_at) = match outgoing.encoded.as_ref().filter(serves) {
@@ -87,7 +89,9 @@ impl Encoder {
         if bytes.len() > link.maximum_packet_size as usize {
             return Err(TooLarge);
         }
-        let copied = if shares { &bytes[..bytes.len() - outgoing.payload.len()] } else { bytes };
+        let message = shares.then(|| outgoing.shared());
+        let payload = message.as_ref().and_then(Message::large_payload);
+        let copied = &bytes[..bytes.len() - payload.map_or(0, Bytes::len)];
         let buffer = outbox.buffer();
         let start = buffer.len();
         buffer.extend_from_slice(copied);
@@ -95,8 +99,8 @@ impl Encoder {
         if let (Some(id), Some(at)) = (header.packet_id, packet_id_at) {
             buffer[start + at..start + at + 2].copy_from_slice(&id.get().to_be_bytes());
         }
-        if shares {
-            outbox.share(outgoing.shared().payload());
+        if let Some(payload) = payload {
+            outbox.share(payload);
         }
         Ok(())
     }
@@ -142,8 +146,8 @@ pub(crate) fn append_own(
             publish.topic_alias = Some(alias);
         }
     }
-    let message = (outgoing.payload.len() >= SHARED_BYTES_MIN).then(|| outgoing.shared());
-    let payload = message.as_ref().map(|message| message.payload());
+    let message = (outgoing.payload.len() >= LARGE_BYTES_MIN).then(|| outgoing.shared());
+    let payload = message.as_ref().and_then(Message::large_payload);
     if append_fitting(&publish, payload, link, outbox).is_ok() {
         if let AliasUse::Define(alias) = alias {
             link.aliases.get_or_insert_default().define(outgoing.topic, alias);
@@ -194,8 +198,6 @@ fn packet<'a>(outgoing: &Outgoing<'a>, header: Header, properties: MessageProper
     }
 }
 
-/// Payloads of fewer bytes are copied for everybody: that costs less than one more part of a write.
-const SHARED_BYTES_MIN: usize = 16 * 1024;
 /// Scratch that one large message made grow beyond this is freed after it.
 const SCRATCH_KEPT_MAX: usize = 256 * 1024;
 /// And beyond this when its thread rests.

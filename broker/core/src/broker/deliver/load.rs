@@ -1,7 +1,5 @@
 //! Messages that wait in the store rather than in memory, fetched when their client can have them.
 
-use std::sync::Arc;
-
 use midge_protocol::ReasonCode;
 
 use super::Held;
@@ -54,10 +52,10 @@ impl Broker {
     }
 
     /// The message of a delivery, from the store if it is only there. None if the store does not have it, or does not answer.
-    pub(in crate::broker) fn message_of(&self, delivery: &Delivery) -> Option<Arc<Message>> {
+    pub(in crate::broker) fn message_of(&self, delivery: &Delivery) -> Option<Message> {
         let Some(body) = delivery.missing() else { return delivery.message().cloned() };
         let message = self.store.read(body).ok().flatten()?;
-        Some(Arc::new(message.named(body)))
+        Some(message.named(body))
     }
 }
 

@@ -20,14 +20,14 @@ pub(crate) struct Outgoing<'a> {
     now: Time,
     source: Source<'a>,
     /// The message as one that can be kept, once somebody needed it.
-    shared: Option<Arc<Message>>,
+    shared: Option<Message>,
 }
 
 #[derive(Clone, Copy)]
 enum Source<'a> {
     /// Straight from a packet, received now.
     Inbound(&'a Inbound<'a>),
-    Message(&'a Arc<Message>),
+    Message(&'a Message),
 }
 
 impl<'a> Outgoing<'a> {
@@ -45,7 +45,7 @@ impl<'a> Outgoing<'a> {
         }
     }
 
-    pub(crate) fn from_message(message: &'a Arc<Message>, now: Time) -> Self {
+    pub(crate) fn from_message(message: &'a Message, now: Time) -> Self {
         Self {
             topic: message.topic(),
             payload: message.payload(),
@@ -67,15 +67,15 @@ impl<'a> Outgoing<'a> {
     }
 
     /// The message as one that can be kept; made once, shared by all who keep it.
-    pub(crate) fn shared(&mut self) -> Arc<Message> {
+    pub(crate) fn shared(&mut self) -> Message {
         let inbound = match self.source {
-            Source::Message(message) => return Arc::clone(message),
+            Source::Message(message) => return message.clone(),
             Source::Inbound(inbound) => inbound,
         };
         let make = || {
             let message = inbound.to_message(self.publisher.cloned(), self.now);
-            Arc::new(message.expect("the topic of a decoded PUBLISH is a topic name"))
+            message.expect("the topic of a decoded PUBLISH is a topic name")
         };
-        Arc::clone(self.shared.get_or_insert_with(make))
+        self.shared.get_or_insert_with(make).clone()
     }
 }

@@ -1,7 +1,6 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot unwrap has failed")]
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use midge_protocol::TopicName;
 
@@ -9,7 +8,7 @@ use super::*;
 use crate::Message;
 
 fn delivery() -> Delivery {
-    let message = Arc::new(Message::new(TopicName::new("t").unwrap(), "x"));
+    let message = Message::new(TopicName::new("t").unwrap(), "x");
     Delivery::new(message, QoS::AtLeastOnce, false, None)
 }
 

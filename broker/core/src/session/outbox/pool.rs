@@ -1,4 +1,5 @@
-//! Each thread's buffers for outboxes, so that a session needs one only while it has something to write.
+//! Each thread's buffers for outboxes, so that a session needs one only while it has something to write. They serve too where
+//! bytes have to lie together for a moment.
 
 use std::cell::RefCell;
 
@@ -38,6 +39,15 @@ pub(super) fn give_back(mut rope: Box<Rope>) {
             pool.ropes.push(rope);
         }
     });
+}
+
+/// Lends one of the buffers to `work`, with these parts in it, one after the other.
+pub(crate) fn joined<R>(parts: &[&[u8]], work: impl FnOnce(&[u8]) -> R) -> R {
+    let mut rope = take();
+    parts.iter().for_each(|part| rope.copied().extend_from_slice(part));
+    let result = work(rope.copied());
+    give_back(rope);
+    result
 }
 
 /// The calling thread has nothing to do: it keeps enough for the next messages, and lets go of what a burst needed.
@@ -95,6 +105,13 @@ mod tests {
         assert_eq!(kept().0, 1);
         assert!(take().is_empty());
         assert_eq!(kept(), (0, 0));
+    }
+
+    #[test]
+    fn a_lent_buffer_is_given_back() {
+        assert_eq!(joined(&[b"one", b"", b"two"], <[u8]>::to_vec), b"onetwo");
+        assert_eq!(kept().0, 1);
+        assert!(take().is_empty());
     }
 
     #[test]

@@ -13,7 +13,7 @@ const BOUNDS: Bounds = Bounds { messages: u32::MAX, bytes: u64::MAX, policy: Que
 fn delivery(entry: u64, shared: bool) -> Delivery {
     let message = Message::new(TopicName::new("t").unwrap(), "x").named(BodyId(1000 + entry));
     let rare = shared.then(|| Box::new(Rare { subscription_ids: Vec::new(), share: Some("$share/a/t".into()) }));
-    let mut delivery = Delivery::new(Arc::new(message), QoS::AtLeastOnce, false, rare);
+    let mut delivery = Delivery::new(message, QoS::AtLeastOnce, false, rare);
     delivery.entry = EntryNumber(entry);
     delivery
 }
