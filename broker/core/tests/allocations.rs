@@ -61,7 +61,7 @@ const CASES: &[Case] = &[
         name: "QoS 1, to one of ten",
         qos: QoS::AtLeastOnce,
         filter: "$share/a/site/+/state",
-        allocations_max: 2000,
+        allocations_max: 1000,
         subscribers: 10,
         ..PLAIN
     },

@@ -256,14 +256,11 @@ impl Held<'_> {
 
     /// The delivery as one that can be kept; the store hears of it.
     fn delivery(&mut self, outgoing: &mut Outgoing<'_>, terms: &Terms<'_>) -> Delivery {
-        let plain = terms.subscription_ids.is_empty() && terms.group.is_none();
-        let rare = || {
-            Box::new(Rare {
-                subscription_ids: terms.subscription_ids.to_vec(),
-                share: terms.group.map(|group| Arc::clone(group.name())),
-            })
+        let rare = Rare {
+            subscription_ids: terms.subscription_ids.to_vec(),
+            share: terms.group.map(|group| Arc::clone(group.name())),
         };
-        let mut delivery = Delivery::new(outgoing.shared(), terms.qos, terms.retain, (!plain).then(rare));
+        let mut delivery = Delivery::new(outgoing.shared(), terms.qos, terms.retain, rare);
         self.enter(&mut delivery);
         delivery
     }

@@ -7,6 +7,7 @@ use hashbrown::HashMap;
 use midge_protocol::{QoS, SubscriptionId};
 
 use crate::store::{BodyId, DeliveryRecord, EntryNumber, KeptMessage};
+use crate::subscriptions::GroupName;
 use crate::{Message, Time};
 
 /// A message on its way to a session, with what the session's subscriptions made of it.
@@ -25,7 +26,12 @@ enum Body {
     Here {
         manner: Manner,
         message: Message,
-        rare: Option<Box<Rare>>,
+        share: Option<GroupName>,
+    },
+    HereRare {
+        manner: Manner,
+        message: Message,
+        rare: Box<Rare>,
     },
     /// Only in the store, which is to be asked for it when the client can have it.
     Away {
@@ -60,22 +66,22 @@ pub(crate) struct Rare {
     pub(crate) subscription_ids: Vec<SubscriptionId>,
     /// The shared subscription that picked this session, `$share/NAME/FILTER`; another member gets the message if this one ends
     /// first.
-    pub(crate) share: Option<Arc<str>>,
+    pub(crate) share: Option<GroupName>,
 }
 
 impl Delivery {
     /// One whose message is here, and of which the store does not know.
-    pub(crate) fn new(message: Message, qos: QoS, retain: bool, rare: Option<Box<Rare>>) -> Self {
-        Self { entry: EntryNumber::default(), body: Body::Here { manner: Manner { qos, retain }, message, rare } }
+    pub(crate) fn new(message: Message, qos: QoS, retain: bool, rare: Rare) -> Self {
+        Self { entry: EntryNumber::default(), body: Body::here(Manner { qos, retain }, message, rare) }
     }
 
     /// One that the store has kept.
     pub(crate) fn kept(entry: EntryNumber, message: KeptMessage) -> Self {
         let KeptMessage { body, expires_at, weight, delivery } = message;
         let DeliveryRecord { qos, retain, subscription_ids, shared } = delivery;
-        let rare = Rare { subscription_ids, share: shared.map(Arc::from) };
+        let rare = Rare { subscription_ids, share: shared.map(Arc::new) };
         let away = Away::new(body, weight, expires_at);
-        Self { entry, body: Body::away(Manner { qos, retain }, away, (!rare.is_empty()).then_some(rare)) }
+        Self { entry, body: Body::away(Manner { qos, retain }, away, rare) }
     }
 
     /// What the store keeps of it.
@@ -84,7 +90,7 @@ impl Delivery {
             qos: self.qos(),
             retain: self.retain(),
             subscription_ids: self.subscription_ids().to_vec(),
-            shared: self.share().map(|share| (**share).into()),
+            shared: self.share().map(|share| (**share).clone()),
         }
     }
 
@@ -97,11 +103,20 @@ impl Delivery {
     }
 
     pub(crate) fn subscription_ids(&self) -> &[SubscriptionId] {
-        self.rare().map_or(&[], |rare| &rare.subscription_ids)
+        match &self.body {
+            Body::Here { .. } | Body::Away { .. } => &[],
+            Body::HereRare { rare, .. } => &rare.subscription_ids,
+            Body::AwayRare { away, .. } => &away.1.subscription_ids,
+        }
     }
 
-    pub(crate) fn share(&self) -> Option<&Arc<str>> {
-        self.rare()?.share.as_ref()
+    pub(crate) fn share(&self) -> Option<&GroupName> {
+        match &self.body {
+            Body::Here { share, .. } => share.as_ref(),
+            Body::HereRare { rare, .. } => rare.share.as_ref(),
+            Body::Away { .. } => None,
+            Body::AwayRare { away, .. } => away.1.share.as_ref(),
+        }
     }
 
     /// Whether the store knows of it.
@@ -112,7 +127,7 @@ impl Delivery {
     /// The message, where it is here.
     pub(crate) fn message(&self) -> Option<&Message> {
         match &self.body {
-            Body::Here { message, .. } => Some(message),
+            Body::Here { message, .. } | Body::HereRare { message, .. } => Some(message),
             Body::Away { .. } | Body::AwayRare { .. } => None,
         }
     }
@@ -158,64 +173,66 @@ impl Delivery {
 
     /// Lets go of a message that the store has.
     pub(crate) fn put_away(&mut self) {
-        if let Body::Here { manner, message, rare } = &mut self.body
+        if let Some(message) = self.message().filter(|_| self.is_stored())
             && let Some(id) = message.named_body()
-            && self.entry > EntryNumber::default()
         {
             let weight = u32::try_from(message.weight()).unwrap_or(u32::MAX);
             let away = Away::new(id, weight, message.expires_at());
-            self.body = Body::away(*manner, away, rare.take().map(|rare| *rare));
+            self.body = Body::away(self.manner(), away, self.take_rare());
         }
     }
 
     /// Nobody else is to have it, whatever subscription it came by.
     pub(crate) fn keep(&mut self) {
-        match &mut self.body {
-            Body::Here { rare, .. } => *rare = None,
-            Body::Away { .. } => {}
-            Body::AwayRare { manner, away } => self.body = Body::Away { manner: *manner, away: away.0 },
-        }
+        self.take_rare();
     }
 
     /// Takes a message back that only the store had.
     fn bring(&mut self, message: Message) {
-        let (manner, rare) = match &mut self.body {
-            Body::Here { manner, rare, .. } => (*manner, rare.take()),
-            Body::Away { manner, .. } => (*manner, None),
-            Body::AwayRare { manner, away } => (*manner, Some(Box::new(std::mem::take(&mut away.1)))),
-        };
-        self.body = Body::Here { manner, message, rare };
+        self.body = Body::here(self.manner(), message, self.take_rare());
+    }
+
+    /// What its subscriptions were, which it knows no more.
+    fn take_rare(&mut self) -> Rare {
+        match &mut self.body {
+            Body::Here { share, .. } => Rare { share: share.take(), ..Rare::default() },
+            Body::HereRare { rare, .. } => std::mem::take(rare.as_mut()),
+            Body::Away { .. } => Rare::default(),
+            Body::AwayRare { away, .. } => std::mem::take(&mut away.1),
+        }
     }
 
     fn manner(&self) -> Manner {
         match self.body {
-            Body::Here { manner, .. } | Body::Away { manner, .. } | Body::AwayRare { manner, .. } => manner,
+            Body::Here { manner, .. }
+            | Body::HereRare { manner, .. }
+            | Body::Away { manner, .. }
+            | Body::AwayRare { manner, .. } => manner,
         }
     }
 
     fn away(&self) -> Option<&Away> {
         match &self.body {
-            Body::Here { .. } => None,
+            Body::Here { .. } | Body::HereRare { .. } => None,
             Body::Away { away, .. } => Some(away),
             Body::AwayRare { away, .. } => Some(&away.0),
-        }
-    }
-
-    fn rare(&self) -> Option<&Rare> {
-        match &self.body {
-            Body::Here { rare, .. } => rare.as_deref(),
-            Body::Away { .. } => None,
-            Body::AwayRare { away, .. } => Some(&away.1),
         }
     }
 }
 
 impl Body {
-    fn away(manner: Manner, away: Away, rare: Option<Rare>) -> Self {
+    fn here(manner: Manner, message: Message, rare: Rare) -> Self {
         match rare {
-            None => Self::Away { manner, away },
-            Some(rare) => Self::AwayRare { manner, away: Box::new((away, rare)) },
+            Rare { subscription_ids, share } if subscription_ids.is_empty() => Self::Here { manner, message, share },
+            rare => Self::HereRare { manner, message, rare: Box::new(rare) },
         }
+    }
+
+    fn away(manner: Manner, away: Away, rare: Rare) -> Self {
+        if rare.subscription_ids.is_empty() && rare.share.is_none() {
+            return Self::Away { manner, away };
+        }
+        Self::AwayRare { manner, away: Box::new((away, rare)) }
     }
 }
 
@@ -223,12 +240,6 @@ impl Away {
     fn new(id: BodyId, weight: u32, expires_at: Option<Time>) -> Self {
         let second = |time: Time| u32::try_from(time.0.div_ceil(1000)).unwrap_or(u32::MAX).max(1);
         Self { id, weight, expires_at: expires_at.map(second).and_then(NonZeroU32::new) }
-    }
-}
-
-impl Rare {
-    fn is_empty(&self) -> bool {
-        self.subscription_ids.is_empty() && self.share.is_none()
     }
 }
 
@@ -270,10 +281,10 @@ mod tests {
     #[test]
     fn a_message_that_was_put_away_is_sent_in_the_same_manner() {
         let message = Message::new(TopicName::new("t").unwrap(), "x").with_expiry(Some(Time(1500))).named(BodyId(7));
-        let plain = None;
-        let ids = vec![SubscriptionId::new(3).unwrap()];
-        let rare = Some(Box::new(Rare { subscription_ids: ids, share: Some("$share/a/t".into()) }));
-        for rare in [plain, rare] {
+        let subscription_ids = vec![SubscriptionId::new(3).unwrap()];
+        let share = Some(Arc::new("$share/a/t".into()));
+        let shared = Rare { share: share.clone(), ..Rare::default() };
+        for rare in [Rare::default(), shared, Rare { subscription_ids, share }] {
             let mut delivery = Delivery::new(message.clone(), QoS::ExactlyOnce, true, rare);
             delivery.put_away();
             assert!(delivery.message().is_some(), "the store does not know of it");

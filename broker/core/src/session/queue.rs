@@ -10,6 +10,7 @@ use super::state::LOADED_AT_ONCE;
 use crate::Time;
 use crate::limits::{Limits, QueuePolicy};
 use crate::store::EntryNumber;
+use crate::subscriptions::GroupName;
 
 /// A bounded queue of deliveries.
 #[derive(Debug, Default)]
@@ -167,8 +168,8 @@ impl Queue {
     }
 
     /// The shared subscriptions that deliveries came by, each as `$share/NAME/FILTER`.
-    pub(crate) fn shares(&self) -> Vec<Arc<str>> {
-        let mut shares: Vec<Arc<str>> = Vec::new();
+    pub(crate) fn shares(&self) -> Vec<GroupName> {
+        let mut shares: Vec<GroupName> = Vec::new();
         if self.shared > 0 {
             for share in self.waiting.iter().filter_map(Delivery::share) {
                 if !shares.contains(share) {
@@ -184,7 +185,7 @@ impl Queue {
         if self.shared == 0 {
             return Vec::new();
         }
-        let is_of = |delivery: &Delivery| delivery.share().is_some_and(|share| **share == *name);
+        let is_of = |delivery: &Delivery| delivery.share().is_some_and(|share| ***share == *name);
         let (mut taken, mut kept) = (Vec::new(), VecDeque::new());
         for delivery in std::mem::take(&mut self.waiting) {
             if is_of(&delivery) { taken.push(delivery) } else { kept.push_back(delivery) }

@@ -70,7 +70,7 @@ impl Replay {
             // One replaced or cleared since it was found is stale: the client was sent the newer one as it was published.
             let current = retained.get(message.topic(), now).is_some_and(|current| current.is(&message));
             if current && !own {
-                let rare = owed.subscription_id.map(|id| Box::new(Rare { subscription_ids: vec![id], share: None }));
+                let rare = Rare { subscription_ids: owed.subscription_id.into_iter().collect(), share: None };
                 return Next::Delivery(Delivery::new(message, qos, true, rare));
             }
         }

@@ -11,13 +11,15 @@ use super::members::Members;
 use super::{Options, Route, Subscriber};
 use crate::SharedStrategy;
 
+/// `$share/NAME/FILTER`, boxed so that a delivery that knows it is larger by one word only.
+pub(crate) type GroupName = Arc<Box<str>>;
+
 /// The subscribers that share one Subscription.
 ///
 /// Groups are handed out by reference: a subscriber that joins or leaves changes the group in place, and cached
 /// routes to it stay good.
 pub(crate) struct Group<S> {
-    /// `$share/NAME/FILTER`.
-    name: Arc<str>,
+    name: GroupName,
     share_bytes: usize,
     chooser: Chooser,
     members: RwLock<Members<S>>,
@@ -46,7 +48,7 @@ pub(crate) struct Pick<S> {
 impl<S: Subscriber> Group<S> {
     pub(super) fn new(share: Share<'_>, filter: &str) -> Self {
         Self {
-            name: format!("{PREFIX}{}/{filter}", share.name).into(),
+            name: Arc::new(format!("{PREFIX}{}/{filter}", share.name).into()),
             share_bytes: share.name.len(),
             chooser: Chooser::new(share.strategy, share.seed),
             members: RwLock::new(Members::new()),
@@ -55,7 +57,7 @@ impl<S: Subscriber> Group<S> {
     }
 
     /// The filter as its members wrote it, `$share/NAME/FILTER`.
-    pub(crate) fn name(&self) -> &Arc<str> {
+    pub(crate) fn name(&self) -> &GroupName {
         &self.name
     }
 

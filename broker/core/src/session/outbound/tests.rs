@@ -6,10 +6,11 @@ use midge_protocol::TopicName;
 
 use super::*;
 use crate::Message;
+use crate::session::delivery::Rare;
 
 fn delivery() -> Delivery {
     let message = Message::new(TopicName::new("t").unwrap(), "x");
-    Delivery::new(message, QoS::AtLeastOnce, false, None)
+    Delivery::new(message, QoS::AtLeastOnce, false, Rare::default())
 }
 
 /// What is sent again, each as its letter and Packet Identifier.

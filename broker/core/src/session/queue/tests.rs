@@ -12,7 +12,8 @@ const BOUNDS: Bounds = Bounds { messages: u32::MAX, bytes: u64::MAX, policy: Que
 /// A delivery with this number, 0 for one that only memory has.
 fn delivery(entry: u64, shared: bool) -> Delivery {
     let message = Message::new(TopicName::new("t").unwrap(), "x").named(BodyId(1000 + entry));
-    let rare = shared.then(|| Box::new(Rare { subscription_ids: Vec::new(), share: Some("$share/a/t".into()) }));
+    let share = shared.then(|| Arc::new("$share/a/t".into()));
+    let rare = Rare { share, ..Rare::default() };
     let mut delivery = Delivery::new(message, QoS::AtLeastOnce, false, rare);
     delivery.entry = EntryNumber(entry);
     delivery
