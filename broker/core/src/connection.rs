@@ -5,26 +5,26 @@
 pub(crate) mod aliases;
 mod authentication;
 pub(crate) mod encoded;
+mod inbound;
 mod opening;
 mod request;
 
-use std::ops::Deref;
 use std::sync::Arc;
 
 use midge_protocol::{
     Ack, Auth, Disconnect, Packet, PacketId, PacketKind, ProtocolVersion, Publish, QoS, ReasonCode, Subscribe,
-    TopicFilter, TopicName, Unsubscribe,
+    TopicFilter, Unsubscribe,
 };
 
 use aliases::AliasesReceived;
 pub(crate) use authentication::Reauthentication;
-use encoded::Encoded;
+pub use inbound::{Inbound, Topic};
 pub use opening::{Authenticating, AuthenticationStep, Opening};
 pub use request::{ConnectRequest, SessionOverrides};
 
 use crate::limits::Limits;
 use crate::session::{ConnectionNumber, Session};
-use crate::{Message, Permissions, Properties, ProtocolError, Time};
+use crate::{Permissions, ProtocolError};
 
 /// A Network Connection after its CONNACK. Its task owns it; nobody else sees it.
 ///
@@ -77,28 +77,6 @@ pub enum Received<'a> {
     Authenticate(&'a Auth<'a>),
     /// The client's goodbye; no packet of this client counts after it.
     Disconnect(&'a Disconnect<'a>),
-}
-
-/// A PUBLISH that needs its connection no more.
-#[derive(Clone, Debug)]
-pub struct Inbound<'a> {
-    /// The Topic Name, an alias resolved.
-    pub topic: Topic<'a>,
-    /// The rest of the packet. Its own topic is empty where it has a Topic Alias.
-    pub publish: &'a Publish<'a>,
-    /// A QoS 2 message that was routed before: acknowledge it, do not decide on it or route it again [MQTT-4.3.3-10].
-    pub repeated: bool,
-    /// The packet it came in, where copies of that can be sent on.
-    pub(crate) encoded: Option<Encoded<'a>>,
-}
-
-/// A Topic Name of a PUBLISH: as it stood in the packet, or what its alias stands for.
-#[derive(Clone, Debug)]
-pub enum Topic<'a> {
-    /// In the read buffer.
-    Borrowed(&'a str),
-    /// From the connection's aliases.
-    Alias(Arc<str>),
 }
 
 /// PUBACK, PUBREC, PUBREL or PUBCOMP.
@@ -233,13 +211,13 @@ impl Connection {
         self.permissions.as_deref()
     }
 
-    /// Replaces the rules; subscriptions made under the old ones stay.
     /// The same, to be kept.
     #[must_use]
     pub fn shared_permissions(&self) -> Option<&Arc<Permissions>> {
         self.permissions.as_ref()
     }
 
+    /// Replaces the rules; subscriptions made under the old ones stay.
     pub(crate) fn set_permissions(&mut self, permissions: Option<Arc<Permissions>>) {
         self.permissions = permissions;
     }
@@ -314,49 +292,6 @@ fn receive_subscribe<'a>(subscribe: &'a Subscribe<'a>) -> Result<Received<'a>, P
         return Err(ProtocolError::SharedNoLocal);
     }
     Ok(Received::Subscribe(subscribe))
-}
-
-impl<'a> Inbound<'a> {
-    /// A PUBLISH with its topic resolved, as one not seen before: for a packet that was let through by
-    /// [`Connection::receive`] and is decoded once more.
-    #[inline(always)]
-    #[must_use]
-    pub fn from_publish(topic: Topic<'a>, publish: &'a Publish<'a>) -> Self {
-        Self { topic, publish, repeated: false, encoded: None }
-    }
-
-    /// Remembers the bytes of its packet: whoever gets the message in that form is sent a copy of them.
-    #[inline]
-    pub fn keep_encoded(&mut self, packet: &'a [u8], version: ProtocolVersion) {
-        self.encoded = match self.topic {
-            Topic::Borrowed(topic) => Encoded::new(packet, version, topic, self.publish.packet_id),
-            Topic::Alias(_) => None,
-        };
-    }
-
-    /// The message as one that outlives the read buffer, received `now` from this client.
-    #[must_use]
-    pub fn to_message(&self, publisher: Option<Arc<str>>, now: Time) -> Option<Message> {
-        let topic = TopicName::new(&self.topic).ok()?;
-        let message = Message::copied(topic, self.publish.payload)
-            .with_qos(self.publish.qos)
-            .with_retain(self.publish.retain)
-            .with_expiry_interval(self.publish.properties.message_expiry, now)
-            .with_publisher(publisher)
-            .with_properties(Properties::from(&self.publish.properties));
-        Some(message)
-    }
-}
-
-impl Deref for Topic<'_> {
-    type Target = str;
-
-    fn deref(&self) -> &str {
-        match self {
-            Self::Borrowed(topic) => topic,
-            Self::Alias(topic) => topic,
-        }
-    }
 }
 
 impl From<AcknowledgementKind> for PacketKind {
