@@ -1,6 +1,7 @@
 // Tokens by Node's own cryptography, shown by MQTT.js:
 //   mqtt_js_jwt.cjs keys DIRECTORY            makes keys.json, and private.json for the next call
 //   mqtt_js_jwt.cjs connect DIRECTORY PORT    connects with a token of each algorithm, and with a forged one
+//   mqtt_js_jwt.cjs renew DIRECTORY PORT      connects with tokens that soon expire, and shows a newer one in AUTH
 "use strict";
 
 const assert = require("node:assert");
@@ -74,7 +75,37 @@ async function connect() {
   }
 }
 
-Promise.resolve(command === "keys" ? makeKeys() : connect()).then(
+async function renew() {
+  const mqtt = require("mqtt");
+  const keys = JSON.parse(fs.readFileSync(file("private.json")));
+  const properties = (seconds) => {
+    const claims = { sub: "device", aud: "mqtt", exp: Math.floor(Date.now() / 1000) + seconds };
+    return { authenticationMethod: "JWT", authenticationData: Buffer.from(token("ES256", keys.ES256, claims)) };
+  };
+  const open = () =>
+    mqtt.connectAsync(`mqtt://127.0.0.1:${port}`, { protocolVersion: 5, reconnectPeriod: 0, properties: properties(5) });
+  const [silent, client] = await Promise.all([open(), open()]);
+  const failed = new Promise((_, reject) => client.on("error", reject).on("close", () => reject(new Error("closed"))));
+  failed.catch(() => {});
+  const within = (promise) => Promise.race([promise, failed]);
+  const renewed = new Promise((resolve) => {
+    client.handleAuth = (packet, callback) => {
+      callback();
+      resolve(packet.reasonCode);
+    };
+  });
+  const disconnected = new Promise((resolve) => silent.on("disconnect", (packet) => resolve(packet.reasonCode)));
+
+  client._sendPacket({ cmd: "auth", reasonCode: 0x19, properties: properties(600) });
+  assert.strictEqual(await within(renewed), 0);
+  assert.strictEqual(await within(disconnected), 0x87);
+  await within(client.publishAsync("t", "still here", { qos: 1 }));
+  await client.endAsync();
+  console.log("renewed");
+}
+
+const run = { keys: makeKeys, connect, renew }[command];
+Promise.resolve(run()).then(
   () => process.exit(0),
   (error) => {
     console.error(error);

@@ -107,6 +107,35 @@ fn a_token_that_expires_ends_the_connection_and_lets_nobody_in_again() {
 }
 
 #[test]
+fn a_client_that_shows_a_newer_token_stays() {
+    let issuer = Issuer::new("k");
+    let server = with_file(&[&issuer], "");
+    let token = |seconds| issuer.token(&claims("alice", json!({ "exp": from_now(seconds) })));
+    let begin = |client_id: &str, token: &str| {
+        let mut client = Client::open(server.address(), ProtocolVersion::V5);
+        client.begin(client_id, "JWT", token);
+        let said = client.hear();
+        assert_eq!((said.is_connack, said.reason), (true, ReasonCode::Success), "{said:?}");
+        client
+    };
+    let (mut renewed, mut silent) = (begin("renewed", &token(4)), begin("silent", &token(4)));
+    renewed.auth(ReasonCode::ReAuthenticate, "JWT", &token(3600));
+    let said = renewed.hear();
+    assert_eq!((said.is_connack, said.reason), (false, ReasonCode::Success), "{said:?}");
+    server.logged(&["client authenticated again", "principal=alice"]);
+    silent.expect_disconnect(ReasonCode::NotAuthorized);
+    renewed.ping();
+
+    // Somebody else's token is no renewal.
+    let other = issuer.token(&claims("mallory", json!({})));
+    renewed.auth(ReasonCode::ReAuthenticate, "JWT", &other);
+    renewed.expect_disconnect(ReasonCode::NotAuthorized);
+    let mut expired = Client::open(server.address(), ProtocolVersion::V5);
+    expired.begin("expired", "JWT", &token(-1));
+    expired.expect_connack_refusal(ReasonCode::BadUserNameOrPassword);
+}
+
+#[test]
 fn a_token_says_what_its_bearer_may_do_and_how_much() {
     let issuer = Issuer::new("k");
     let access = ", tenant = \"%{org}\", access = { subscribe = [\"groups/%{groups}/#\"], \
@@ -193,20 +222,30 @@ fn a_secret_is_shared_with_an_issuer_and_mosquitto_shows_its_token() {
 /// Every algorithm, with keys and signatures of Node's own cryptography.
 #[test]
 fn mqtt_js_is_let_in_with_tokens_of_every_algorithm() {
+    let said = with_keys_of_node("connect");
+    for algorithm in ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"] {
+        assert!(said.contains(&format!("{algorithm} let in, forged refused")), "{said}");
+    }
+}
+
+#[test]
+fn mqtt_js_shows_a_newer_token_and_stays() {
+    assert_eq!(with_keys_of_node("renew"), "renewed\n");
+}
+
+/// What the script says to this command, beside a broker that knows its keys.
+fn with_keys_of_node(command: &str) -> String {
     let directory = TempDir::new().unwrap();
+    let path = directory.path().to_str().unwrap().to_owned();
     let node = |arguments: &[&str]| {
         let mut node = Command::new("node");
         node.arg(script("mqtt_js_jwt.cjs")).args(arguments).env("NODE_PATH", mqtt_js());
         finish(&mut node, SCRIPT_MAX)
     };
-    let path = directory.path().to_str().unwrap().to_owned();
     node(&["keys", &path]);
-    let config = plugin("keys_file = \"keys.json\", audience = \"mqtt\"", "files = [\"keys.json\"]");
-    let server = Server::beside(directory, &config);
-    let said = node(&["connect", &path, &server.address().port().to_string()]);
-    for algorithm in ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"] {
-        assert!(said.contains(&format!("{algorithm} let in, forged refused")), "{said}");
-    }
+    let config = "keys_file = \"keys.json\", audience = \"mqtt\", leeway_s = 0";
+    let server = Server::beside(directory, &plugin(config, "files = [\"keys.json\"]"));
+    node(&[command, &path, &server.address().port().to_string()])
 }
 
 #[test]

@@ -27,6 +27,9 @@ pub(crate) struct Config {
     /// Where the token is.
     #[serde(default)]
     pub(crate) token: Place,
+    /// The Authentication Method of clients that show tokens by AUTH.
+    #[serde(default = "defaults::method")]
+    pub(crate) method: String,
     /// What to say about a client that shows no token, or one of another issuer.
     #[serde(default)]
     pub(crate) others: Others,
@@ -135,6 +138,10 @@ impl OneOrMore {
 mod defaults {
     use decisions::Template;
 
+    pub(super) fn method() -> String {
+        "JWT".to_owned()
+    }
+
     pub(super) fn leeway_s() -> u64 {
         30
     }
@@ -220,6 +227,9 @@ impl Config {
                 "config: refresh_min_s = {min}, refresh_s = {usual}, stale_max_s = {stale}: must be at least 1, and \
                  each at least the one before"
             ));
+        }
+        if self.method.is_empty() {
+            return Err("config: method = \"\": an Authentication Method has a name".to_owned());
         }
         if self.timeout_ms == 0 {
             return Err("config: timeout_ms = 0: must be at least 1".to_owned());

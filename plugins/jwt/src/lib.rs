@@ -1,7 +1,7 @@
 //! Midge's bundled plugin `jwt`: JSON Web Tokens instead of passwords.
 //!
 //! A token is verified with the broker's own cryptography, and what it says of its bearer becomes principal, permissions
-//! and limits. When it expires the connection ends.
+//! and limits. When it expires the connection ends, unless the client has shown a newer one by AUTH.
 
 mod algorithm;
 mod claims;
@@ -14,7 +14,8 @@ mod spki;
 mod token;
 
 use midge_plugin_sdk::{
-    Answer, Authenticator, Connect, Credentials, Environment, Lifecycle, Refusal, crypto, now, plugin, warn,
+    Answer, Authenticator, Candidate, Connect, Credentials, EnhancedAuthenticator, Environment, Grant, Lifecycle,
+    Refusal, Step, crypto, now, plugin, warn,
 };
 
 use algorithm::Algorithm;
@@ -30,6 +31,7 @@ struct Jwt {
     policy: Policy,
     place: Place,
     others: Others,
+    method: String,
 }
 
 /// Why a token lets nobody in.
@@ -48,7 +50,7 @@ impl Lifecycle for Jwt {
             warn!("no `audience` is configured: tokens that were made for other services are accepted too");
         }
         let source = Source::open(&config, now())?;
-        Ok(Self { source, policy, place: config.token, others: config.others })
+        Ok(Self { source, policy, place: config.token, others: config.others, method: config.method })
     }
 
     fn health(&mut self) -> Result<(), String> {
@@ -67,12 +69,12 @@ impl Authenticator for Jwt {
             // Nothing but the credentials was looked at, so this holds for ever.
             return Ok(match self.others {
                 Others::Next => Answer::next().for_ms(u32::MAX),
-                Others::Deny => Answer::deny("no token of an issuer that is known here").for_ms(self.policy.reuse_ms),
+                Others::Deny => Answer::deny(NO_TOKEN).for_ms(self.policy.reuse_ms),
             });
         };
         let now_ms = now();
         match self.judge(&token, credentials, now_ms) {
-            Ok(answer) => Ok(answer),
+            Ok(grant) => Ok(Answer::from(grant).for_ms(self.policy.reuse_ms)),
             Err(Trouble::Failed(why)) => Err(why),
             Err(Trouble::Refused { code, reason, for_ms }) => {
                 let for_ms = u32::try_from(for_ms).unwrap_or(u32::MAX).min(self.policy.reuse_ms);
@@ -82,15 +84,36 @@ impl Authenticator for Jwt {
     }
 }
 
+/// One step: the token is the Authentication Data. A client that came in so may show a newer one before the old expires.
+impl EnhancedAuthenticator for Jwt {
+    fn methods(&self) -> Vec<String> {
+        vec![self.method.clone()]
+    }
+
+    fn start(&mut self, client: &Candidate, data: Option<&[u8]>, _: &Connect) -> Result<Step, String> {
+        let token = data.and_then(Token::parse).filter(|token| self.policy.demands.is_ours(&token.claims));
+        // There is nobody behind who could be asked.
+        let token = token.ok_or_else(|| not_good(NO_TOKEN));
+        match token.and_then(|token| self.judge(&token, &client.credentials, now())) {
+            Ok(grant) => Ok(Step::allow(grant)),
+            Err(Trouble::Failed(why)) => Err(why),
+            Err(Trouble::Refused { code, reason, .. }) => Ok(Step::refuse(Refusal { code, reason: Some(reason) })),
+        }
+    }
+
+    fn proceed(&mut self, _: &Candidate, _: &[u8], _: Option<&[u8]>, _: &Connect) -> Result<Step, String> {
+        Err("no exchange of this plugin has a second step".to_owned())
+    }
+}
+
 impl Jwt {
     /// What costs nothing is looked at first: a swarm that comes back with expired tokens is quickly sent away.
-    fn judge(&mut self, token: &Token<'_>, credentials: &Credentials, now_ms: u64) -> Result<Answer, Trouble> {
+    fn judge(&mut self, token: &Token<'_>, credentials: &Credentials, now_ms: u64) -> Result<Grant, Trouble> {
         let algorithm = self.check_header(token)?;
         let bearer = Bearer { client_id: &credentials.client_id, username: credentials.username.as_deref() };
         let expires_at = self.policy.demands.check(&token.claims, &bearer, now_ms / 1000)?;
         self.verify(token, algorithm, now_ms)?;
-        let grant = grant(&self.policy, &token.claims, expires_at).map_err(|why| not_allowed(&why))?;
-        Ok(Answer::from(grant).for_ms(self.policy.reuse_ms))
+        grant(&self.policy, &token.claims, expires_at).map_err(|why| not_allowed(&why))
     }
 
     fn check_header(&self, token: &Token<'_>) -> Result<&'static Algorithm, Trouble> {
@@ -163,7 +186,9 @@ impl From<Flaw> for Trouble {
     }
 }
 
-plugin!(Jwt: lifecycle, authn);
+const NO_TOKEN: &str = "no token of an issuer that is known here";
+
+plugin!(Jwt: lifecycle, authn, enhanced_authn);
 
 #[cfg(test)]
 mod tests;

@@ -92,6 +92,33 @@ fn the_token_may_be_the_user_name() {
 }
 
 #[test]
+fn a_token_may_be_shown_by_auth_and_a_newer_one_later() {
+    let mut plugin = with_secret(json!({ "issuer": "idp" }));
+    assert_eq!(plugin.methods(), ["JWT"]);
+    let start = |plugin: &mut Jwt, data: Option<&str>, principal: Option<&str>| {
+        let principal = principal.map(str::to_owned);
+        let client = Candidate { principal, ..Candidate::of("JWT") };
+        plugin.start(&client, data.map(str::as_bytes), &Connect::default()).unwrap()
+    };
+    for (exp, principal) in [(NOW + 10, None), (NOW + 20, Some("alice"))] {
+        let token = of_alice(json!({ "iss": "idp", "exp": exp }));
+        let step = start(&mut plugin, Some(&token), principal);
+        assert_eq!(step, Step::allow(Grant::new("alice").expires_at(exp)));
+    }
+    for (data, words) in [
+        (None, "no token of an issuer"),
+        (Some("wonderland".to_owned()), "no token of an issuer"),
+        (Some(of_alice(json!({ "iss": "other" }))), "no token of an issuer"),
+        (Some(of_alice(json!({ "iss": "idp", "exp": NOW }))), "the token has expired"),
+    ] {
+        let Step::Deny(Refusal { code, reason }) = start(&mut plugin, data.as_deref(), None) else {
+            panic!("{data:?}")
+        };
+        assert!(code == BAD && reason.as_deref().unwrap().starts_with(words), "{reason:?}");
+    }
+}
+
+#[test]
 fn claims_may_be_demanded_also_those_of_the_client_itself() {
     let mut plugin = with_secret(json!({ "claims": { "scope": "mqtt", "device": "%c", "user.name": "%n" } }));
     let good = json!({ "scope": ["web", "mqtt"], "device": "client", "user": { "name": "someone" } });
