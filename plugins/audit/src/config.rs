@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use endpoint::Settings;
 use midge_plugin_sdk::Event;
 use serde::Deserialize;
 
@@ -32,26 +33,15 @@ pub(crate) struct Config {
     pub(crate) redact: BTreeMap<String, How>,
     /// The name of a granted secret that hashes begin with.
     pub(crate) salt_secret: Option<String>,
-    /// Sent with every request.
-    #[serde(default)]
-    pub(crate) headers: BTreeMap<String, String>,
-    /// The name of a granted secret, sent as `authorization: Bearer …`.
-    pub(crate) bearer_secret: Option<String>,
-    /// How long the endpoint may take.
-    #[serde(default = "defaults::timeout_ms")]
-    pub(crate) timeout_ms: u32,
     /// Events in one request.
     #[serde(default = "defaults::batch_max")]
     pub(crate) batch_max: usize,
     /// Events that may wait for the endpoint.
     #[serde(default = "defaults::buffer_max")]
     pub(crate) buffer_max: usize,
-    /// The pause after the first failure; it doubles with each.
-    #[serde(default = "defaults::retry_min_ms")]
-    pub(crate) retry_min_ms: u32,
-    /// The longest pause.
-    #[serde(default = "defaults::retry_max_ms")]
-    pub(crate) retry_max_ms: u32,
+    /// How to speak to the endpoint.
+    #[serde(flatten)]
+    pub(crate) endpoint: Settings,
 }
 
 /// What becomes of a field that should not be read.
@@ -65,24 +55,12 @@ pub(crate) enum How {
 }
 
 mod defaults {
-    pub(super) fn timeout_ms() -> u32 {
-        2_000
-    }
-
     pub(super) fn batch_max() -> usize {
         100
     }
 
     pub(super) fn buffer_max() -> usize {
         10_000
-    }
-
-    pub(super) fn retry_min_ms() -> u32 {
-        500
-    }
-
-    pub(super) fn retry_max_ms() -> u32 {
-        60_000
     }
 }
 
@@ -95,18 +73,10 @@ impl Config {
         let wrong = |key: &str, value: &dyn std::fmt::Display, expected: &str| {
             Err(format!("config: {key} = {value}: {expected}"))
         };
-        match &self.url {
-            Some(url) if !url.starts_with("http://") && !url.starts_with("https://") => {
-                return wrong("url", &format!("{url:?}"), "must start with http:// or https://");
-            }
-            _ => {}
-        }
+        self.endpoint.check()?;
         if let Some(field) = self.redact.keys().find(|field| !is_field(field)) {
             let known = FIELDS.join(", ");
             return Err(format!("config: redact.{field}: there is no such field; there are {known} and detail.NAME"));
-        }
-        if self.timeout_ms == 0 {
-            return wrong("timeout_ms", &0, "must be at least 1");
         }
         if self.batch_max == 0 {
             return wrong("batch_max", &0, "must be at least 1");
@@ -117,10 +87,6 @@ impl Config {
                 &self.buffer_max,
                 &format!("must be at least batch_max, which is {}", self.batch_max),
             );
-        }
-        if self.retry_min_ms == 0 || self.retry_min_ms > self.retry_max_ms {
-            let expected = format!("must be 1 to retry_max_ms, which is {}", self.retry_max_ms);
-            return wrong("retry_min_ms", &self.retry_min_ms, &expected);
         }
         Ok(self)
     }
@@ -137,14 +103,10 @@ impl Config {
                 && is_about(&self.clients, &event.client_id)
                 && is_about(&self.principals, &event.principal))
     }
-
-    /// How long to wait after so many failures in a row.
-    pub(crate) fn pause_ms(&self, failures: u32) -> u32 {
-        let doubled =
-            1_u32.checked_shl(failures.saturating_sub(1)).and_then(|factor| self.retry_min_ms.checked_mul(factor));
-        doubled.map_or(self.retry_max_ms, |pause| pause.min(self.retry_max_ms))
-    }
 }
+
+/// How long the endpoint may take, unless the operator says.
+pub(crate) const TIMEOUT_MS: u32 = 2_000;
 
 fn is_field(name: &str) -> bool {
     FIELDS.contains(&name) || name.strip_prefix("detail.").is_some_and(|name| !name.is_empty())

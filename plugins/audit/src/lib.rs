@@ -7,7 +7,7 @@ mod outbox;
 use config::Config;
 use line::{Line, Redaction};
 use midge_plugin_sdk::files::{self, AppendError};
-use midge_plugin_sdk::{Environment, Event, Events, Lifecycle, metrics, plugin, secrets, warn};
+use midge_plugin_sdk::{Environment, Event, Events, Lifecycle, metrics, plugin, warn};
 use outbox::Outbox;
 
 struct Audit {
@@ -27,7 +27,7 @@ enum Output {
 impl Lifecycle for Audit {
     fn init(environment: &Environment) -> Result<Self, String> {
         let config = midge_plugin_sdk::config::<Config>()?.check()?;
-        let salt = config.salt_secret.as_deref().map(|name| secret("salt_secret", name)).transpose()?;
+        let salt = config.salt_secret.as_deref().map(|name| endpoint::secret("salt_secret", name)).transpose()?;
         let output = match (&config.file, &config.url) {
             (Some(file), None) => {
                 // Nothing is appended: this asks whether it could be.
@@ -142,13 +142,6 @@ impl Audit {
     fn lost_line(&self) -> Option<String> {
         (self.lost > 0).then(|| Line::lost(self.lost, &self.node).text())
     }
-}
-
-/// A granted secret, without the line break that files end with.
-fn secret(key: &str, name: &str) -> Result<Vec<u8>, String> {
-    let secret = secrets::secret(name)
-        .map_err(|why| format!("config: {key} = \"{name}\": {why:?}; grant it with allow.secrets"))?;
-    Ok(secret.trim_ascii_end().to_vec())
 }
 
 plugin!(Audit: lifecycle, events);

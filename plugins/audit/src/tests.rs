@@ -188,6 +188,25 @@ fn events_wait_while_the_endpoint_fails_and_pauses_grow() {
 }
 
 #[test]
+fn the_endpoint_may_say_when_to_come_back_but_not_later_than_the_longest_pause() {
+    testing::set_now(1000);
+    let mut plugin = to_endpoint(json!({ "retry_min_ms": 100, "retry_max_ms": 5000 }));
+    for (wish, pause_ms) in [("2", 2000), ("3600", 5000)] {
+        let (before, now_ms) = (testing::requests().len(), midge_plugin_sdk::now());
+        let headers = vec![("retry-after".to_owned(), wish.to_owned())];
+        testing::respond(Ok(midge_plugin_sdk::http::Response { status: 503, headers, body: Vec::new() }));
+        plugin.on_events(vec![event("a")]).unwrap();
+        testing::set_now(now_ms + pause_ms - 1);
+        plugin.health().unwrap();
+        assert_eq!(testing::requests().len() - before, 1, "{wish}");
+        testing::set_now(now_ms + pause_ms);
+        testing::respond_with(200);
+        plugin.health().unwrap();
+        assert_eq!(testing::requests().len() - before, 2, "{wish}");
+    }
+}
+
+#[test]
 fn what_has_no_room_while_it_waits_is_counted_and_told_with_what_comes_after() {
     let mut plugin = to_endpoint(json!({ "batch_max": 2, "buffer_max": 2 }));
     testing::respond_with(500);

@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
+use midge_plugin_sdk::http::{Error, Response};
 use midge_plugin_sdk::{Inbound, Message, testing};
 use serde_json::{Value, json};
 
@@ -35,26 +36,13 @@ fn a_batch_is_one_request() {
 }
 
 #[test]
-fn requests_carry_headers_and_the_secret() {
-    testing::set_secret("token", "s3cret\n");
-    let mut plugin = start(json!({ "bearer_secret": "token", "headers": { "x-site": "north" }, "timeout_ms": 7 }));
-    testing::respond_with(200);
-    plugin.deliver(batch(1, 0)).unwrap();
-    let request = &testing::requests()[0];
-    let header = |name: &str| request.headers.iter().find(|one| one.0 == name).map(|one| one.1.as_str());
-    assert_eq!((request.method.as_str(), request.timeout_ms), ("POST", 7));
-    assert_eq!(header("content-type"), Some("application/json"));
-    assert_eq!((header("x-site"), header("authorization")), (Some("north"), Some("Bearer s3cret")));
-}
-
-#[test]
 fn a_failure_is_tried_again_with_growing_pauses_and_logged_once() {
     let mut plugin = start(json!({ "retry_min_ms": 100 }));
     for (attempt, status) in [(0, 500), (1, 503), (2, 404)] {
         testing::respond_with(status);
         assert_eq!(plugin.deliver(batch(1, attempt)).unwrap(), [Outcome::Retry(100 << attempt)]);
     }
-    testing::respond(Err(http::Error::Timeout));
+    testing::respond(Err(Error::Timeout));
     assert_eq!(plugin.deliver(batch(1, 3)).unwrap(), [Outcome::Retry(800)]);
     assert_eq!(testing::logs().len(), 1);
     assert_eq!(testing::metric("failed_requests"), 4.0);
@@ -87,7 +75,16 @@ fn it_asks_for_the_topics_of_its_config() {
 }
 
 #[test]
-fn it_does_not_start_without_its_secret() {
-    testing::set_config(json!({ "url": "http://h", "bearer_secret": "token" }));
-    assert!(HttpForward::init(&testing::environment()).is_err_and(|why| why.contains("allow.secrets")));
+fn a_wrong_config_is_refused_with_what_would_be_right() {
+    for (table, words) in [
+        (json!({}), "missing field `url`"),
+        (json!({ "url": "ftp://h" }), "config: url = \"ftp://h\": must start with http:// or https://"),
+        (json!({ "url": "http://h", "timeout_ms": 0 }), "config: timeout_ms = 0: must be at least 1"),
+        (json!({ "url": "http://h", "uri": 1 }), "unknown field `uri`"),
+        (json!({ "url": "http://h", "bearer_secret": "token" }), "grant it with allow.secrets"),
+    ] {
+        testing::set_config(table.clone());
+        let Err(why) = HttpForward::init(&testing::environment()) else { panic!("{table} is accepted") };
+        assert!(why.contains(words), "{table}: {why}");
+    }
 }
