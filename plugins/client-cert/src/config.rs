@@ -1,8 +1,6 @@
 //! The plugin's `config` table.
 
-use std::collections::BTreeMap;
-
-use decisions::{Access, Limits, Template, Topics};
+use decisions::{Others, Profile, profile};
 use serde::Deserialize;
 
 use crate::allowed::Allowed;
@@ -13,19 +11,9 @@ use crate::revocation::{Settings, Strictness};
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Config {
-    /// What the client is called.
-    #[serde(default = "defaults::principal")]
-    principal: Template,
-    /// Its tenant.
-    tenant: Option<Template>,
-    /// Its Client Identifier, whatever it says itself.
-    client_id: Option<Template>,
-    /// Facts for other plugins.
-    #[serde(default)]
-    attributes: BTreeMap<String, Template>,
-    /// What every client may do, and how much.
-    #[serde(default)]
-    access: Access,
+    /// What clients become.
+    #[serde(flatten)]
+    profile: profile::Settings,
     /// What to say about a client without certificate.
     #[serde(default)]
     pub(crate) without_certificate: Others,
@@ -48,24 +36,7 @@ pub(crate) struct Config {
     stale: Strictness,
 }
 
-/// What to say about a client without certificate.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Others {
-    /// Ask the next authenticator.
-    #[default]
-    Next,
-    /// Refuse.
-    Deny,
-}
-
 mod defaults {
-    use decisions::Template;
-
-    pub(super) fn principal() -> Template {
-        Template::parse("%{cn}").expect("it ends and has a name")
-    }
-
     pub(super) fn yes() -> bool {
         true
     }
@@ -74,12 +45,7 @@ mod defaults {
 /// How certificates are judged.
 #[derive(Debug, Clone)]
 pub(crate) struct Policy {
-    pub(crate) principal: Template,
-    pub(crate) tenant: Option<Template>,
-    pub(crate) client_id: Option<Template>,
-    pub(crate) attributes: BTreeMap<String, Template>,
-    pub(crate) topics: Topics,
-    pub(crate) limits: Limits,
+    pub(crate) profile: Profile,
     pub(crate) allowed: Allowed,
     pub(crate) ends_with_certificate: bool,
 }
@@ -90,32 +56,16 @@ impl Config {
     /// # Errors
     /// The key, its value and what would be accepted.
     pub(crate) fn policy(self) -> Result<Policy, String> {
-        let topics = self.access.topics().map_err(|why| format!("config: access: {why}"))?;
-        self.check_names(&topics)?;
-        Ok(Policy {
-            principal: self.principal,
-            tenant: self.tenant,
-            client_id: self.client_id,
-            attributes: self.attributes,
-            topics,
-            limits: self.access.limits,
-            allowed: self.allowed.check_patterns()?,
-            ends_with_certificate: self.ends_with_certificate,
-        })
-    }
-
-    fn check_names(&self, topics: &Topics) -> Result<(), String> {
-        let templates = [Some(&self.principal), self.tenant.as_ref(), self.client_id.as_ref()];
-        let templates = templates.into_iter().flatten().chain(self.attributes.values());
-        let mut names = templates.flat_map(Template::names).chain(topics.names());
-        if let Some(unknown) = names.find(|name| !certificate::NAMES.contains(name)) {
+        let profile = self.profile.profile("%{cn}")?;
+        if let Some(unknown) = profile.names().find(|name| !certificate::NAMES.contains(name)) {
             let known = certificate::NAMES.join(", ");
             return Err(format!("config: %{{{unknown}}} is nothing that certificates have; there are {known}"));
         }
-        if self.principal.names().next().is_none() {
-            return Err("config: principal: a text without %{NAME} would be everybody's name".to_owned());
-        }
-        Ok(())
+        Ok(Policy {
+            profile,
+            allowed: self.allowed.check_patterns()?,
+            ends_with_certificate: self.ends_with_certificate,
+        })
     }
 
     /// Where revocation lists are, if there are any.

@@ -9,13 +9,13 @@ mod config;
 mod revocation;
 mod signature;
 
-use decisions::Template;
+use decisions::Others;
 use midge_plugin_sdk::{
     Answer, Authenticator, Connect, Credentials, Environment, Grant, Lifecycle, Refusal, now, plugin,
 };
 
 use certificate::{Certificate, Holder};
-use config::{Config, Others, Policy};
+use config::{Config, Policy};
 use revocation::Revocation;
 
 struct ClientCert {
@@ -75,20 +75,8 @@ impl ClientCert {
     }
 
     fn grant(&self, holder: &Holder<'_>) -> Result<Grant, String> {
-        let Policy { principal, tenant, client_id, attributes, topics, limits, ends_with_certificate, .. } =
-            &self.policy;
-        let needed =
-            |template: &Template| template.text(holder).map_err(|name| format!("the certificate has no {name}"));
-        let mut grant = Grant::new(needed(principal)?);
-        grant.client_id = client_id.as_ref().map(needed).transpose()?;
-        grant.tenant = tenant.as_ref().and_then(|template| template.text(holder).ok());
-        for (name, template) in attributes {
-            if let Ok(value) = template.text(holder) {
-                grant = grant.attribute(name, value);
-            }
-        }
-        grant.permissions = topics.fill(holder)?;
-        grant.limits = limits.granted();
+        let Policy { profile, ends_with_certificate, .. } = &self.policy;
+        let mut grant = profile.grant(holder, |name| format!("the certificate has no {name}"))?;
         grant.expires_at = ends_with_certificate.then_some(holder.certificate.not_after);
         Ok(grant)
     }

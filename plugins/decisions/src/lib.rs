@@ -5,9 +5,11 @@ mod access;
 mod filter;
 mod moment;
 pub mod pem;
+pub mod profile;
 pub mod service;
 mod template;
 
 pub use access::{Access, Action, Effect, Limits, Rule, Topics};
 pub use filter::check_filter;
+pub use profile::{Others, Profile};
 pub use template::{Filters, Template, Values};

@@ -2,33 +2,65 @@
 
 use std::collections::BTreeMap;
 
+use endpoint::{bearer, check_url, text_secret};
 use midge_plugin_sdk::http::{self, Error, Request, Response};
-use midge_plugin_sdk::{info, metrics, now, secrets, warn};
+use midge_plugin_sdk::{info, metrics, now, warn};
 use serde::Deserialize;
 
 use crate::moment;
 
-/// Which service, and how to ask it.
-#[derive(Debug, Clone)]
+/// Which service, and how to ask it, as a part of a plugin's `config` table.
+#[derive(Debug, Clone, Deserialize)]
 pub struct Settings {
     /// Questions are POSTed here.
-    pub url: String,
+    url: String,
+    /// What counts as an answer.
+    #[serde(default)]
+    answers: Answers,
     /// Sent with every question.
-    pub headers: BTreeMap<String, String>,
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
     /// Headers whose values are granted secrets, by the secrets' names.
-    pub secret_headers: BTreeMap<String, String>,
+    #[serde(default)]
+    secret_headers: BTreeMap<String, String>,
     /// The name of a granted secret, sent as `authorization: Bearer …`.
-    pub bearer_secret: Option<String>,
+    bearer_secret: Option<String>,
     /// How long one answer may take.
-    pub timeout_ms: u32,
+    #[serde(default = "defaults::timeout_ms")]
+    timeout_ms: u32,
     /// How often a question is asked again at once, where no answer came.
-    pub retries: u32,
+    #[serde(default = "defaults::retries")]
+    retries: u32,
     /// The longest pause that the service may ask for.
-    pub pause_max_s: u32,
+    #[serde(default = "defaults::pause_max_s")]
+    pause_max_s: u32,
     /// How long an answer may be used again, unless the service says.
-    pub cache_s: u32,
+    cache_s: Option<u32>,
     /// The same for a refusal.
-    pub deny_cache_s: u32,
+    deny_cache_s: Option<u32>,
+}
+
+/// For how many seconds answers may be used again where neither the service nor the operator says.
+#[derive(Debug, Clone, Copy)]
+pub struct Reuse {
+    /// Those that allow, or leave it to others.
+    pub answer_s: u32,
+    /// Refusals.
+    pub refusal_s: u32,
+}
+
+mod defaults {
+    pub(super) fn timeout_ms() -> u32 {
+        3000
+    }
+
+    pub(super) fn retries() -> u32 {
+        1
+    }
+
+    pub(super) fn pause_max_s() -> u32 {
+        60
+    }
 }
 
 /// What counts as an answer.
@@ -65,6 +97,7 @@ pub struct Service {
     settings: Settings,
     /// All of them, values of secrets included.
     headers: Vec<(String, String)>,
+    reuse: Reuse,
     /// Until then the service wants to be left alone; milliseconds since the Unix epoch.
     paused_until: u64,
     /// Whether the last question failed: only the first failure of a row is worth a line in the log.
@@ -72,14 +105,12 @@ pub struct Service {
 }
 
 impl Service {
-    /// A service that nobody has asked yet.
+    /// A service that nobody has asked yet, whose answers are used again for so long unless somebody says otherwise.
     ///
     /// # Errors
     /// The key of the config, its value and what would be accepted.
-    pub fn open(settings: Settings) -> Result<Self, String> {
-        if !settings.url.starts_with("http://") && !settings.url.starts_with("https://") {
-            return Err(format!("config: url = \"{}\": must start with http:// or https://", settings.url));
-        }
+    pub fn open(settings: Settings, unless_said: Reuse) -> Result<Self, String> {
+        check_url("url", &settings.url)?;
         if settings.timeout_ms == 0 {
             return Err("config: timeout_ms = 0: must be at least 1".to_owned());
         }
@@ -88,12 +119,22 @@ impl Service {
         }
         let mut headers: Vec<(String, String)> = settings.headers.clone().into_iter().collect();
         for (header, name) in &settings.secret_headers {
-            headers.push((header.clone(), secret("secret_headers", name)?));
+            headers.push((header.clone(), text_secret("secret_headers", name)?));
         }
         if let Some(name) = &settings.bearer_secret {
-            headers.push(("authorization".to_owned(), format!("Bearer {}", secret("bearer_secret", name)?)));
+            headers.push(bearer("bearer_secret", name)?);
         }
-        Ok(Self { settings, headers, paused_until: 0, is_failing: false })
+        let reuse = Reuse {
+            answer_s: settings.cache_s.unwrap_or(unless_said.answer_s),
+            refusal_s: settings.deny_cache_s.unwrap_or(unless_said.refusal_s),
+        };
+        Ok(Self { settings, headers, reuse, paused_until: 0, is_failing: false })
+    }
+
+    /// What counts as an answer.
+    #[must_use]
+    pub fn answers(&self) -> Answers {
+        self.settings.answers
     }
 
     /// Asks.
@@ -165,7 +206,7 @@ impl Service {
     /// For how many milliseconds a reply may be used again: as the service says, else as the operator says.
     #[must_use]
     pub fn reuse_ms(&self, reply: &Reply, is_refusal: bool) -> u32 {
-        let ours = if is_refusal { self.settings.deny_cache_s } else { self.settings.cache_s };
+        let ours = if is_refusal { self.reuse.refusal_s } else { self.reuse.answer_s };
         reply.max_age_s.unwrap_or(ours).saturating_mul(1000)
     }
 
@@ -194,12 +235,6 @@ fn max_age(header: &str) -> Option<u32> {
         }
     }
     age
-}
-
-fn secret(key: &str, name: &str) -> Result<String, String> {
-    let bytes = secrets::secret(name)
-        .map_err(|why| format!("config: {key}: \"{name}\": {why:?}; grant it with allow.secrets"))?;
-    String::from_utf8(bytes).map_err(|_| format!("the secret {name} is not text"))
 }
 
 const RETRIES_MAX: u32 = 3;

@@ -14,25 +14,24 @@ use midge_plugin_sdk::{
 };
 
 use answer::{Decision, Rules};
-use config::{Ask, Config};
+use config::{Ask, Config, REUSE};
 use question::Action;
 
 struct HttpAcl {
     service: Service,
-    answers: Answers,
     ask: Ask,
 }
 
 impl Lifecycle for HttpAcl {
     fn init(_: &Environment) -> Result<Self, String> {
-        let config: Config = midge_plugin_sdk::config()?;
-        let (answers, ask) = (config.answers, config.ask);
-        if (answers, ask) == (Answers::Status, Ask::Once) {
+        let Config { ask, service } = midge_plugin_sdk::config()?;
+        let service = Service::open(service, REUSE)?;
+        if (service.answers(), ask) == (Answers::Status, Ask::Once) {
             return Err(
                 "config: answers = \"status\": a status says no rules; it goes with ask = \"actions\"".to_owned()
             );
         }
-        Ok(Self { service: Service::open(config.settings())?, answers, ask })
+        Ok(Self { service, ask })
     }
 }
 
@@ -81,7 +80,7 @@ impl HttpAcl {
     fn decide(&self, reply: &Reply) -> Result<Decision, String> {
         match &reply.said {
             Said::No(_) => Ok(Decision::refused(Refusal { code: Refusal::NOT_AUTHORIZED, reason: None })),
-            Said::Yes(_) if self.answers == Answers::Status => Ok(Decision::allowed()),
+            Said::Yes(_) if self.service.answers() == Answers::Status => Ok(Decision::allowed()),
             Said::Yes(body) => Decision::read(body),
         }
     }

@@ -116,3 +116,8 @@ fn a_service_may_answer_with_nothing_but_a_status() {
     assert_eq!(ruling.refusal.unwrap().code, Refusal::NOT_AUTHORIZED);
     assert!(start(json!({ "answers": "status" })).is_err_and(|why| why.contains("ask = \"actions\"")));
 }
+
+#[test]
+fn a_key_that_is_not_known_is_refused() {
+    assert!(start(json!({ "retires": 1 })).is_err_and(|why| why == "config: unknown field `retires`"));
+}

@@ -11,19 +11,17 @@ use decisions::service::{Answers, Said, Service};
 use midge_plugin_sdk::{Answer, Authenticator, Connect, Credentials, Environment, Lifecycle, Refusal, now, plugin};
 
 use answer::Decision;
-use config::{Config, Fact};
+use config::{Config, Fact, REUSE};
 
 struct HttpAuth {
     service: Service,
-    answers: Answers,
     facts: Vec<Fact>,
 }
 
 impl Lifecycle for HttpAuth {
     fn init(_: &Environment) -> Result<Self, String> {
-        let config: Config = midge_plugin_sdk::config()?;
-        let (answers, facts) = (config.answers, config.facts.clone());
-        Ok(Self { service: Service::open(config.settings())?, answers, facts })
+        let Config { facts, service } = midge_plugin_sdk::config()?;
+        Ok(Self { service: Service::open(service, REUSE)?, facts })
     }
 }
 
@@ -33,7 +31,7 @@ impl Authenticator for HttpAuth {
         let reply = self.service.ask(&question)?;
         let decision = match &reply.said {
             Said::No(code) => Decision::Deny(Refusal { code: *code, reason: None }),
-            Said::Yes(_) if self.answers == Answers::Status => Decision::of_name(credentials)?,
+            Said::Yes(_) if self.service.answers() == Answers::Status => Decision::of_name(credentials)?,
             Said::Yes(body) => Decision::read(body, credentials, now() / 1000)?,
         };
         let is_refusal = matches!(decision, Decision::Deny(_));

@@ -153,3 +153,10 @@ fn a_service_may_answer_with_nothing_but_a_status() {
     let answer = plugin.authenticate(&Credentials::of("alice", "x"), &Connect::default());
     assert!(answer.is_err(), "unless it was agreed on, nothing is no answer");
 }
+
+#[test]
+fn a_key_that_is_not_known_is_refused() {
+    testing::set_config(json!({ "url": "https://auth/connect", "retires": 1 }));
+    let refused = HttpAuth::init(&testing::environment());
+    assert!(refused.is_err_and(|why| why == "config: unknown field `retires`"));
+}

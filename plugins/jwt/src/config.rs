@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use decisions::{Access, Template, Topics};
+use decisions::{Others, Profile, profile};
+use endpoint::check_url;
 use serde::Deserialize;
 
 use crate::algorithm::{Algorithm, Kind};
@@ -49,19 +50,9 @@ pub(crate) struct Config {
     /// Claims that must have this value.
     #[serde(default)]
     claims: BTreeMap<String, String>,
-    /// What the client is called.
-    #[serde(default = "defaults::principal")]
-    principal: Template,
-    /// Its tenant.
-    tenant: Option<Template>,
-    /// Its Client Identifier, whatever it says itself.
-    client_id: Option<Template>,
-    /// Facts for other plugins.
-    #[serde(default)]
-    attributes: BTreeMap<String, Template>,
-    /// What every client may do, and how much.
-    #[serde(default)]
-    access: Access,
+    /// What clients become.
+    #[serde(flatten)]
+    profile: profile::Settings,
     /// The claim that says what a client may do besides.
     #[serde(default = "defaults::access_claim")]
     access_claim: String,
@@ -106,17 +97,6 @@ pub(crate) enum Place {
     Username,
 }
 
-/// What to say about a client that is somebody else's to judge.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Others {
-    /// Ask the next authenticator.
-    #[default]
-    Next,
-    /// Refuse.
-    Deny,
-}
-
 /// One text, or several.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(untagged)]
@@ -136,8 +116,6 @@ impl OneOrMore {
 }
 
 mod defaults {
-    use decisions::Template;
-
     pub(super) fn method() -> String {
         "JWT".to_owned()
     }
@@ -148,10 +126,6 @@ mod defaults {
 
     pub(super) fn required_claims() -> Vec<String> {
         vec!["exp".to_owned()]
-    }
-
-    pub(super) fn principal() -> Template {
-        Template::parse("%{sub}").expect("it ends and has a name")
     }
 
     pub(super) fn access_claim() -> String {
@@ -185,12 +159,7 @@ pub(crate) struct Policy {
     pub(crate) algorithms: Vec<&'static Algorithm>,
     pub(crate) types: Vec<String>,
     pub(crate) demands: Demands,
-    pub(crate) principal: Template,
-    pub(crate) tenant: Option<Template>,
-    pub(crate) client_id: Option<Template>,
-    pub(crate) attributes: BTreeMap<String, Template>,
-    pub(crate) topics: Topics,
-    pub(crate) limits: decisions::Limits,
+    pub(crate) profile: Profile,
     pub(crate) access_claim: String,
     pub(crate) reuse_ms: u32,
 }
@@ -205,12 +174,7 @@ impl Config {
         if sources.iter().filter(|is_there| **is_there).count() != 1 {
             return Err("config: exactly one of keys_file, keys_url and secrets says where the keys are".to_owned());
         }
-        if let Some(url) = self.keys_url.as_deref()
-            && !url.starts_with("http://")
-            && !url.starts_with("https://")
-        {
-            return Err(format!("config: keys_url = \"{url}\": must start with http:// or https://"));
-        }
+        self.keys_url.as_deref().map_or(Ok(()), |url| check_url("keys_url", url))?;
         for (key, value, most) in [
             ("leeway_s", self.leeway_s, 3600),
             ("refresh_s", self.refresh_s, 604_800),
@@ -234,9 +198,6 @@ impl Config {
         if self.timeout_ms == 0 {
             return Err("config: timeout_ms = 0: must be at least 1".to_owned());
         }
-        if self.principal.names().next().is_none() {
-            return Err("config: principal: a text without %{CLAIM} would be everybody's name".to_owned());
-        }
         Ok(self)
     }
 
@@ -246,7 +207,6 @@ impl Config {
     /// The key, its value and what would be accepted.
     pub(crate) fn policy(self) -> Result<Policy, String> {
         let algorithms = self.algorithms()?;
-        let topics = self.access.topics().map_err(|why| format!("config: access: {why}"))?;
         Ok(Policy {
             algorithms,
             types: self.types,
@@ -257,12 +217,7 @@ impl Config {
                 required: self.required_claims,
                 expected: self.claims,
             },
-            principal: self.principal,
-            tenant: self.tenant,
-            client_id: self.client_id,
-            attributes: self.attributes,
-            topics,
-            limits: self.access.limits,
+            profile: self.profile.profile("%{sub}")?,
             access_claim: self.access_claim,
             reuse_ms: self.reuse_s.saturating_mul(1000),
         })

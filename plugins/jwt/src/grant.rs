@@ -1,6 +1,6 @@
 //! What a token's claims make of its bearer.
 
-use decisions::{Access, Template};
+use decisions::Access;
 use midge_plugin_sdk::Grant;
 
 use crate::claims::Claims;
@@ -11,24 +11,15 @@ use crate::config::Policy;
 /// # Errors
 /// What is missing or makes no sense, in words for the client too.
 pub(crate) fn grant(policy: &Policy, claims: &Claims, expires_at: Option<u64>) -> Result<Grant, String> {
-    let needed = |template: &Template| template.text(claims).map_err(|name| format!("the claim {name} is missing"));
-    let mut grant = Grant::new(needed(&policy.principal)?);
-    grant.client_id = policy.client_id.as_ref().map(needed).transpose()?;
-    grant.tenant = policy.tenant.as_ref().and_then(|template| template.text(claims).ok());
-    for (name, template) in &policy.attributes {
-        if let Ok(value) = template.text(claims) {
-            grant = grant.attribute(name, value);
-        }
-    }
+    let mut grant = policy.profile.grant(claims, |name| format!("the claim {name} is missing"))?;
     let own = own_access(&policy.access_claim, claims)?;
     let own_rules = own.permissions().map_err(|why| format!("the claim {}: {why}", policy.access_claim))?;
-    let rules = policy.topics.fill(claims)?;
     // The operator's first: no token undoes what the operator forbids.
-    grant.permissions = match (rules, own_rules) {
+    grant.permissions = match (grant.permissions, own_rules) {
         (None, None) => None,
         (rules, own_rules) => Some(rules.into_iter().chain(own_rules).flatten().collect()),
     };
-    grant.limits = policy.limits.and(own.limits).granted();
+    grant.limits = policy.profile.limits.and(own.limits).granted();
     grant.expires_at = expires_at;
     Ok(grant)
 }

@@ -13,6 +13,7 @@ mod source;
 mod spki;
 mod token;
 
+use decisions::Others;
 use midge_plugin_sdk::{
     Answer, Authenticator, Candidate, Connect, Credentials, EnhancedAuthenticator, Environment, Grant, Lifecycle,
     Refusal, Step, crypto, now, plugin, warn,
@@ -20,7 +21,7 @@ use midge_plugin_sdk::{
 
 use algorithm::Algorithm;
 use claims::{Bearer, Flaw};
-use config::{Config, Others, Place, Policy};
+use config::{Config, Place, Policy};
 use grant::grant;
 use keys::Key;
 use source::Source;

@@ -1,26 +1,21 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 use midge_plugin_sdk::testing;
+use serde_json::json;
 
 use super::*;
 
 fn settings() -> Settings {
-    Settings {
-        url: "https://auth/connect".to_owned(),
-        headers: BTreeMap::new(),
-        secret_headers: BTreeMap::new(),
-        bearer_secret: None,
-        timeout_ms: 3000,
-        retries: 1,
-        pause_max_s: 60,
-        cache_s: 0,
-        deny_cache_s: 5,
-    }
+    serde_json::from_value(json!({ "url": "https://auth/connect", "deny_cache_s": 5 })).unwrap()
+}
+
+fn open(settings: Settings) -> Result<Service, String> {
+    Service::open(settings, Reuse { answer_s: 0, refusal_s: 60 })
 }
 
 fn start() -> Service {
     testing::set_now(1_000_000);
-    Service::open(settings()).unwrap()
+    open(settings()).unwrap()
 }
 
 fn answer(status: u16, headers: &[(&str, &str)]) -> Result<Response, Error> {
@@ -36,7 +31,7 @@ fn asked() -> usize {
 fn questions_carry_headers_and_secrets() {
     testing::set_secret("token", "s3cret");
     testing::set_secret("key", "k");
-    let mut service = Service::open(Settings {
+    let mut service = open(Settings {
         headers: BTreeMap::from([("x-site".to_owned(), "north".to_owned())]),
         secret_headers: BTreeMap::from([("x-api-key".to_owned(), "key".to_owned())]),
         bearer_secret: Some("token".to_owned()),
@@ -148,7 +143,7 @@ fn a_row_of_failures_is_one_line_in_the_log() {
 
 #[test]
 fn settings_that_make_no_sense_are_refused_with_what_would_be_accepted() {
-    let why = |settings: Settings| Service::open(settings).err().unwrap();
+    let why = |settings: Settings| open(settings).err().unwrap();
     assert!(why(Settings { url: "auth".to_owned(), ..settings() }).contains("http:// or https://"));
     assert!(why(Settings { timeout_ms: 0, ..settings() }).contains("at least 1"));
     assert!(why(Settings { retries: 4, ..settings() }).contains("at most 3"));
