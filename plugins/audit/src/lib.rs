@@ -7,7 +7,7 @@ mod outbox;
 use config::Config;
 use line::{Line, Redaction};
 use midge_plugin_sdk::files::{self, AppendError};
-use midge_plugin_sdk::{Environment, Event, Events, Lifecycle, metrics, plugin, warn};
+use midge_plugin_sdk::{Environment, Event, Events, Lifecycle, Ticker, metrics, plugin, warn};
 use outbox::Outbox;
 
 struct Audit {
@@ -47,13 +47,6 @@ impl Lifecycle for Audit {
         Ok(Self { config, redaction, node: environment.node.clone(), output, lost: 0 })
     }
 
-    /// Events that wait for the endpoint are sent as soon as it may work again, also where nothing happens. That it
-    /// does not is no reason for clients to stay away, hence never an error.
-    fn health(&mut self) -> Result<(), String> {
-        self.send();
-        Ok(())
-    }
-
     fn shutdown(&mut self) {
         if let Output::Http(outbox) = &mut self.output {
             outbox.send_at_last();
@@ -75,6 +68,15 @@ impl Events for Audit {
                 self.send();
             }
         }
+        Ok(())
+    }
+}
+
+impl Ticker for Audit {
+    /// Events that wait for the endpoint are sent as soon as it may work again, also where nothing happens. That it still
+    /// fails has been counted and logged, and is no failure of the tick.
+    fn tick(&mut self) -> Result<(), String> {
+        self.send();
         Ok(())
     }
 }
@@ -144,7 +146,7 @@ impl Audit {
     }
 }
 
-plugin!(Audit: lifecycle, events);
+plugin!(Audit: lifecycle, events, ticker);
 
 #[cfg(test)]
 mod tests;

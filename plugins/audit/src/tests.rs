@@ -172,13 +172,13 @@ fn events_wait_while_the_endpoint_fails_and_pauses_grow() {
     assert_eq!(testing::requests().len(), 1, "it is not asked again at once");
     testing::set_now(1100);
     testing::respond(Err(midge_plugin_sdk::http::Error::Timeout));
-    plugin.health().unwrap();
+    plugin.tick().unwrap();
     testing::set_now(1249);
-    plugin.health().unwrap();
+    plugin.tick().unwrap();
     assert_eq!(testing::requests().len(), 2);
     testing::set_now(1250);
     testing::respond_with(200);
-    plugin.health().unwrap();
+    plugin.tick().unwrap();
     assert_eq!(sent()[2], ["a", "b"]);
     assert_eq!(
         (testing::metric("failed_requests"), testing::metric("waiting"), testing::metric("lost")),
@@ -197,11 +197,11 @@ fn the_endpoint_may_say_when_to_come_back_but_not_later_than_the_longest_pause()
         testing::respond(Ok(midge_plugin_sdk::http::Response { status: 503, headers, body: Vec::new() }));
         plugin.on_events(vec![event("a")]).unwrap();
         testing::set_now(now_ms + pause_ms - 1);
-        plugin.health().unwrap();
+        plugin.tick().unwrap();
         assert_eq!(testing::requests().len() - before, 1, "{wish}");
         testing::set_now(now_ms + pause_ms);
         testing::respond_with(200);
-        plugin.health().unwrap();
+        plugin.tick().unwrap();
         assert_eq!(testing::requests().len() - before, 2, "{wish}");
     }
 }
@@ -214,7 +214,7 @@ fn what_has_no_room_while_it_waits_is_counted_and_told_with_what_comes_after() {
     assert_eq!(testing::metric("lost"), 2.0);
     testing::set_now(600_000);
     testing::respond_with(200);
-    plugin.health().unwrap();
+    plugin.tick().unwrap();
     testing::respond_with(200);
     plugin.on_events(vec![event("e")]).unwrap();
     assert_eq!(sent()[1..], [vec!["a", "b"], vec!["audit.lost", "e"]]);
