@@ -167,7 +167,7 @@ pub mod kv {
 /// Files granted in the config: small ones, kept in memory by the broker, and ones to append to.
 pub mod files {
     use super::host;
-    pub use super::watched::Watched;
+    pub use super::watched::{Watched, lines};
     pub use crate::bindings::imports::midge::plugin::files::{AppendError, Error};
 
     /// The bytes of a file.

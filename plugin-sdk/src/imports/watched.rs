@@ -55,9 +55,42 @@ impl<T> Watched<T> {
     }
 }
 
+/// Reads the lines of a file that has one entry in each, without the spaces around them; empty ones and those that begin with `#`
+/// are comments.
+///
+/// # Errors
+/// What `add` says of every line that it does not take, with the line's number.
+pub fn lines<'a>(text: &'a str, mut add: impl FnMut(&'a str) -> Result<(), String>) -> Result<(), String> {
+    let entries = (1..).zip(text.lines().map(str::trim)).filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
+    let wrong = entries.filter_map(|(number, line)| add(line).err().map(|why| format!("line {number}: {why}")));
+    let wrong: Vec<String> = wrong.collect();
+    if wrong.is_empty() { Ok(()) } else { Err(wrong.join("; ")) }
+}
+
 fn load<T>(path: &str, parse: fn(&str) -> Result<T, String>) -> Result<T, String> {
     let bytes = read(path).map_err(|why| why.about(path))?;
     let text = String::from_utf8(bytes).map_err(|_| format!("{path}: not UTF-8"))?;
     // Editors of one platform begin files with a byte order mark.
     parse(text.strip_prefix('\u{feff}').unwrap_or(&text)).map_err(|why| format!("{path}: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_line_that_is_not_taken_is_named_and_comments_are_none() {
+        let mut taken = Vec::new();
+        let text = "# one\n\n  two \r\nbad 3\n\t# four\nfive\nbad 6";
+        let said = lines(text, |line| {
+            if let Some(number) = line.strip_prefix("bad ") {
+                return Err(format!("{number} is bad"));
+            }
+            taken.push(line);
+            Ok(())
+        });
+        assert_eq!(said, Err("line 4: 3 is bad; line 7: 6 is bad".to_owned()));
+        assert_eq!(taken, ["two", "five"]);
+        assert_eq!(lines("", |line| Err(line.to_owned())), Ok(()));
+    }
 }

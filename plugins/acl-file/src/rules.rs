@@ -13,6 +13,7 @@
 
 use std::collections::BTreeMap;
 
+use midge_plugin_sdk::files::lines;
 use midge_plugin_sdk::{Actions, Effect, Permission};
 
 /// The rules of a file, by whom they are for.
@@ -31,23 +32,21 @@ impl Rules {
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let mut rules = Self::default();
         let mut user = None;
-        let mut wrong = Vec::new();
-        for (number, line) in (1..).zip(text.lines()) {
-            match Line::parse(line) {
-                Ok(None) => {}
-                Ok(Some(Line::User(name))) => {
+        lines(text, |line| {
+            match Line::parse(line)? {
+                Line::User(name) => {
                     rules.users.entry(name.to_owned()).or_default();
                     user = Some(name);
                 }
-                Ok(Some(Line::Topic(rule))) => match user {
+                Line::Topic(rule) => match user {
                     Some(name) => rules.users.entry(name.to_owned()).or_default().push(rule),
                     None => rules.everybody.push(rule),
                 },
-                Ok(Some(Line::Pattern(rule))) => rules.patterns.push(rule),
-                Err(why) => wrong.push(format!("line {number}: {why}")),
+                Line::Pattern(rule) => rules.patterns.push(rule),
             }
-        }
-        if wrong.is_empty() { Ok(rules) } else { Err(wrong.join("; ")) }
+            Ok(())
+        })?;
+        Ok(rules)
     }
 
     /// The rules for one principal. Prohibitions stand first, so no order of lines can undo them.
@@ -70,21 +69,16 @@ enum Line<'a> {
 }
 
 impl<'a> Line<'a> {
-    /// `None` for an empty line and a comment.
-    fn parse(line: &'a str) -> Result<Option<Self>, String> {
-        let line = line.trim();
-        if line.is_empty() || line.starts_with('#') {
-            return Ok(None);
-        }
+    fn parse(line: &'a str) -> Result<Self, String> {
         let (keyword, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
         let rest = rest.trim_start();
         match keyword {
             _ if rest.is_empty() && ["user", "topic", "pattern"].contains(&keyword) => {
                 Err(format!("`{keyword}` says nothing more"))
             }
-            "user" => Ok(Some(Self::User(rest))),
-            "topic" => rule(rest, Placeholders::Literal).map(|rule| Some(Self::Topic(rule))),
-            "pattern" => rule(rest, Placeholders::Filled).map(|rule| Some(Self::Pattern(rule))),
+            "user" => Ok(Self::User(rest)),
+            "topic" => rule(rest, Placeholders::Literal).map(Self::Topic),
+            "pattern" => rule(rest, Placeholders::Filled).map(Self::Pattern),
             other => Err(format!("`{other}` is not known; a line starts with user, topic or pattern")),
         }
     }

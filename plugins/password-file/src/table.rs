@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+use midge_plugin_sdk::files::lines;
 
 /// How a password is checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,17 +35,8 @@ impl Table {
     /// Every line that is not understood, with its number; never with what it says, which may be a password.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let mut table = Self::default();
-        let mut wrong = Vec::new();
-        for (number, line) in (1..).zip(text.lines()) {
-            let line = line.trim();
-            if line.is_empty() || line.starts_with('#') {
-                continue;
-            }
-            if let Err(why) = table.add(line) {
-                wrong.push(format!("line {number}: {why}"));
-            }
-        }
-        if wrong.is_empty() { Ok(table) } else { Err(wrong.join("; ")) }
+        lines(text, |line| table.add(line))?;
+        Ok(table)
     }
 
     fn add(&mut self, line: &str) -> Result<(), String> {

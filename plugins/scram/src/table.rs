@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use midge_plugin_sdk::files::lines;
 
 use crate::keys::{Bytes32, Keys, hmac};
 
@@ -32,17 +33,8 @@ impl Table {
     /// Every line that is not understood, with its number; never with what it says.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let mut table = Self::default();
-        let mut wrong = Vec::new();
-        for (number, line) in (1..).zip(text.lines()) {
-            let line = line.trim();
-            if line.is_empty() || line.starts_with('#') {
-                continue;
-            }
-            if let Err(why) = table.add(line) {
-                wrong.push(format!("line {number}: {why}"));
-            }
-        }
-        if wrong.is_empty() { Ok(table) } else { Err(wrong.join("; ")) }
+        lines(text, |line| table.add(line))?;
+        Ok(table)
     }
 
     fn add(&mut self, line: &str) -> Result<(), String> {
