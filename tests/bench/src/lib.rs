@@ -138,7 +138,7 @@ impl Broker {
     /// those of the run before, whose ports are not free for a minute.
     fn source(&self, connection: usize) -> Option<Ipv4Addr> {
         let host = u32::try_from(connection / CONNECTIONS_PER_ADDRESS).unwrap_or(u32::MAX);
-        let first = u32::from(FIRST_SOURCE) + (std::process::id() % RUNS_APART << 8);
+        let first = u32::from(FIRST_SOURCE) + ((std::process::id() % RUNS_APART) << 8);
         let address = Ipv4Addr::from(first.saturating_add(host));
         (self.address.is_ipv4() && self.address.ip().is_loopback()).then_some(address)
     }
