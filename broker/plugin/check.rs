@@ -72,7 +72,7 @@ impl Check {
         }
         let mut title = "hooks";
         for (hook, functions) in hooks(found) {
-            line(out, title, format_args!("{hook:<16} {}", functions.join(", ")))?;
+            line(out, title, format_args!("{hook:<18} {}", functions.join(", ")))?;
             title = "";
         }
         print_imports(found, style, out)?;
@@ -137,7 +137,7 @@ fn print_imports(found: &Inspection, style: Style, out: &mut impl Write) -> io::
     }
     if !wasi.is_empty() {
         let inert = "inert: clocks, randomness and output work, all else is denied";
-        line(out, title, format_args!("{:<16} {} interfaces, {inert}", "wasi 0.2", wasi.len()))?;
+        line(out, title, format_args!("{:<18} {} interfaces, {inert}", "wasi 0.2", wasi.len()))?;
         title = "";
     }
     for import in found.imports.iter().filter(|import| import.is_granted.is_some()) {
@@ -147,7 +147,7 @@ fn print_imports(found: &Inspection, style: Style, out: &mut impl Write) -> io::
             let grant = import.line.map(|line| format!("  allow.{line}")).unwrap_or_default();
             format!("{}{}", style.warning("not granted"), style.dim(grant))
         };
-        line(out, title, format_args!("{:<16} {state}", import.interface))?;
+        line(out, title, format_args!("{:<18} {state}", import.interface))?;
         title = "";
     }
     if found.imports.is_empty() { line(out, title, "nothing") } else { Ok(()) }

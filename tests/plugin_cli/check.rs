@@ -14,10 +14,10 @@ fn a_component_is_described_as_an_operator_would_ask() {
     for part in [
         "  contract  midge:plugin@0.1\n",
         "  lane      waiting",
-        "  hooks     authn            authenticate\n",
-        "lifecycle        init, health, shutdown\n",
+        "  hooks     authn              authenticate\n",
+        "lifecycle          init, health, shutdown\n",
         "  imports   ",
-        "files            not granted  allow.files = [\"…\"]\n",
+        "files              not granted  allow.files = [\"…\"]\n",
         " MiB at first, 64.0 MiB at most\n",
         "with this config it refuses: ",
     ] {
@@ -39,7 +39,7 @@ fn with_the_brokers_configuration_it_says_what_is_granted_and_starts() {
                    config = { file = \"users\" }\nallow = { files = [\"users\"] }\n";
     fs::write(&config, plugins).unwrap();
     let said = well(&["check", text(&component), "--config-file", text(&config)]);
-    for part in ["files            granted\n", "  granted   reads users\n", "  start     ok\n", " once started, "] {
+    for part in ["files              granted\n", "  granted   reads users\n", "  start     ok\n", " once started, "] {
         assert!(said.contains(part), "no {part:?} in\n{said}");
     }
     let other = plugin(&["check", text(&guest("allow-all")), "--config-file", text(&config)]).ill();

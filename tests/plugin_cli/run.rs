@@ -30,6 +30,19 @@ fn an_authenticator_says_who_may_come_in() {
 }
 
 #[test]
+fn hooks_that_few_plugins_have_are_asked_like_all_others() {
+    let file = guest("caretaker");
+    let ask =
+        |function: &str, input: &str| answer(plugin(&["run", text(&file), function, input, "--allow", "kv=default"]));
+    assert_eq!(ask("admit", r#"{"address":"10.0.0.1"}"#)["admit"], true);
+    assert_eq!(ask("ticker", "{}"), Value::Null);
+    assert_eq!(ask("authorize-unsubscribe", r#"{"who":"alice","filters":["a","next/b"]}"#), json!(["allow", "next"]));
+    assert_eq!(ask("authorize-will", r#"{"principal":"alice","will":{"topic":"a","payload":"next"}}"#), "next");
+    let page = ask("handle", r#"{"method":"GET","path":"/status","query":"418"}"#);
+    assert_eq!(page["status"], 418);
+}
+
+#[test]
 fn the_input_may_come_from_standard_input() {
     let run = plugin_with_input(
         &["run", text(&guest("fifteen-lines")), "authn", "-"],

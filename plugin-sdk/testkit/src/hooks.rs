@@ -73,6 +73,31 @@ impl Plugin {
         self.asked("authz.identity-gone", json!({ "who": who }))
     }
 
+    /// `authz-unsubscribe.authorize-unsubscribe`: the fields of an identity, and `filters`.
+    pub fn authorize_unsubscribe(&mut self, input: Value) -> Answer {
+        self.asked("authz-unsubscribe.authorize-unsubscribe", input)
+    }
+
+    /// `authz-will.authorize-will`: the fields of an identity, `will`, a message, and `delay`.
+    pub fn authorize_will(&mut self, input: Value) -> Answer {
+        self.asked("authz-will.authorize-will", input)
+    }
+
+    /// `admission.admit`: `address`, and `listener`.
+    pub fn admit(&mut self, input: Value) -> Answer {
+        self.asked("admission.admit", input)
+    }
+
+    /// `ticker.tick`.
+    pub fn tick(&mut self) -> Answer {
+        self.asked("ticker.tick", json!({}))
+    }
+
+    /// `admin.handle`: the fields of a request.
+    pub fn handle(&mut self, request: Value) -> Answer {
+        self.asked("admin.handle", request)
+    }
+
     /// `messages.on-publish`: a list of messages, or one.
     pub fn on_publish(&mut self, batch: Value) -> Answer {
         self.asked("messages.on-publish", batch)

@@ -73,7 +73,7 @@ pub(super) struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// The arguments in the function's order, and the length of the one list of records among them, if there is one.
+    /// The arguments in the function's order, and the length of the list of questions among them, if there is one.
     pub(super) fn arguments(
         &mut self,
         ty: &ComponentFunc,
@@ -103,7 +103,7 @@ impl Reader<'_> {
                 None => self.default(name, name, ty)?,
             };
             if let (Type::List(list), Val::List(items)) = (ty, &value)
-                && matches!(list.ty(), Type::Record(_))
+                && matches!(list.ty(), Type::Record(_) | Type::String)
             {
                 batch = Some(items.len());
             }
@@ -292,7 +292,7 @@ impl Reader<'_> {
                 let fields: Vec<(&str, Type)> = record.fields().map(|field| (field.name, field.ty)).collect();
                 return self.record(at, &fields, &Map::new());
             }
-            Type::String if name == "detail" => Val::String(String::new()),
+            Type::String if matches!(name, "detail" | "query") => Val::String(String::new()),
             Type::String => Val::String(text.ok_or_else(|| InputError::missing(at, ty))?),
             _ => return Err(InputError::missing(at, ty)),
         })
