@@ -126,6 +126,24 @@ fn every_hook_has_a_method() {
 }
 
 #[test]
+fn the_hooks_that_few_plugins_have_have_methods_too() {
+    let caretaker = Plugin::load(guest("caretaker"));
+    let mut plugin = caretaker.config(json!({ "closed": "back-door" })).allow(json!({ "kv": { "default": "1MiB" } }));
+    plugin.tick().assert_answer(json!(null));
+    assert!(plugin.metrics().iter().any(|metric| metric.name == "ticks"), "{:?}", plugin.metrics());
+    plugin.admit(json!({ "address": "192.0.2.1" })).assert_answer(json!({ "admit": true }));
+    let refused = json!({ "address": "192.0.2.1", "listener": "back-door" });
+    plugin.admit(refused).assert_answer(json!({ "admit": false }));
+    plugin.authorize_unsubscribe(json!({ "filters": ["a", "b"] })).assert_allow();
+    plugin.authorize_unsubscribe(json!({ "principal": "alice", "filters": "keep/a" })).assert_deny();
+    plugin.authorize_will(json!({ "will": { "topic": "a", "payload": "forbidden" } })).assert_deny();
+    plugin.authorize_will(json!({ "will": { "topic": "a", "payload": "next" }, "delay": 61 })).assert_next();
+    let page = json!({ "method": "GET", "path": "/status", "query": "404" });
+    plugin.handle(page).assert_answer(json!({ "status": 404 }));
+    plugin.handle(json!({ "method": "GET", "path": "/err" })).assert_fails("the secret of the backend");
+}
+
+#[test]
 fn a_fixture_can_be_run_by_a_test() {
     let text =
         "[[test]]\nhook = \"authn\"\ninput = { username = \"alice\", password = \"secret\" }\nverdict = \"allow\"\n";

@@ -236,7 +236,7 @@ impl Reader<'_> {
             (Value::Object(table), Type::Tuple(tuple)) if is_pair(tuple) => {
                 table.iter().map(|(name, value)| json!([name, value])).collect()
             }
-            (Value::Object(_), Type::Record(_)) => vec![value.clone()],
+            (Value::Object(_), Type::Record(_)) | (Value::String(_), Type::String) => vec![value.clone()],
             _ => return Err(wrong()),
         };
         let mut values = Vec::with_capacity(items.len());
