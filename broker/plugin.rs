@@ -38,7 +38,8 @@ pub(crate) enum PluginCommand {
     /// Measure what a component costs: to compile, to start, and per call
     #[command(after_help = "Examples:\n  midge plugin bench my-auth.wasm\n  \
                             midge plugin bench my-acl.wasm --hook authz --calls 100000 --json\n\n\
-        Each call asks the same: user alice with password secret, the topic bench/topic, a payload of 200 bytes.")]
+        Each call asks the same: user alice with password secret, the topic bench/topic, a payload of 200 bytes, the address \
+        127.0.0.1, GET /.")]
     Bench(bench::Bench),
     /// Say what a component is: its hooks, what it wants and is granted; 1 if a broker could not load it
     #[command(after_help = "Examples:\n  midge plugin check my-auth.wasm\n  \

@@ -37,6 +37,28 @@ fn one_hook_alone_comes_as_json() {
 }
 
 #[test]
+fn hooks_that_few_plugins_have_are_measured_like_all_others() {
+    let measured = |name: &str| -> Vec<(String, u64, u64)> {
+        let file = guest(name);
+        let arguments = ["bench", text(&file), "--calls", "20", "--json", "--allow", "kv=default"];
+        let figures: Value = serde_json::from_str(&well(&arguments)).unwrap();
+        let rows = figures["functions"].as_array().unwrap().iter();
+        let function = |row: &Value| format!("{}.{}", row["hook"].as_str().unwrap(), row["function"].as_str().unwrap());
+        rows.map(|row| (function(row), row["calls"].as_u64().unwrap(), row["failed"].as_u64().unwrap())).collect()
+    };
+    let all = |functions: &[&str]| functions.iter().map(|name| ((*name).to_owned(), 20, 0)).collect::<Vec<_>>();
+    let few = [
+        "ticker.tick",
+        "authz-unsubscribe.authorize-unsubscribe",
+        "authz-will.authorize-will",
+        "admission.admit",
+        "admin.handle",
+    ];
+    assert_eq!(measured("caretaker"), all(&few));
+    assert_eq!(measured("challenger"), all(&["enhanced-authn.start", "enhanced-authn.proceed"]));
+}
+
+#[test]
 fn a_hook_that_is_not_there_is_named_with_those_that_are() {
     let said = plugin(&["bench", text(&guest("fifteen-lines")), "--hook", "sink"]).ill();
     assert!(said.contains("--hook sink: this component has no such hook; it has authn"), "{said}");

@@ -19,8 +19,9 @@ use std::time::{Duration, Instant};
 
 pub(crate) use calls::{
     Admit, AdmitAnswer, Asked, Authenticate, AuthnAnswer, AuthnVote, AuthorizePublish, AuthorizeSubscribe,
-    AuthorizeUnsubscribe, AuthorizeWill, AuthzAnswer, Deliver, Environment, HookCall, KeptQuestion, OnEvents,
-    OnPublish, Permissions, Proceed, Refused, Registration, Reuse, Round, Start, StepAnswer, Vote,
+    AuthorizeUnsubscribe, AuthorizeWill, AuthzAnswer, Deliver, Environment, Handle, Health, HookCall, KeptQuestion,
+    Methods, OnEvents, OnPublish, Permissions, Proceed, Refused, Registration, Reuse, Round, Start, StepAnswer, Tick,
+    Vote,
 };
 pub(crate) use functions::Exports;
 pub(crate) use instance::{Argument, Blueprint, CreateError, Instance, NamedCall, spares_instance};
@@ -28,7 +29,7 @@ pub(crate) use lane_sync::at_once;
 pub(crate) use limiter::Limiter;
 
 use self::breaker::Breaker;
-use self::calls::{Flush, Handle, Health, Methods, Shutdown, Tick};
+use self::calls::{Flush, Shutdown};
 use self::lane_async::WaitingLane;
 use self::lane_sync::InlineLane;
 use self::metrics::HookMetrics;
