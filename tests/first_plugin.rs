@@ -18,8 +18,21 @@ use crate::support::client::connect;
 use crate::support::program::{Ended, end_of};
 use crate::support::{Client, Server};
 
-/// Every hook that there is a template for.
-const HOOKS: [&str; 7] = ["lifecycle", "authn", "authz", "messages", "sink", "events", "enhanced-authn"];
+/// Every hook that there is a template for: every one of the contract.
+const HOOKS: [&str; 12] = [
+    "lifecycle",
+    "authn",
+    "authz",
+    "messages",
+    "sink",
+    "events",
+    "enhanced-authn",
+    "ticker",
+    "authz-unsubscribe",
+    "authz-will",
+    "admission",
+    "admin",
+];
 
 /// How long a build may take: the first one in Rust may compile the standard library.
 const BUILD_MAX: Duration = Duration::from_secs(600);
@@ -173,5 +186,5 @@ fn the_tests_of_a_new_rust_plugin_pass_without_webassembly() {
     let mut test = Command::new(std::env::var_os("CARGO").as_deref().unwrap_or(OsStr::new("cargo")));
     test.arg("test").current_dir(desk.path("my-all")).env("CARGO_TARGET_DIR", built("guests-native"));
     let Ended { well, said, how } = end_of(&mut test, BUILD_MAX);
-    assert!(well && said.contains("7 passed"), "cargo test {how}:\n{said}");
+    assert!(well && said.contains(&format!("{} passed", HOOKS.len())), "cargo test {how}:\n{said}");
 }

@@ -132,6 +132,15 @@ MIDGE_LOG_FUNCTION(midge_warn, MIDGE_LOG_LEVEL_WARN)
 MIDGE_LOG_FUNCTION(midge_info, MIDGE_LOG_LEVEL_INFO)
 MIDGE_LOG_FUNCTION(midge_debug, MIDGE_LOG_LEVEL_DEBUG)
 
+/* --- Metrics --- */
+
+/* Adds to a counter without labels. */
+static inline void midge_count(const char *counter, uint64_t by) {
+  midge_string_t name = midge_text(counter);
+  midge_list_tuple2_string_string_t none = {NULL, 0};
+  midge_metrics_add(&name, &none, by);
+}
+
 /* --- The plugin's own `config` table --- */
 
 /* The scalar at a dotted path ("limits.tries") as terminated text; `free` it. NULL when it is absent or no scalar. */
@@ -275,6 +284,101 @@ static inline bool midge_authz_deny(midge_authz_ruling_t *ruling, const char *re
 static inline bool midge_authz_next(midge_authz_ruling_t *ruling) {
   memset(ruling, 0, sizeof *ruling);
   ruling->verdict = MIDGE_AUTHZ_VERDICT_NEXT;
+  return true;
+}
+
+#endif
+
+/* --- authz-unsubscribe: may a client end a subscription? --- */
+#ifdef MIDGE_HAS_AUTHZ_UNSUBSCRIBE
+
+/* Yes; nobody else is asked. */
+static inline bool midge_authz_unsubscribe_allow(midge_authz_unsubscribe_verdict_t *verdict) {
+  memset(verdict, 0, sizeof *verdict);
+  verdict->tag = MIDGE_AUTHZ_UNSUBSCRIBE_VERDICT_ALLOW;
+  return true;
+}
+
+/* Refuse as Not authorized (0x87); `reason` is logged and shown to MQTT 5 clients that ask for it. */
+static inline bool midge_authz_unsubscribe_deny(midge_authz_unsubscribe_verdict_t *verdict, const char *reason) {
+  memset(verdict, 0, sizeof *verdict);
+  verdict->tag = MIDGE_AUTHZ_UNSUBSCRIBE_VERDICT_DENY;
+  verdict->val.deny.code = 0x87;
+  verdict->val.deny.reason.is_some = true;
+  verdict->val.deny.reason.val = midge_own(reason);
+  return true;
+}
+
+/* Not mine: ask the next plugin with this hook. The chain's end refuses. */
+static inline bool midge_authz_unsubscribe_next(midge_authz_unsubscribe_verdict_t *verdict) {
+  memset(verdict, 0, sizeof *verdict);
+  verdict->tag = MIDGE_AUTHZ_UNSUBSCRIBE_VERDICT_NEXT;
+  return true;
+}
+
+#endif
+
+/* --- authz-will: may a client leave this Will? --- */
+#ifdef MIDGE_HAS_AUTHZ_WILL
+
+/* Yes; nobody else is asked. */
+static inline bool midge_authz_will_allow(midge_authz_will_verdict_t *verdict) {
+  memset(verdict, 0, sizeof *verdict);
+  verdict->tag = MIDGE_AUTHZ_WILL_VERDICT_ALLOW;
+  return true;
+}
+
+/* Refuse as Not authorized (0x87); `reason` is logged and shown to MQTT 5 clients that ask for it. */
+static inline bool midge_authz_will_deny(midge_authz_will_verdict_t *verdict, const char *reason) {
+  memset(verdict, 0, sizeof *verdict);
+  verdict->tag = MIDGE_AUTHZ_WILL_VERDICT_DENY;
+  verdict->val.deny.code = 0x87;
+  verdict->val.deny.reason.is_some = true;
+  verdict->val.deny.reason.val = midge_own(reason);
+  return true;
+}
+
+/* Not mine: ask the next plugin with this hook. The chain's end refuses. */
+static inline bool midge_authz_will_next(midge_authz_will_verdict_t *verdict) {
+  memset(verdict, 0, sizeof *verdict);
+  verdict->tag = MIDGE_AUTHZ_WILL_VERDICT_NEXT;
+  return true;
+}
+
+#endif
+
+/* --- admission: may anybody connect from there? --- */
+#ifdef MIDGE_HAS_ADMISSION
+
+/* As far as this plugin is concerned; the broker may say so again to this address for `reuse_ms`, 0: it asks each time. */
+static inline bool midge_admission_yes(midge_admission_answer_t *answer, uint32_t reuse_ms) {
+  memset(answer, 0, sizeof *answer);
+  answer->admit = true;
+  answer->reuse.ttl_ms = reuse_ms;
+  return true;
+}
+
+/* The connection is closed; `reuse_ms` as above. */
+static inline bool midge_admission_no(midge_admission_answer_t *answer, uint32_t reuse_ms) {
+  midge_admission_yes(answer, reuse_ms);
+  answer->admit = false;
+  return true;
+}
+
+#endif
+
+/* --- admin: the plugin's own pages --- */
+#ifdef MIDGE_HAS_ADMIN
+
+/* A page of plain text. */
+static inline bool midge_admin_text(midge_admin_response_t *response, uint16_t status, const char *text) {
+  memset(response, 0, sizeof *response);
+  response->status = status;
+  response->headers.len = 1;
+  response->headers.ptr = midge_alloc(1, sizeof *response->headers.ptr);
+  response->headers.ptr[0].f0 = midge_own("content-type");
+  response->headers.ptr[0].f1 = midge_own("text/plain; charset=utf-8");
+  response->body = midge_own_bytes(text, strlen(text));
   return true;
 }
 

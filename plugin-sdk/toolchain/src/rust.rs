@@ -129,7 +129,7 @@ fn sdk_use(names: &[String], indent: &str) -> String {
     let mut text = format!("{indent}use midge_plugin_sdk::{{\n");
     let mut row = format!("{indent}   ");
     for name in names {
-        if row.len() + name.len() + 2 > 100 {
+        if row.len() + name.len() + 2 > 99 {
             text.push_str(&row);
             text.push('\n');
             row = format!("{indent}   ");

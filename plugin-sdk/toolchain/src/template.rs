@@ -199,9 +199,8 @@ mod tests {
     }
 
     #[test]
-    fn every_language_has_a_template_for_the_hooks_of_a_first_plugin() {
-        let plan =
-            plan("my", &["lifecycle", "authn", "authz", "messages", "sink", "events", "enhanced-authn"]).unwrap();
+    fn every_language_has_a_template_for_every_hook() {
+        let plan = Plan::new("my", &contract::hooks().unwrap()).unwrap();
         for language in LANGUAGES {
             let files = language.template(&plan).unwrap();
             for text in &files {

@@ -1,0 +1,10 @@
+metrics
+//// code
+// The plugin's own turn, again and again.
+/** @type {import("midge").Ticker} */
+export const ticker = {
+  tick() {
+    // Refresh keys here, send what was gathered, look after a backend. What the other instances must know goes into `kv`.
+    metrics.add("turns", [], 1);
+  },
+};
