@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: Midge beside its peers, on this machine, in one run.
 
+mod calls;
 mod durable;
 mod figures;
 mod machine;
@@ -56,6 +57,9 @@ pub(crate) struct Options {
     /// Measure instead what clients notice while a plugin is replaced again and again; needs the guests of `cargo xtask plugins`
     #[arg(long, conflicts_with_all = ["scenarios", "peer", "durable"])]
     swap: bool,
+    /// Measure instead what one call of a plugin costs, by language and hook
+    #[arg(long, conflicts_with_all = ["scenarios", "peer", "durable", "swap"])]
+    calls: bool,
     /// Measure this Midge instead of building one
     #[arg(long, value_name = "FILE")]
     broker: Option<PathBuf>,
@@ -82,6 +86,9 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<(), Failure> {
     if options.peer.iter().any(|name| name == "list") {
         peers.list(&folder);
         return Ok(());
+    }
+    if options.calls {
+        return calls::run(root, &midge(root, options)?, options, &folder);
     }
     let chosen = scenarios.choose(&options.scenarios)?;
     if !options.swap && (options.peer.is_empty() || options.peer.iter().any(|name| name == "mosquitto")) {
