@@ -15,6 +15,7 @@ mod hostile;
 mod house;
 mod interop;
 mod life;
+mod manual;
 mod mqtt;
 mod plugin_cli;
 mod plugins;

@@ -18,6 +18,11 @@
 //! Inputs are JSON in the words of the contract (`wit/`); README.md beside this says how they are written. [`Fixture`] runs tests
 //! that are written in TOML, as `midge plugin test` does.
 
+/// The manual's example is compiled with the documentation's.
+#[cfg(doctest)]
+#[doc = include_str!("../../../plugins/testing.md")]
+struct Manual;
+
 mod answer;
 mod fixture;
 mod hooks;

@@ -4,6 +4,7 @@
 
 mod errors;
 mod example;
+mod manual;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
