@@ -412,8 +412,8 @@ declare module "midge:plugin/clock" {
 }
 
 /**
- * Metrics named `midge_plugin_NAME_METRIC`. The host bounds how many names and labels there can be; what is
- * over is dropped and counted. Never waits.
+ * Metrics of the plugin's own: `midge_custom_METRIC`, of a counter with `_total` behind it, each with the label `plugin`. The
+ * host bounds how many names and labels there can be; what is over is dropped and counted. Never waits.
  */
 declare module "midge:plugin/metrics" {
   /** Adds to a counter. */

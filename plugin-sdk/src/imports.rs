@@ -88,7 +88,7 @@ pub mod clock {
     }
 }
 
-/// Metrics, named `midge_plugin_NAME_METRIC`.
+/// Metrics of the plugin's own, named `midge_custom_METRIC` with the label `plugin`.
 pub mod metrics {
     use super::host;
 
