@@ -19,21 +19,13 @@ use crate::support::client::connect;
 use crate::support::program::{Ended, end_of};
 use crate::support::{Client, Server};
 
-/// Every hook that there is a template for: every one of the contract.
-const HOOKS: [&str; 12] = [
-    "lifecycle",
-    "authn",
-    "authz",
-    "messages",
-    "sink",
-    "events",
-    "enhanced-authn",
-    "ticker",
-    "authz-unsubscribe",
-    "authz-will",
-    "admission",
-    "admin",
-];
+/// Every hook of the contract: there is a template for each.
+fn hooks() -> Vec<String> {
+    let worlds = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/wit/worlds.wit")).unwrap();
+    let everything = worlds.split("world everything {").nth(1).unwrap().split('}').next().unwrap();
+    let export = |line: &str| line.trim().strip_prefix("export ")?.strip_suffix(';').map(str::to_owned);
+    everything.lines().filter_map(export).collect()
+}
 
 /// How long an author may take from nothing to a plugin in a broker, whatever is installed on the way.
 const TEN_MINUTES: Duration = Duration::from_secs(600);
@@ -112,10 +104,10 @@ fn from_nothing_to_a_broker(language: &'static str) {
 /// Every hook's template in one plugin: it builds, and does what the fixtures say.
 fn every_hook_is_a_template(language: &str) {
     let desk = Desk::clean();
-    desk.well("", &["new", "my-all", "--lang", language, "--hooks", &HOOKS.join(",")]);
+    desk.well("", &["new", "my-all", "--lang", language, "--hooks", &hooks().join(",")]);
     let said = desk.well("my-all", &["build"]);
-    for hook in HOOKS {
-        assert!(said.contains(hook), "{hook} in:\n{said}");
+    for hook in hooks() {
+        assert!(said.contains(&hook), "{hook} in:\n{said}");
         let fixture = format!("fixtures/{hook}.toml");
         let said = desk.well("my-all", &["test", "my-all.wasm", &fixture]);
         assert!(said.contains(" passed, 0 failed"), "{fixture}:\n{said}");
@@ -175,9 +167,9 @@ fn every_hook_in_c() {
 #[test]
 fn the_tests_of_a_new_rust_plugin_pass_without_webassembly() {
     let desk = Desk::clean();
-    desk.well("", &["new", "my-all", "--lang", "rust", "--hooks", &HOOKS.join(",")]);
+    desk.well("", &["new", "my-all", "--lang", "rust", "--hooks", &hooks().join(",")]);
     let mut test = Command::new(std::env::var_os("CARGO").as_deref().unwrap_or(OsStr::new("cargo")));
     test.arg("test").current_dir(desk.path("my-all")).env("CARGO_TARGET_DIR", built("guests-native"));
     let Ended { well, said, how } = end_of(&mut test, BUILD_MAX);
-    assert!(well && said.contains(&format!("{} passed", HOOKS.len())), "cargo test {how}:\n{said}");
+    assert!(well && said.contains(&format!("{} passed", hooks().len())), "cargo test {how}:\n{said}");
 }

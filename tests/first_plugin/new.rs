@@ -35,7 +35,7 @@ fn nothing_is_written_over_what_is_there() {
 #[test]
 fn what_is_new_is_as_rustfmt_would_write_it() {
     let desk = Desk::clean();
-    desk.well("", &["new", "my-all", "--lang", "rust", "--hooks", &super::HOOKS.join(",")]);
+    desk.well("", &["new", "my-all", "--lang", "rust", "--hooks", &super::hooks().join(",")]);
     let mut rustfmt = std::process::Command::new("rustfmt");
     rustfmt.args(["--edition", "2024", "--check"]).arg(desk.path("my-all/src/lib.rs")).current_dir(desk.path("my-all"));
     crate::support::program::finish(&mut rustfmt, crate::support::PATIENCE);
