@@ -157,15 +157,22 @@ impl Plugin {
         self
     }
 
-    /// A value that is in one of its stores from the start. The store is granted if it was not.
+    /// A store of its own that it is granted, 1 MiB large unless its size was said.
     #[must_use]
-    pub fn kept(mut self, store: &str, key: &str, value: impl Into<Vec<u8>>) -> Self {
+    pub fn store(mut self, name: &str) -> Self {
         let stores = self.allow.entry("kv").or_insert_with(|| json!({}));
         if let Value::Object(stores) = stores {
-            stores.entry(store).or_insert_with(|| json!("1MiB"));
+            stores.entry(name).or_insert_with(|| json!("1MiB"));
         }
-        self.kept.push((store.to_owned(), key.to_owned(), value.into()));
         self
+    }
+
+    /// A value that is in one of its stores from the start. The store is granted if it was not.
+    #[must_use]
+    pub fn kept(self, store: &str, key: &str, value: impl Into<Vec<u8>>) -> Self {
+        let mut plugin = self.store(store);
+        plugin.kept.push((store.to_owned(), key.to_owned(), value.into()));
+        plugin
     }
 
     /// Stops its clock at this moment, in milliseconds since the Unix epoch. [`Self::advance`] moves it on.

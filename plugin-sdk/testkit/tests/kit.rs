@@ -55,6 +55,7 @@ fn what_is_outside_is_the_tests() {
     assert_eq!(said(&mut plugin, "secret", "token"), "t0p");
     assert_eq!(said(&mut plugin, "kv", "seen"), "42");
     assert_eq!(plugin.value("seen", "asked").unwrap(), b"42");
+    assert_eq!(said(&mut importer().store("empty"), "kv", "empty"), "1");
     assert_eq!(said(&mut plugin, "clock", ""), "1700000000000");
     plugin.advance(1_500);
     assert_eq!(said(&mut plugin, "clock", ""), "1700000001500");
