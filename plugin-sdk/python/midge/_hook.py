@@ -2,6 +2,7 @@
 
 import functools
 import traceback
+from enum import Enum
 from typing import Any, Callable
 
 from componentize_py_types import Err
@@ -31,8 +32,11 @@ def _strict(method: Callable[..., Any]) -> Callable[..., Any]:
     def call(*args: Any) -> Any:
         try:
             return method(*args)
-        except Err:
-            raise
+        except Err as error:
+            if isinstance(error.value, str):
+                raise
+            # What an import said, and nobody caught: a hook's `err` is a text.
+            raise Err(_said(error.value) + _place(error)) from None
         except Exception as error:
             raise Err(_told(error)) from None
 
@@ -54,6 +58,21 @@ def _lenient(method: Callable[..., Any]) -> Callable[..., Any]:
 def _told(error: Exception) -> str:
     if isinstance(error, Failed):
         return str(error)
+    said = _said(error.value) if isinstance(error, Err) else f"{type(error).__name__}: {error}"
+    return said + _place(error)
+
+
+def _said(error: Any) -> str:
+    """An error of the contract in its own words: "not-granted", or "connect: nobody answers"."""
+    if isinstance(error, Enum):
+        return error.name.lower().replace("_", "-")
+    name = type(error).__name__.removeprefix("Error_")
+    kebab = "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in name).removeprefix("-")
+    payload = getattr(error, "value", None)
+    return kebab if payload is None else f"{kebab}: {payload}"
+
+
+def _place(error: Exception) -> str:
     frames = traceback.extract_tb(error.__traceback__)
-    place = f" ({frames[-1].filename.rsplit('/', 1)[-1]}:{frames[-1].lineno})" if frames else ""
-    return f"{type(error).__name__}: {error}{place}"
+    return f" ({frames[-1].filename.rsplit('/', 1)[-1]}:{frames[-1].lineno})" if frames else ""
+
