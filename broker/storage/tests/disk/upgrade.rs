@@ -48,7 +48,7 @@ fn a_store_of_layout_1_is_upgraded() {
         assert_eq!(steps.collect::<Vec<_>>(), [(1, false), (2, true)]);
         let body = session.deliveries[1].message.as_ref().unwrap().body;
         let message = midge_core::Store::read(&storage.handle(), body).unwrap().unwrap();
-        assert_eq!((message.topic(), &message.payload()[..]), ("t", &b"hi"[..]));
+        assert_eq!((message.topic(), message.payload()), ("t", &b"hi"[..]));
     }
     let checked = tools::check(directory.path(), &mut |problem| panic!("{problem}")).unwrap();
     assert_eq!((checked.problems, checked.records), (0, 7));
