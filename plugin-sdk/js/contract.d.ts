@@ -321,24 +321,27 @@ declare module "midge:plugin/connection" {
  *
  * | kind | told when | `topic` | `detail` |
  * |---|---|---|---|
- * | `client.connected` | a client was let in | | `peer`, `listener`, `mqtt`, `session_present` |
+ * | `client.connected` | a client was let in | | `peer`, `listener`, `tenant` if it has one, `mqtt`, `session_present` |
  * | `client.reauthenticated` | a connected client authenticated again | | |
- * | `client.disconnected` | its connection ended | | `end` (one word), `reason`, `peer`, `listener` |
+ * | `client.disconnected` | its connection ended | | `end` (one word), `reason`, `peer`, `listener`, `tenant` if it has one |
  * | `client.refused` | a CONNECT was refused by the broker itself | | `end` (one word), `reason`, `peer`, `listener` |
  * | `authn.denied` | a CONNECT was refused by plugins, or because they failed | | `plugin`, `hook`, `cause`, `reason`, `peer`, `listener` |
  * | `authz.denied` | a PUBLISH, or a filter of a SUBSCRIBE or UNSUBSCRIBE, was refused by plugins or permissions | the topic or filter | `action`, `plugin`, `hook`, `cause`, `reason` |
  * | `client.subscribed` | a subscription was made or replaced; `reason-code` is the QoS granted | the filter | |
  * | `client.unsubscribed` | a client ended a subscription | the filter | |
  * | `subscription.revoked` | a subscription ended because its client may not have it any more | the filter | |
- * | `session.created`, `session.resumed` | with a connection | | |
- * | `session.taken_over` | a newer connection of the client id displaced an older one | | |
+ * | `session.created` | a client was let in to a session of its own | | |
+ * | `session.resumed` | a client came back to a session | | `before`: the principal whose it was, if that is another |
+ * | `session.taken_over` | a newer connection of the client id displaced an older one, which the event is about | | `by`: the principal of the newer one |
  * | `session.ended` | a session is gone | | `cause`: closed, expired, clean_start, administrative |
  * | `message.dropped` | `count` messages did not reach the client | of the first | `reason`: queue_full, outbox_full, too_large, expired, session_ended, unreadable, refused |
  * | `retained.set`, `retained.cleared` | a message with RETAIN was routed | its topic | `bytes` |
  * | `will.published` | a Will was published | its topic | |
  * | `events.lost` | `count` events before this one were lost | | |
  *
- * Events about sessions and messages name the client and not its principal: it need not be connected.
+ * Events about sessions, messages and Wills are about the client that the session has, or had last: `principal` is there also
+ * when that is away, and after a restart of the broker. It is none only of a session that an earlier release has kept and to
+ * which nobody has come back since.
  */
 declare module "midge:plugin/events" {
   /** One thing that happened. */
@@ -351,7 +354,7 @@ declare module "midge:plugin/events" {
     node: string;
     /** The client it is about. */
     clientId?: string | null;
-    /** The client's principal, once authenticated. */
+    /** The client's principal, once authenticated. What a client only says of itself is in no event. */
     principal?: string | null;
     /** The topic it is about. */
     topic?: string | null;

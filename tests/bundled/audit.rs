@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use midge_protocol::{MessageProperties, ProtocolVersion, QoS, ReasonCode, Will};
+use midge_protocol::{Connect, MessageProperties, ProtocolVersion, QoS, ReasonCode, Will};
 use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -80,13 +80,60 @@ fn the_life_of_a_client_is_in_the_file() {
     let ended = line(&server, |line| line["detail"]["end"] == "taken_over");
     assert_eq!((&ended["kind"], &ended["reason_code"]), (&"client.disconnected".into(), &0x8E.into()));
     line(&server, |line| line["kind"] == "client.disconnected" && line["detail"]["end"] == "disconnected");
-    of_kind(&server, "session.ended");
+    let ended = of_kind(&server, "session.ended");
+    assert_eq!((&ended["principal"], &ended["detail"]["cause"]), (&"anonymous".into(), &"closed".into()), "{ended}");
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt as _;
         let mode = fs::metadata(server.directory().join("audit.jsonl")).unwrap().mode();
         assert_eq!(mode & 0o777, 0o600);
     }
+}
+
+#[test]
+fn a_session_is_the_principals_who_had_it_last_also_while_it_is_away_and_after_a_restart() {
+    let directory = TempDir::new().unwrap();
+    let file = |name: &str| directory.path().join(name);
+    for user in ["alice", "bob"] {
+        let passwords = file("passwords");
+        let arguments = ["passwd", passwords.to_str().unwrap(), user, "--password-stdin"];
+        assert!(Server::output_with_input(&arguments, "secret").status.success());
+    }
+    let grant = |file: &Path, what: &str| format!("config = {{ file = {file:?} }}\nallow = {{ {what} }}");
+    let passwords = grant(&file("passwords"), &format!("files = [{:?}]", file("passwords")));
+    let log = grant(&file("audit.jsonl"), &format!("append = {{ {:?} = \"1MiB\" }}", file("audit.jsonl")));
+    let config = plugin("password-file", &passwords) + &plugin("audit", &log);
+    let mut server = Server::beside(directory, &format!("[store]\ndurability = \"os\"\n{config}"));
+    let come = |server: &Server, user: &'static str, expiry: u32| {
+        let hello = |connect: &mut Connect<'static>| {
+            (connect.username, connect.password) = (Some(user), Some(&b"secret"[..]));
+            connect.clean_start = false;
+            connect.properties.session_expiry = Some(expiry);
+        };
+        Client::connect_with(server, ProtocolVersion::V5, "shared", hello)
+    };
+
+    let (first, _) = come(&server, "alice", 3600);
+    assert_eq!(of_kind(&server, "session.created")["principal"], "alice");
+    let (mut second, present) = come(&server, "bob", 3600);
+    assert!(present);
+    let taken = of_kind(&server, "session.taken_over");
+    assert_eq!((&taken["principal"], &taken["detail"]["by"]), (&"alice".into(), &"bob".into()), "{taken}");
+    let resumed = of_kind(&server, "session.resumed");
+    assert_eq!((&resumed["principal"], &resumed["detail"]["before"]), (&"bob".into(), &"alice".into()), "{resumed}");
+    drop(first);
+    second.subscribe("#", QoS::AtLeastOnce);
+    second.disconnect();
+
+    server.again(Signal::TERM);
+    let (third, present) = come(&server, "alice", 1);
+    assert!(present);
+    line(&server, |line| {
+        line["kind"] == "session.resumed" && line["principal"] == "alice" && line["detail"]["before"] == "bob"
+    });
+    third.disconnect();
+    let ended = of_kind(&server, "session.ended");
+    assert_eq!((&ended["principal"], &ended["detail"]["cause"]), (&"alice".into(), &"expired".into()), "{ended}");
 }
 
 #[test]

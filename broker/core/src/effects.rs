@@ -9,7 +9,7 @@ use midge_protocol::Packet;
 use crate::broker::deliver::encoder::Encoder;
 use crate::congestion::Congestion;
 use crate::connection::Connection;
-use crate::event::{DropReason, Event};
+use crate::event::{About, DropReason, Event};
 use crate::session::hold::PartNumber;
 use crate::session::outbox::{Outbox, pool};
 use crate::session::state::{Link, State};
@@ -44,11 +44,20 @@ pub struct Effects {
     events: Vec<Event>,
     /// Where in `events` the drops of a session for a reason are counted.
     drops: HashMap<(u64, DropReason), usize, foldhash::fast::FixedState>,
-    published: Vec<Message>,
+    published: Vec<PublishedWill>,
     /// The strongest reason so far.
     congestion: Option<Congestion>,
     /// Some outbox grew enough that it should not wait for the end of the batch.
     pub(crate) overdue: bool,
+}
+
+/// A Will that was published.
+#[derive(Clone, Debug)]
+pub struct PublishedWill {
+    /// It.
+    pub message: Message,
+    /// The client that left it.
+    pub about: About,
 }
 
 /// A batch that is given up halfway, its task cancelled, still wakes whom it promised to flush.
@@ -124,8 +133,8 @@ impl Effects {
         self.events.drain(..)
     }
 
-    /// Messages the core itself published: Wills.
-    pub fn take_published(&mut self) -> Vec<Message> {
+    /// Wills, which the core published by itself.
+    pub fn take_published(&mut self) -> Vec<PublishedWill> {
         std::mem::take(&mut self.published)
     }
 
@@ -133,8 +142,8 @@ impl Effects {
         self.events.push(event);
     }
 
-    pub(crate) fn published(&mut self, message: Message) {
-        self.published.push(message);
+    pub(crate) fn published(&mut self, will: PublishedWill) {
+        self.published.push(will);
     }
 
     /// The outbox of this session is a reason to slow down.
@@ -204,8 +213,15 @@ impl Effects {
         });
     }
 
-    /// Counts a message that a session did not get, and folds it into the batch's event of that kind.
-    pub(crate) fn dropped(&mut self, session: &Arc<Session>, topic: &str, reason: DropReason) {
+    /// Counts a message that a session, which is this principal's, did not get, and folds it into the batch's event of that
+    /// kind.
+    pub(crate) fn dropped(
+        &mut self,
+        session: &Arc<Session>,
+        principal: Option<&Arc<str>>,
+        topic: &str,
+        reason: DropReason,
+    ) {
         let counter = match reason {
             DropReason::QueueFull => &mut self.counters.dropped_queue_full,
             DropReason::OutboxFull => &mut self.counters.dropped_outbox_full,
@@ -221,8 +237,8 @@ impl Effects {
             *count += 1;
             return;
         }
-        let client_id = Arc::clone(session.shared_client_id());
-        self.events.push(Event::MessageDropped { client_id, topic: topic.into(), reason, count: 1 });
+        let about = About::new(session, principal);
+        self.events.push(Event::MessageDropped { about, topic: topic.into(), reason, count: 1 });
     }
 
     /// Answers this connection. A packet that is larger than the client takes is discarded, as if it had been sent

@@ -2,35 +2,41 @@
 
 use std::sync::Arc;
 
+use crate::session::Session;
+
 /// Something worth a log line, a metric label or a plugin's attention.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// A session came into being.
     SessionCreated {
-        /// Its Client Identifier.
-        client_id: Arc<str>,
+        /// Its client.
+        about: About,
     },
     /// A client came back to its session.
     SessionResumed {
-        /// Its Client Identifier.
-        client_id: Arc<str>,
+        /// Its client.
+        about: About,
+        /// The principal of the client that it had before.
+        before: Option<Arc<str>>,
     },
     /// A session and all that belonged to it is gone.
     SessionEnded {
-        /// Its Client Identifier.
-        client_id: Arc<str>,
+        /// The client that it had.
+        about: About,
         /// Why.
         cause: SessionEnd,
     },
     /// A newer connection with the same Client Identifier displaced the older one (0x8E).
     TakenOver {
-        /// Its Client Identifier.
-        client_id: Arc<str>,
+        /// The client of the older one.
+        about: About,
+        /// The principal of the newer one.
+        by: Option<Arc<str>>,
     },
     /// Messages did not reach a client. Drops with the same client and reason in one batch are one event.
     MessageDropped {
         /// The client that did not get them.
-        client_id: Arc<str>,
+        about: About,
         /// The topic of the first of them; empty where only the store knew it.
         topic: Box<str>,
         /// Why.
@@ -41,10 +47,26 @@ pub enum Event {
     /// A Will Message was published.
     WillPublished {
         /// The client that left it.
-        client_id: Arc<str>,
+        about: About,
         /// Its topic.
         topic: Box<str>,
     },
+}
+
+/// Whom something is about: the client that a session has, or had last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct About {
+    /// Its Client Identifier.
+    pub client_id: Arc<str>,
+    /// Its [principal](crate::ConnectRequest::principal), if it is known.
+    pub principal: Option<Arc<str>>,
+}
+
+impl About {
+    /// The client of a session whose state says this of its principal.
+    pub(crate) fn new(session: &Session, principal: Option<&Arc<str>>) -> Self {
+        Self { client_id: Arc::clone(session.shared_client_id()), principal: principal.cloned() }
+    }
 }
 
 /// Why a session ended.

@@ -42,9 +42,9 @@ pub use connection::{
     Opening, Received, SessionOverrides, Topic,
 };
 pub use durability::Durabilities;
-pub use effects::Effects;
+pub use effects::{Effects, PublishedWill};
 pub use error::{ProtocolError, Refusal};
-pub use event::{DropReason, Event, SessionEnd};
+pub use event::{About, DropReason, Event, SessionEnd};
 pub use limits::{Limits, OutboxPolicy, QueuePolicy};
 pub use message::{Message, Properties};
 pub use permissions::*;

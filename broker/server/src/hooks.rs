@@ -20,7 +20,7 @@ use midge_host::contract::{Denial, GrantLimits};
 
 pub(crate) use authenticate::{Admitted, Arrival, admit, let_in};
 pub(crate) use exchange::{Reauthenticated, Regranted, candidate, kept, reauthenticate};
-pub(crate) use notice::{core_event, deliver_made, deliver_own, event};
+pub(crate) use notice::{core_event, deliver_made, deliver_own, event, event_about};
 pub(crate) use review::{Reviewed, review};
 
 /// What the broker knows of a client beyond its session: who it is, and by whose word.

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
-use midge_core::{Broker, Effects, Event as CoreEvent, Session, Time};
+use midge_core::{Broker, Effects, Event as CoreEvent, PublishedWill, Session, Time};
 use midge_host::contract::{Denial, DenialCause, Event};
 use midge_host::{Host, Identities};
 use midge_protocol::{ProtocolVersion, ReasonCode};
@@ -178,9 +178,9 @@ impl Node {
         for event in effects.drain_events() {
             self.happened(&event, now);
         }
-        for will in effects.take_published() {
-            self.routed(None, &will, now);
-            deliver_own(&self.host(), &will, self.clock.moment(now));
+        for PublishedWill { message, about } in effects.take_published() {
+            self.will_routed(&about, &message, now);
+            deliver_own(&self.host(), &message, self.clock.moment(now));
         }
     }
 
@@ -334,8 +334,8 @@ impl Node {
 
     fn happened(&self, core: &CoreEvent, now: Time) {
         match core {
-            CoreEvent::MessageDropped { client_id, topic, reason, count } => {
-                self.drops.add(client_id, topic, *reason, *count);
+            CoreEvent::MessageDropped { about, topic, reason, count } => {
+                self.drops.add(&about.client_id, topic, *reason, *count);
             }
             other => debug!(event = ?other, "session"),
         }

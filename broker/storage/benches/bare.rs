@@ -111,6 +111,7 @@ fn session(number: u64) -> Change {
         by: ConnectionNumber(number),
         record: SessionRecord {
             client_id: format!("bare-{number}").into(),
+            principal: None,
             session_expiry: u32::MAX,
             expires_at: None,
             will: None,

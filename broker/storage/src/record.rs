@@ -24,8 +24,11 @@ pub enum BadRecord {
     Damaged,
 }
 
-/// The version that is written, of all but subscriptions.
+/// The version that is written, of all but sessions and subscriptions.
 pub(crate) const VERSION: u8 = 1;
+
+/// The version of sessions that is written. Version 1 named no principal.
+const SESSION: u8 = 2;
 
 /// The version of subscriptions that is written. In version 1 the Topic Filter was only in the key.
 const SUBSCRIPTION: u8 = 2;
@@ -60,8 +63,9 @@ pub(crate) fn read_plugin_entry(bytes: &[u8]) -> Result<PluginEntry, BadRecord> 
 }
 
 pub(crate) fn session(record: &SessionRecord) -> Vec<u8> {
-    let mut bytes = vec![VERSION];
+    let mut bytes = vec![SESSION];
     put_text(&mut bytes, &record.client_id);
+    put_text(&mut bytes, record.principal.as_deref().unwrap_or(""));
     bytes.put_u32(record.session_expiry);
     put_time(&mut bytes, record.expires_at);
     put_time(&mut bytes, record.will_due);
@@ -76,13 +80,16 @@ pub(crate) fn session(record: &SessionRecord) -> Vec<u8> {
 }
 
 pub(crate) fn read_session(bytes: &[u8]) -> Result<SessionRecord, BadRecord> {
-    let mut bytes = versioned(bytes)?;
+    let names_principal = bytes.first() != Some(&1);
+    let mut bytes = of_version(if names_principal { SESSION } else { 1 }, bytes)?;
     let client_id = take_text(&mut bytes)?.into();
+    let principal = if names_principal { take_text(&mut bytes)? } else { "" };
+    let principal = (!principal.is_empty()).then(|| principal.into());
     let session_expiry = bytes.try_get_u32().map_err(damaged)?;
     let expires_at = take_time(&mut bytes)?;
     let will_due = take_time(&mut bytes)?;
     let will = if take_flag(&mut bytes)? { Some(Box::new(take_will(&mut bytes)?)) } else { None };
-    Ok(SessionRecord { client_id, session_expiry, expires_at, will, will_due })
+    Ok(SessionRecord { client_id, principal, session_expiry, expires_at, will, will_due })
 }
 
 pub(crate) fn subscription(record: &SubscriptionRecord) -> Vec<u8> {

@@ -12,6 +12,9 @@ use crate::config::How;
 /// The fields of a line that may be redacted, besides those of `detail`.
 pub(crate) const FIELDS: [&str; 4] = ["node", "client_id", "principal", "topic"];
 
+/// Facts of sessions that went from one principal to another.
+const PRINCIPALS: [&str; 2] = ["detail.by", "detail.before"];
+
 /// A line, in the order of its fields. What an event does not say is left out.
 #[derive(Debug, Serialize)]
 pub(crate) struct Line {
@@ -88,7 +91,13 @@ impl Line {
 
 impl Redaction {
     pub(crate) fn new(fields: &BTreeMap<String, How>, salt: Vec<u8>) -> Self {
-        Self { fields: fields.clone(), salt }
+        let mut fields = fields.clone();
+        if let Some(how) = fields.get("principal").copied() {
+            for other in PRINCIPALS {
+                fields.entry(other.to_owned()).or_insert(how);
+            }
+        }
+        Self { fields, salt }
     }
 
     fn field(&self, name: &str, value: String) -> Option<String> {

@@ -130,6 +130,18 @@ fn fields_are_hashed_with_salt_or_removed() {
 }
 
 #[test]
+fn a_principal_is_hashed_wherever_it_is_named() {
+    let mut plugin = to_file(json!({ "redact": { "principal": "hash", "detail.before": "remove" } }), 10_000);
+    let told = |kind: &str, detail: Value| Event { detail: detail.to_string(), ..event(kind) };
+    let taken_over = told("session.taken_over", json!({ "by": "alice" }));
+    plugin.on_events(vec![taken_over, told("session.resumed", json!({ "before": "alice" }))]).unwrap();
+    let lines = lines(&testing::appended(LOG));
+    assert_eq!(lines[0]["detail"]["by"], lines[0]["principal"], "{lines:?}");
+    assert!(lines[1].get("detail").is_none(), "{lines:?}");
+    assert!(lines.iter().all(|line| !line.to_string().contains("alice")), "{lines:?}");
+}
+
+#[test]
 fn what_has_no_room_in_the_file_is_counted_and_told_as_soon_as_there_is_room() {
     let line = Line::of(&event("a"), &Redaction::new(&Default::default(), Vec::new())).text().len();
     let mut plugin = to_file(json!({}), 2 * line);

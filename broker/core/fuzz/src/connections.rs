@@ -210,8 +210,8 @@ impl Hub {
     fn flush(&mut self) {
         self.effects.flush(&self.broker);
         self.effects.drain_events().for_each(drop);
-        for message in self.effects.take_published() {
-            self.topics.insert(message.topic().to_owned());
+        for will in self.effects.take_published() {
+            self.topics.insert(will.message.topic().to_owned());
         }
     }
 

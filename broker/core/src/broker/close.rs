@@ -8,7 +8,7 @@ use midge_protocol::ReasonCode;
 use super::Broker;
 use crate::connection::Connection;
 use crate::effects::Effects;
-use crate::event::SessionEnd;
+use crate::event::{About, SessionEnd};
 use crate::session::state::{Absence, State};
 use crate::session::{CloseReason, Session, wake};
 use crate::{Time, Will};
@@ -67,9 +67,10 @@ impl Broker {
         if state.is_persistent() {
             let withheld = ending == Ending::Shutdown && self.withholds_wills();
             let due = self.leave(&session, &mut state, withheld, now, effects);
+            let about = About::new(&session, state.principal.as_ref());
             drop(state);
             if let Some(will) = due {
-                self.publish_will(session.shared_client_id(), *will, now, effects);
+                self.publish_will(&about, *will, now, effects);
             }
             self.relieve(&session, now, effects);
             return;

@@ -12,7 +12,7 @@ use super::remains::Remains;
 use super::{Broker, Gated};
 use crate::connection::{ConnectRequest, Connection};
 use crate::effects::Effects;
-use crate::event::{Event, SessionEnd};
+use crate::event::{About, Event, SessionEnd};
 use crate::session::state::{Link, Loading, State};
 use crate::session::{ConnectionNumber, Peer, Session, wake};
 use crate::statistics::Counters;
@@ -38,6 +38,9 @@ impl Settled {
 struct Claimed {
     session: Arc<Session>,
     session_present: bool,
+    /// The principal of this connection, and of the one before it.
+    principal: Option<Arc<str>>,
+    before: Option<Arc<str>>,
     /// The task of the connection that had it.
     displaced: Option<Waker>,
     taken_over: bool,
@@ -151,7 +154,7 @@ impl Broker {
             let mut state = session.lock();
             let expired = state.expires_at().is_some_and(|deadline| deadline <= now);
             if !request.clean_start && state.is_persistent() && !state.ended && !expired {
-                let claimed = self.resume(&session, &mut state, settled, link, now);
+                let claimed = self.resume(&session, &mut state, (request, settled), link, now);
                 let welcome = Welcome { request, settled, session_present: true };
                 self.welcome(&session, &mut state, welcome, will, effects);
                 Held { broker: self, session: &session, state: &mut state, effects, now }.pump();
@@ -167,6 +170,7 @@ impl Broker {
             return Err(Refusal::TooManySessions);
         }
         let mut state = State::new(settled.session_expiry, settled.queued_messages_max);
+        state.principal.clone_from(&request.principal);
         state.attach(link);
         let session = Arc::new(Session::new(self.next_number(), Arc::clone(&request.client_id), state));
         let welcome = Welcome { request, settled, session_present: false };
@@ -174,11 +178,20 @@ impl Broker {
         place.put(Arc::clone(&session));
         let displaced = remains.as_mut().and_then(|remains| remains.displaced.take());
         let taken_over = remains.as_ref().is_some_and(|remains| remains.was_connected);
-        Ok(Claimed { session, session_present: false, displaced, taken_over, will: None, remains })
+        let before = remains.as_ref().and_then(|remains| remains.principal.clone());
+        let principal = request.principal.clone();
+        Ok(Claimed { session, session_present: false, principal, before, displaced, taken_over, will: None, remains })
     }
 
     /// Moves an existing session, with all that is in flight, to the new connection.
-    fn resume(&self, session: &Arc<Session>, state: &mut State, settled: &Settled, link: Link, now: Time) -> Claimed {
+    fn resume(
+        &self,
+        session: &Arc<Session>,
+        state: &mut State,
+        (request, settled): (&ConnectRequest, &Settled),
+        link: Link,
+        now: Time,
+    ) -> Claimed {
         let taken_over = state.link.is_some();
         // Coming back before the Will Delay Interval has passed cancels the Will [MQTT-3.1.3-9].
         let will = state.will.take().filter(|will| {
@@ -189,7 +202,17 @@ impl Broker {
         let displaced = state.attach(link);
         state.session_expiry = settled.session_expiry;
         state.queued_messages_max = settled.queued_messages_max;
-        Claimed { session: Arc::clone(session), session_present: true, displaced, taken_over, will, remains: None }
+        let principal = request.principal.clone();
+        Claimed {
+            session: Arc::clone(session),
+            session_present: true,
+            before: std::mem::replace(&mut state.principal, principal.clone()),
+            principal,
+            displaced,
+            taken_over,
+            will,
+            remains: None,
+        }
     }
 
     /// Puts the new connection's Will and CONNACK into the session. Nothing leaves before the store has what it needs.
@@ -227,28 +250,28 @@ impl Broker {
 
     /// The session is claimed and nothing is locked: deals with whoever had it before.
     fn settle_claim(&self, claimed: Claimed, now: Time, effects: &mut Effects) {
-        let Claimed { session, session_present, displaced, taken_over, will, remains } = claimed;
+        let Claimed { session, session_present, principal, before, displaced, taken_over, will, remains } = claimed;
         wake(displaced);
         // What the CONNACK waits for may have become durable before it was on the list.
         self.committed();
-        let client_id = session.shared_client_id();
         if taken_over {
             effects.counters.sessions_taken_over += 1;
-            effects.event(Event::TakenOver { client_id: Arc::clone(client_id) });
+            effects.event(Event::TakenOver { about: About::new(&session, before.as_ref()), by: principal.clone() });
         }
         if let Some(will) = will {
-            self.publish_will(client_id, *will, now, effects);
+            self.publish_will(&About::new(&session, before.as_ref()), *will, now, effects);
         }
         if let Some(remains) = remains {
             self.dispose(remains, now, effects);
         }
+        let about = About::new(&session, principal.as_ref());
         if session_present {
             self.relieve_others(&session, now, effects);
             effects.counters.sessions_resumed += 1;
-            effects.event(Event::SessionResumed { client_id: Arc::clone(client_id) });
+            effects.event(Event::SessionResumed { about, before });
         } else {
             effects.counters.sessions_created += 1;
-            effects.event(Event::SessionCreated { client_id: Arc::clone(client_id) });
+            effects.event(Event::SessionCreated { about });
         }
     }
 }

@@ -7,8 +7,8 @@ use midge_protocol::{QoS, TopicFilter};
 
 use super::Broker;
 use super::share::Takers;
-use crate::effects::Effects;
-use crate::event::{DropReason, Event, SessionEnd};
+use crate::effects::{Effects, PublishedWill};
+use crate::event::{About, DropReason, Event, SessionEnd};
 use crate::session::delivery::Delivery;
 use crate::session::replay::Replay;
 use crate::session::state::{OwnSubscription, State};
@@ -20,6 +20,7 @@ use crate::{Time, Will};
 /// What is taken out of a session as it ends, to be dealt with once its lock is open.
 pub(super) struct Remains {
     session: Arc<Session>,
+    pub(super) principal: Option<Arc<str>>,
     cause: SessionEnd,
     subscriptions: Vec<OwnSubscription>,
     will: Option<Box<Will>>,
@@ -46,6 +47,7 @@ impl Broker {
         let displaced = state.link.as_mut().and_then(|link| link.close_for(CloseReason::TakenOver));
         Some(Remains {
             session: Arc::clone(session),
+            principal: state.principal.clone(),
             cause,
             subscriptions: std::mem::take(&mut state.subscriptions),
             will: state.will.take(),
@@ -71,22 +73,23 @@ impl Broker {
 
     /// Ends the subscriptions, publishes the Will, and hands what a shared subscription gave the session to other members.
     pub(super) fn dispose(&self, remains: Remains, now: Time, effects: &mut Effects) {
-        let Remains { session, cause, subscriptions, will, deliveries, .. } = remains;
+        let Remains { session, principal, cause, subscriptions, will, deliveries, .. } = remains;
+        let about = About::new(&session, principal.as_ref());
         for OwnSubscription { filter, .. } in &subscriptions {
             self.end_subscription(&session, filter);
         }
         if let Some(will) = will {
-            self.publish_will(session.shared_client_id(), *will, now, effects);
+            self.publish_will(&about, *will, now, effects);
         }
         for delivery in deliveries {
             // Another member may get only what has not expired while it waited for this one [MQTT-3.3.2-5].
             let expired = delivery.is_expired(now);
             if expired || !self.pass_on(&delivery, Takers::Anyone, now, effects) {
                 let reason = if expired { DropReason::Expired } else { DropReason::SessionEnded };
-                effects.dropped(&session, delivery.topic(), reason);
+                effects.dropped(&session, principal.as_ref(), delivery.topic(), reason);
             }
         }
-        effects.event(Event::SessionEnded { client_id: Arc::clone(session.shared_client_id()), cause });
+        effects.event(Event::SessionEnded { about, cause });
     }
 
     /// Takes a filter, as the client wrote it, out of the index.
@@ -99,12 +102,12 @@ impl Broker {
     }
 
     /// Publishes a Will (3.1.2.5).
-    pub(super) fn publish_will(&self, client_id: &Arc<str>, will: Will, now: Time, effects: &mut Effects) {
+    pub(super) fn publish_will(&self, about: &About, will: Will, now: Time, effects: &mut Effects) {
         let message = will.into_message(now);
         effects.counters.wills_published += 1;
-        effects.event(Event::WillPublished { client_id: Arc::clone(client_id), topic: message.topic().into() });
+        effects.event(Event::WillPublished { about: about.clone(), topic: message.topic().into() });
         self.publish_message(&message, now, effects);
-        effects.published(message);
+        effects.published(PublishedWill { message, about: about.clone() });
     }
 }
 

@@ -43,8 +43,9 @@ impl Broker {
         let taken = bodies.max().unwrap_or(0).max(number.0);
         self.next_number.fetch_max(taken + 1, Ordering::Relaxed);
 
-        let SessionRecord { client_id, session_expiry, expires_at, will, will_due } = record;
+        let SessionRecord { client_id, principal, session_expiry, expires_at, will, will_due } = record;
         let mut state = State::new(session_expiry, self.limits.queued_messages_max);
+        state.principal = principal;
         state.stored = true;
         state.entries = deliveries.iter().map(|delivery| delivery.entry).max().unwrap_or_default();
         for packet_id in received {

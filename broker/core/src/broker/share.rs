@@ -153,7 +153,7 @@ impl Broker {
     /// Takes the messages of a shared subscription out of a session's queue and gives them to other members, in their order.
     /// When nobody takes one, it and those behind it go back to where they were.
     fn hand_over(&self, session: &Arc<Session>, name: &str, takers: Takers, now: Time, effects: &mut Effects) {
-        let taken = {
+        let (taken, principal) = {
             let mut state = session.lock();
             // It has come back meanwhile.
             if state.ended || (takers == Takers::Ready && state.link.is_some()) || state.queue.is_none() {
@@ -164,14 +164,15 @@ impl Broker {
                 return self.unrelieved.lock().push(Arc::clone(session));
             }
             (state.full, state.crowded) = (false, false);
-            Held { broker: self, session, state: &mut state, effects, now }.with_queue(|queue| queue.take_shared(name))
+            let mut held = Held { broker: self, session, state: &mut state, effects, now };
+            (held.with_queue(|queue| queue.take_shared(name)), state.principal.clone())
         };
         let mut rest = taken.into_iter();
         let mut gone = Vec::new();
         let mut left = Vec::new();
         for delivery in rest.by_ref() {
             if delivery.is_expired(now) {
-                effects.dropped(session, delivery.topic(), DropReason::Expired);
+                effects.dropped(session, principal.as_ref(), delivery.topic(), DropReason::Expired);
             } else if !self.pass_on(&delivery, takers, now, effects) {
                 left.push(delivery);
                 break;
@@ -193,10 +194,11 @@ impl Broker {
     ) {
         let mut state = session.lock();
         if state.ended {
+            let principal = state.principal.clone();
             drop(state);
             for delivery in left {
                 if !self.pass_on(&delivery, Takers::Anyone, now, effects) {
-                    effects.dropped(session, delivery.topic(), DropReason::SessionEnded);
+                    effects.dropped(session, principal.as_ref(), delivery.topic(), DropReason::SessionEnded);
                 }
             }
             return;

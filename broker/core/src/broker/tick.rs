@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Broker;
 use crate::Time;
 use crate::effects::Effects;
-use crate::event::SessionEnd;
+use crate::event::{About, SessionEnd};
 use crate::session::Session;
 use crate::session::state::Absence;
 use crate::store::Change;
@@ -52,9 +52,10 @@ impl Broker {
             effects.note_session(session, &state);
         }
         self.schedule(session, &mut state);
+        let about = About::new(session, state.principal.as_ref());
         drop(state);
         if let Some(will) = will {
-            self.publish_will(session.shared_client_id(), *will, now, effects);
+            self.publish_will(&about, *will, now, effects);
         }
     }
 }

@@ -93,6 +93,7 @@ fn request(connect: &Connect<'_>, broker: &Broker) -> Result<ConnectRequest, Pro
         version: connect.version,
         bridge: connect.bridge,
         client_id_assigned,
+        principal: None,
         clean_start: connect.clean_start,
         session_expiry: if v5 { properties.session_expiry.unwrap_or(0) } else { v3_expiry },
         keep_alive: connect.keep_alive,

@@ -20,6 +20,8 @@ pub struct ConnectRequest {
     pub client_id: Arc<str>,
     /// Whether the broker assigned it.
     pub client_id_assigned: bool,
+    /// The client's principal, filled in by the server. The session remembers it, and its events name it.
+    pub principal: Option<Arc<str>>,
     /// Clean Start; Clean Session before version 5.
     pub clean_start: bool,
     /// Session Expiry Interval the client asked for, in seconds; `u32::MAX`: never. Before version 5: 0 for a clean session, else never.
@@ -150,6 +152,7 @@ impl fmt::Debug for ConnectRequest {
         f.debug_struct("ConnectRequest")
             .field("version", &self.version)
             .field("client_id", &self.client_id)
+            .field("principal", &self.principal)
             .field("clean_start", &self.clean_start)
             .field("session_expiry", &self.session_expiry)
             .field("keep_alive", &self.keep_alive)

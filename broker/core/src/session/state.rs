@@ -21,6 +21,8 @@ use crate::{Time, Will};
 
 /// Everything about a session that changes. Parts that most sessions lack most of the time are boxed.
 pub(crate) struct State {
+    /// The principal of its client: of the one that is connected, else of the last one that was.
+    pub(crate) principal: Option<Arc<str>>,
     /// The connection, while there is one.
     pub(crate) link: Option<Link>,
     /// The connection it has, or had last.
@@ -104,6 +106,7 @@ pub(crate) enum Loading {
 impl State {
     pub(crate) fn new(session_expiry: u32, queued_messages_max: u32) -> Self {
         Self {
+            principal: None,
             link: None,
             last: ConnectionNumber::default(),
             outbox: Outbox::default(),
@@ -250,6 +253,7 @@ impl State {
     pub(crate) fn record(&self, client_id: &Arc<str>) -> SessionRecord {
         SessionRecord {
             client_id: Arc::clone(client_id),
+            principal: self.principal.clone(),
             session_expiry: self.session_expiry,
             expires_at: self.expires_at(),
             will: self.will.clone(),

@@ -105,6 +105,8 @@ pub enum Change {
 pub struct SessionRecord {
     /// Its Client Identifier.
     pub client_id: Arc<str>,
+    /// The principal of its client, or of the last one it had.
+    pub principal: Option<Arc<str>>,
     /// Its Session Expiry Interval in seconds; `u32::MAX`: never.
     pub session_expiry: u32,
     /// When it ends if nobody comes back; none while it has a connection, or if it never ends.

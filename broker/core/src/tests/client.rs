@@ -55,7 +55,7 @@ impl World {
         effects.flush(&self.broker);
         self.events.borrow_mut().extend(effects.drain_events());
         let wills = effects.take_published();
-        self.wills.borrow_mut().extend(wills.iter().map(|will| will.topic().to_owned()));
+        self.wills.borrow_mut().extend(wills.iter().map(|will| will.message.topic().to_owned()));
         result
     }
 
@@ -108,9 +108,14 @@ impl World {
         Ok(Client { world: self, session, number, connection, decoder, peer, taken: false })
     }
 
+    /// Takes the events so far.
+    pub(super) fn told(&self) -> Vec<Event> {
+        self.events.take()
+    }
+
     /// Takes the events so far, rendered.
     pub(super) fn events(&self) -> Vec<String> {
-        self.events.borrow_mut().drain(..).map(|event| format!("{event:?}")).collect()
+        self.told().iter().map(|event| format!("{event:?}")).collect()
     }
 }
 

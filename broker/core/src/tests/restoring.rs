@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use midge_protocol::{Packet, PacketId};
 
-use super::client::{Client, World};
+use super::client::{Client, World, connect_packet};
 use super::late::{Handle, LateStore};
-use crate::{Change, Durabilities, Durability, Effects, EntryNumber, Store};
+use crate::{About, Change, Durabilities, Durability, Effects, EntryNumber, Event, Opening, SessionEnd, Store};
 
 /// A broker with a store that writes when it is told to.
 struct Run {
@@ -61,6 +61,31 @@ impl Run {
         publisher.pubrel(1);
         self.sync();
     }
+}
+
+#[test]
+fn a_session_comes_back_with_the_principal_that_had_it() {
+    let run = Run::new();
+    let connect = connect_packet("s", |connect| {
+        connect.clean_start = false;
+        connect.properties.session_expiry = Some(10);
+    });
+    let mut request = Opening::receive(Packet::Connect(Box::new(connect)), &run.world.broker).unwrap();
+    request.principal = Some("alice".into());
+    let mut client = run.world.accept(request);
+    client.subscribe("t", 1);
+    client.lose();
+    run.sync();
+    let run = run.crash(0);
+    for _ in 0..=run.world.broker.limits().queued_messages_max {
+        run.publish("t", "x", 1);
+    }
+    run.world.pass(10);
+    let about = About { client_id: "s".into(), principal: Some("alice".into()) };
+    let told = run.world.told();
+    let dropped = |event: &Event| matches!(event, Event::MessageDropped { about: whom, .. } if *whom == about);
+    assert!(told.iter().any(dropped), "{told:?}");
+    assert!(told.contains(&Event::SessionEnded { about: about.clone(), cause: SessionEnd::Expired }), "{told:?}");
 }
 
 #[test]

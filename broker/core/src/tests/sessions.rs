@@ -3,7 +3,8 @@
 use midge_protocol::{Packet, ProtocolVersion, ReasonCode};
 
 use super::client::{World, connect_packet};
-use crate::{CloseReason, Ending, Opening, SessionOverrides};
+use super::wills::will;
+use crate::{About, CloseReason, Ending, Event, Opening, SessionEnd, SessionOverrides};
 
 fn sessions(world: &World) -> u64 {
     world.broker.statistics().sessions
@@ -209,6 +210,40 @@ fn events_tell_the_life_of_a_session() {
     let expected = ["SessionCreated", "SessionResumed", "TakenOver", "SessionResumed"];
     assert_eq!(events.len(), expected.len(), "{events:?}");
     assert!(events.iter().zip(expected).all(|(event, expected)| event.starts_with(expected)), "{events:?}");
+}
+
+#[test]
+fn events_name_the_principal_that_has_the_session_or_had_it_last() {
+    let world = World::new();
+    let come = |principal: &str, clean: bool| {
+        let connect = connect_packet("a", |connect| {
+            connect.clean_start = clean;
+            connect.properties.session_expiry = Some(10);
+            connect.will = Some(will(0));
+        });
+        let mut request = Opening::receive(Packet::Connect(Box::new(connect)), &world.broker).unwrap();
+        request.principal = Some(principal.into());
+        world.accept(request)
+    };
+    let about = |principal: &str| About { client_id: "a".into(), principal: Some(principal.into()) };
+    let will_published = |principal| Event::WillPublished { about: about(principal), topic: "will".into() };
+
+    let first = come("alice", false);
+    assert_eq!(world.told(), [Event::SessionCreated { about: about("alice") }]);
+    let second = come("bob", false);
+    first.lose();
+    let taken_over = Event::TakenOver { about: about("alice"), by: Some("bob".into()) };
+    let resumed = Event::SessionResumed { about: about("bob"), before: Some("alice".into()) };
+    assert_eq!(world.told(), [taken_over, will_published("alice"), resumed]);
+    second.lose();
+    assert_eq!(world.told(), [will_published("bob")]);
+    let third = come("carol", true);
+    let ended = Event::SessionEnded { about: about("bob"), cause: SessionEnd::CleanStart };
+    assert_eq!(world.told(), [ended, Event::SessionCreated { about: about("carol") }]);
+    third.lose();
+    world.pass(10);
+    let ended = Event::SessionEnded { about: about("carol"), cause: SessionEnd::Expired };
+    assert_eq!(world.told(), [will_published("carol"), ended]);
 }
 
 #[test]

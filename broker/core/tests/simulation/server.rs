@@ -202,8 +202,8 @@ impl Server {
         self.effects.take_published();
         for event in self.effects.drain_events() {
             match event {
-                Event::MessageDropped { client_id, topic, reason, count } => {
-                    let drop = Drop { name: &client_id, topic: &topic, reason, count, routed };
+                Event::MessageDropped { about, topic, reason, count } => {
+                    let drop = Drop { name: &about.client_id, topic: &topic, reason, count, routed };
                     self.oracle.dropped(&drop)?;
                 }
                 Event::SessionCreated { .. } => self.oracle.told.created += 1,

@@ -120,7 +120,7 @@ pub struct Event {
     pub at_ms: u64,
     /// The client it is about.
     pub client_id: Option<String>,
-    /// The principal it is about.
+    /// The principal it is about, where somebody vouched for one.
     pub principal: Option<String>,
     /// The topic it is about.
     pub topic: Option<String>,

@@ -219,7 +219,7 @@ impl Driver {
             PublishVerdict::Refuse(_) => {}
             PublishVerdict::Replace(messages) => {
                 for message in messages {
-                    node.routed(Some(client), message, batch.now);
+                    node.routed(client, message, batch.now);
                     client.deliver_message(batch.host, message, at);
                 }
             }

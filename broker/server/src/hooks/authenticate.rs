@@ -95,6 +95,7 @@ pub(crate) async fn let_in(
     };
     let (client, permissions) = grant_access(node, host, whereabouts, (grant, authenticator)).await?;
     request.permissions = permissions;
+    request.principal = Some(Arc::clone(&client.identity.principal));
     if let Some(will) = &request.will {
         client.authorize_will(node, host, request.permissions.as_deref(), will).await?;
     }

@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use midge_core::{Event as CoreEvent, Inbound, Message, SessionEnd};
+use midge_core::{About, Event as CoreEvent, Inbound, Message, SessionEnd};
 use midge_host::Host;
 use midge_host::contract::{Event, InboundMessage};
+use serde_json::json;
 
 use super::Client;
 use super::convert::message_to_host;
@@ -66,33 +67,46 @@ pub(crate) fn event(kind: impl Into<Cow<'static, str>>, at: Moment) -> Event {
     }
 }
 
+/// An event about the client that a session has, or had.
+pub(crate) fn event_about(kind: &'static str, about: &About, at: Moment) -> Event {
+    Event {
+        client_id: Some(about.client_id.as_ref().to_owned()),
+        principal: about.principal.as_deref().map(str::to_owned),
+        ..event(kind, at)
+    }
+}
+
 /// What the core reports, in the words of the contract.
 pub(crate) fn core_event(core: &CoreEvent, at: Moment) -> Event {
-    let about = |kind: &'static str, client_id: &Arc<str>| Event {
-        client_id: Some(client_id.as_ref().to_owned()),
-        ..event(kind, at)
-    };
+    let tell = |kind, about| event_about(kind, about, at);
     match core {
-        CoreEvent::SessionCreated { client_id } => about("session.created", client_id),
-        CoreEvent::SessionResumed { client_id } => about("session.resumed", client_id),
-        CoreEvent::SessionEnded { client_id, cause } => {
+        CoreEvent::SessionCreated { about } => tell("session.created", about),
+        CoreEvent::SessionResumed { about, before } => {
+            // Only where it says something: a session that is another principal's now.
+            let before = before.as_deref().filter(|before| Some(*before) != about.principal.as_deref());
+            let detail = before.map(|before| json!({ "before": before }).to_string()).unwrap_or_default();
+            Event { detail, ..tell("session.resumed", about) }
+        }
+        CoreEvent::SessionEnded { about, cause } => {
             let cause = match cause {
                 SessionEnd::Closed => "closed",
                 SessionEnd::Expired => "expired",
                 SessionEnd::CleanStart => "clean_start",
                 SessionEnd::Administrative => "administrative",
             };
-            Event { detail: serde_json::json!({ "cause": cause }).to_string(), ..about("session.ended", client_id) }
+            Event { detail: json!({ "cause": cause }).to_string(), ..tell("session.ended", about) }
         }
-        CoreEvent::TakenOver { client_id } => about("session.taken_over", client_id),
-        CoreEvent::MessageDropped { client_id, topic, reason, count } => Event {
+        CoreEvent::TakenOver { about, by } => {
+            Event { detail: json!({ "by": by.as_deref() }).to_string(), ..tell("session.taken_over", about) }
+        }
+        CoreEvent::MessageDropped { about, topic, reason, count } => Event {
             topic: Some(topic.to_string()),
             count: u32::try_from(*count).unwrap_or(u32::MAX),
-            detail: serde_json::json!({ "reason": reason.name() }).to_string(),
-            ..about("message.dropped", client_id)
+            detail: json!({ "reason": reason.name() }).to_string(),
+            ..tell("message.dropped", about)
         },
-        CoreEvent::WillPublished { client_id, topic } => {
-            Event { topic: Some(topic.to_string()), ..about("will.published", client_id) }
+        CoreEvent::WillPublished { about, topic } => {
+            Event { topic: Some(topic.to_string()), ..tell("will.published", about) }
         }
     }
 }

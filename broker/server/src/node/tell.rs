@@ -1,13 +1,13 @@
 //! What observers are told of clients: built only where a plugin observes, and forgotten by everybody else.
 
-use midge_core::{Inbound, Message, Time};
+use midge_core::{About, Inbound, Message, Time};
 use midge_host::contract::{Denial, Event};
 use midge_protocol::{ProtocolVersion, ReasonCode, Subscribe, Unsubscribe};
 use serde_json::{Value, json};
 
 use super::{Node, cause_name};
 use crate::ending::ConnectionEnd;
-use crate::hooks::{Client, event};
+use crate::hooks::{Client, event, event_about};
 
 impl Node {
     pub(super) fn tell_connected(&self, client: &Client, version: ProtocolVersion, session_present: bool, now: Time) {
@@ -77,31 +77,44 @@ impl Node {
 
     /// A PUBLISH with RETAIN was taken as it is.
     pub(crate) fn published_retained(&self, client: &Client, inbound: &Inbound<'_>, now: Time) {
-        self.tell_retained(Some(client), &inbound.topic, inbound.publish.payload.len(), now);
+        let at = self.clock.moment(now);
+        self.tell_retained(|kind| client.event(kind, at), &inbound.topic, inbound.publish.payload.len());
     }
 
-    /// A message was routed that a plugin made of a client's, or that was a client's Will.
-    pub(crate) fn routed(&self, client: Option<&Client>, message: &Message, now: Time) {
+    /// A message was routed that a plugin made of a client's.
+    pub(crate) fn routed(&self, client: &Client, message: &Message, now: Time) {
         if message.retain() {
-            self.tell_retained(client, message.topic(), message.payload().len(), now);
+            let at = self.clock.moment(now);
+            self.tell_retained(|kind| client.event(kind, at), message.topic(), message.payload().len());
         }
     }
 
-    fn tell_retained(&self, client: Option<&Client>, topic: &str, bytes: usize, now: Time) {
+    /// A client's Will was routed.
+    pub(super) fn will_routed(&self, about: &About, will: &Message, now: Time) {
+        if will.retain() {
+            let at = self.clock.moment(now);
+            self.tell_retained(|kind| event_about(kind, about, at), will.topic(), will.payload().len());
+        }
+    }
+
+    fn tell_retained(&self, begin: impl FnOnce(&'static str) -> Event, topic: &str, bytes: usize) {
         let kind = if bytes == 0 { "retained.cleared" } else { "retained.set" };
-        let at = || self.clock.moment(now);
         self.notify(|| Event {
             topic: Some(topic.to_owned()),
             detail: json!({ "bytes": bytes }).to_string(),
-            ..client.map_or_else(|| event(kind, at()), |client| client.event(kind, at()))
+            ..begin(kind)
         });
     }
 }
 
-/// More facts, and where the client is.
+/// More facts, where the client is, and to whom it belongs.
 fn whence(client: &Client, more: Value) -> String {
     let identity = &client.identity;
-    with(more, json!({ "peer": identity.peer.to_string(), "listener": &*identity.listener })).to_string()
+    let facts = with(more, json!({ "peer": identity.peer.to_string(), "listener": &*identity.listener }));
+    match identity.tenant.as_deref() {
+        Some(tenant) => with(facts, json!({ "tenant": tenant })).to_string(),
+        None => facts.to_string(),
+    }
 }
 
 /// Who said no, and why.

@@ -31,6 +31,7 @@ fn finished(session: SessionNumber, entry: u64) -> Change {
 fn session(session: SessionNumber, by: u64) -> Change {
     let record = SessionRecord {
         client_id: "client".into(),
+        principal: None,
         session_expiry: u32::try_from(by).unwrap(),
         expires_at: None::<Time>,
         will: None,

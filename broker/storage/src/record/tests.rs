@@ -30,15 +30,32 @@ fn a_session_is_read_as_it_was_written() {
     let will = Will { message: full_message(), message_expiry: Some(5), delay: 30 };
     let with_will = SessionRecord {
         client_id: "client".into(),
+        principal: Some("alice".into()),
         session_expiry: 3600,
         expires_at: Some(Time(17)),
         will: Some(Box::new(will)),
         will_due: Some(Time(30_017)),
     };
-    let plain = SessionRecord { expires_at: None, will: None, will_due: None, ..with_will.clone() };
+    let plain = SessionRecord { principal: None, expires_at: None, will: None, will_due: None, ..with_will.clone() };
     for record in [with_will, plain] {
         assert_eq!(read_session(&session(&record)), Ok(record));
     }
+}
+
+#[test]
+fn a_session_of_a_release_that_kept_no_principals_is_read_without_one() {
+    let record = SessionRecord {
+        client_id: "client".into(),
+        principal: None,
+        session_expiry: 3600,
+        expires_at: Some(Time(17)),
+        will: None,
+        will_due: None,
+    };
+    // In version 1, Session Expiry Interval and times followed the Client Identifier.
+    let old =
+        [&[1, 0, 0, 0, 6][..], b"client", &3600u32.to_be_bytes(), &17u64.to_be_bytes(), &NEVER.to_be_bytes(), &[0]];
+    assert_eq!(read_session(&old.concat()), Ok(record));
 }
 
 #[test]

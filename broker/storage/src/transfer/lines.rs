@@ -66,6 +66,8 @@ pub(super) struct MessageLine {
 pub(super) struct SessionLine {
     pub(super) number: u64,
     client_id: String,
+    #[serde(default, skip_serializing_if = "is_default")]
+    principal: Option<String>,
     session_expiry: u32,
     #[serde(default, skip_serializing_if = "is_default")]
     expires_at: Option<u64>,
@@ -189,6 +191,7 @@ impl From<&KeptSession> for SessionLine {
         Self {
             number: session.session.0,
             client_id: (*record.client_id).to_owned(),
+            principal: record.principal.as_deref().map(str::to_owned),
             session_expiry: record.session_expiry,
             expires_at: record.expires_at.map(|time| time.0),
             will: record.will.as_deref().map(|will| WillLine {
@@ -212,6 +215,7 @@ impl SessionLine {
         });
         let record = SessionRecord {
             client_id: self.client_id.into(),
+            principal: self.principal.map(Into::into),
             session_expiry: self.session_expiry,
             expires_at: self.expires_at.map(Time),
             will: will.transpose()?,

@@ -58,7 +58,8 @@ pub(crate) fn queued(session: u64, entry: u64, body: u64, message: &Message) -> 
 }
 
 pub(crate) fn record(client_id: &str) -> SessionRecord {
-    SessionRecord { client_id: client_id.into(), session_expiry: 60, expires_at: None, will: None, will_due: None }
+    let client_id = client_id.into();
+    SessionRecord { client_id, principal: None, session_expiry: 60, expires_at: None, will: None, will_due: None }
 }
 
 pub(crate) fn session(session: u64, client_id: &str) -> Change {
