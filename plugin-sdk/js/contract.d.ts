@@ -675,7 +675,17 @@ declare module "midge:plugin/lifecycle" {
   export function init(environment: Environment): Registration;
   /** Called about every `health_interval_ms`; `err` makes the plugin unhealthy in `/readyz` and metrics. */
   export function health(): void;
-  /** The last call before the instance is dropped, with its own deadline. */
+  /**
+   * The last call of an instance whose `init` went well, behind `sink.flush` where the plugin is a sink. It comes when the plugin is
+   * replaced or the broker stops, and when this instance alone is: it has had `limits.calls_max` calls, its memory has grown beyond
+   * three quarters of `limits.memory_bytes_max`, or it was not needed for a minute. Nobody waits for it, and other instances may be
+   * in service. It has `limits.init_cpu_ms` and `limits.wait_ms`, at the end of the broker no more than `shutdown.drain_ms` for all.
+   * What it orders from the broker is carried out. Send or store here what you hold back.
+   *
+   * It does not come to an instance that trapped, missed a deadline, or was waiting for its backend when its client went away: that
+   * one cannot be called any more. `midge_plugin_lost_total` counts these, and the log names the plugin. So what must not be lost
+   * belongs into `kv`, a file or a backend before the call returns that brought it.
+   */
   export function shutdown(): void;
 }
 

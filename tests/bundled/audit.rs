@@ -275,6 +275,35 @@ fn an_endpoint_gets_lines_in_order_and_again_after_it_failed() {
 }
 
 #[test]
+fn a_worn_instance_sends_what_waits_before_it_goes() {
+    let sink = Sink::start();
+    sink.answer_next(&[500]);
+    // What was not taken waits for longer than the test, unless the instance ends.
+    let more = format!(
+        "config = {{ url = \"http://{0}/audit\", retry_min_ms = 60000, kinds = [\"client.connected\"] }}\n\
+         allow = {{ http = [\"http://{0}\"] }}\nlimits = {{ instances_max = 1, calls_max = 5 }}",
+        sink.address()
+    );
+    let server = Server::with(&plugin("audit", &more));
+    Client::connect(&server, ProtocolVersion::V5, "waits").disconnect();
+    let refused = sink.next_within(PATIENCE).unwrap();
+    assert!(refused.body.contains("waits"), "{}", refused.body);
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        // Every question is a call, of which an instance has five.
+        server.page("/readyz");
+        if let Some(request) = sink.next_within(Duration::from_millis(20)) {
+            assert!(request.body.contains("waits"), "{}", request.body);
+            break;
+        }
+        assert!(Instant::now() < deadline, "the line was lost:\n{}", server.log());
+    }
+    let name = [("plugin", "audit")];
+    server.metric_reaches("midge_plugin_retired_total", &name, 1.0);
+    assert_eq!(server.metric("midge_plugin_lost_total", &name) + server.metric("midge_custom_lost_total", &name), 0.0);
+}
+
+#[test]
 fn a_file_that_cannot_be_appended_to_stops_the_start_with_its_name() {
     let directory = TempDir::new().unwrap();
     let start = |file: &Path, grant: &str| {

@@ -123,7 +123,7 @@ impl Alone {
             inspection,
             functions,
             shared: Arc::clone(&blueprint.shared),
-            nursery: Nursery::new(blueprint),
+            nursery: Nursery::alone(blueprint),
             people: People::new(identities),
             instance: None,
             registration: Registration { topics: Vec::new(), wants_payload: true },

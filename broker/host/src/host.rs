@@ -108,8 +108,17 @@ impl Host {
         };
         let mut members = Vec::with_capacity(plugins.len());
         for spec in plugins {
-            let current = Arc::new(loader.clone()).load(spec).await?;
-            members.push(Member { current, trial: None });
+            match Arc::new(loader.clone()).load(spec).await {
+                Ok(loaded) => members.push(Member { current: Arc::new(loaded), trial: None }),
+                Err(error) => {
+                    // Those before it have started.
+                    let deadline = (Instant::now() + swap::REJECTED_SHUTDOWN_MAX).into_std();
+                    for Member { current, .. } in &members {
+                        current.generation.shutdown(deadline).await;
+                    }
+                    return Err(error);
+                }
+            }
         }
         let common = Common {
             loader,

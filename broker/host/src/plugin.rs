@@ -11,6 +11,7 @@ mod lane_sync;
 mod limiter;
 mod metrics;
 mod pool;
+mod retire;
 mod strikes;
 
 use std::sync::Arc;
@@ -29,7 +30,7 @@ pub(crate) use lane_sync::at_once;
 pub(crate) use limiter::Limiter;
 
 use self::breaker::Breaker;
-use self::calls::{Flush, Shutdown};
+use self::calls::Flush;
 use self::lane_async::WaitingLane;
 use self::lane_sync::InlineLane;
 use self::metrics::HookMetrics;
@@ -92,12 +93,12 @@ impl Generation {
     /// # Errors
     /// It does not: a signature is wrong, or it did not start.
     pub(crate) async fn start(about: About, blueprint: Blueprint, workers: usize) -> Result<Self, CreateError> {
-        let pool = match blueprint.lane {
-            Lane::Inline => Pool::Inline(InlineLane::new(workers)),
-            Lane::Waiting => Pool::Waiting(WaitingLane::new(&blueprint.limits)),
+        let (pool, instances) = match blueprint.lane {
+            Lane::Inline => (Pool::Inline(InlineLane::new(workers)), u32::try_from(workers).unwrap_or(u32::MAX)),
+            Lane::Waiting => (Pool::Waiting(WaitingLane::new(&blueprint.limits)), blueprint.limits.instances_max),
         };
         let wait = blueprint.limits.wait_of(Hook::Lifecycle);
-        let nursery = Nursery::new(blueprint);
+        let nursery = Nursery::new(blueprint, instances);
         let begin = async {
             let (mut first, registration) = nursery.create().await?;
             let methods = methods(&about, &nursery, &mut first).await?;
@@ -347,27 +348,6 @@ impl Generation {
         self.call(&Health).await
     }
 
-    /// Ends all instances: `sink.flush` and `lifecycle.shutdown` for each, within `deadline`.
-    pub(crate) async fn shutdown(&self, deadline: Instant) {
-        let instances = match &self.pool {
-            Pool::Inline(lane) => lane.take_all(),
-            Pool::Waiting(lane) => lane.take_all(),
-        };
-        let limits = self.limits();
-        for mut instance in instances {
-            let ended = async {
-                instance.call(&Flush, limits.cpu_of(Hook::Sink), deadline).await?;
-                instance.call(&Shutdown, limits.cpu_of(Hook::Lifecycle), deadline).await
-            };
-            let ended = tokio::time::timeout_at(deadline.into(), ended);
-            match ended.await {
-                Ok(Ok(_)) => {}
-                Ok(Err(failure)) => tracing::warn!(plugin = &*self.about.name, %failure, "shutdown failed"),
-                Err(_) => tracing::warn!(plugin = &*self.about.name, "shutdown took too long"),
-            }
-        }
-    }
-
     /// Its state for operators. Queues and custom metrics are added by who has them.
     pub(crate) fn status(&self) -> PluginStatus {
         let counts = &self.nursery.counts;
@@ -388,6 +368,7 @@ impl Generation {
             instances: made.saturating_sub(counts.ended.load(Ordering::Relaxed)),
             instantiations: made,
             retired: counts.retired.load(Ordering::Relaxed),
+            lost: counts.lost.load(Ordering::Relaxed),
             memory_bytes_max: counts.memory_bytes_max.load(Ordering::Relaxed),
             queues: Vec::new(),
             imports: ImportStatus::default(),

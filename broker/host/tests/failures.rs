@@ -231,6 +231,78 @@ async fn an_old_instance_makes_room_for_a_fresh_one() {
     }
 }
 
+/// The same guest in both lanes, with a `lifecycle` of which the end goes like this.
+fn ending(how: char) -> [PluginSpec; 2] {
+    let part = |parts: &[&'static str]| {
+        let mut plugin = Guest::new(parts).shutdown(how).spec("plugin");
+        plugin.limits.calls_max = 3;
+        plugin.limits.init_cpu = Duration::from_millis(100);
+        plugin
+    };
+    [part(&["lifecycle", "authz"]), part(&["lifecycle", "authz", "http"])]
+}
+
+#[tokio::test]
+async fn a_worn_instance_is_told_that_it_ends_and_nobody_waits_for_that() {
+    // A `shutdown` that traps, or never returns, shows by that that it was called.
+    for (how, is_told) in [('a', true), ('t', false), ('l', false)] {
+        for plugin in ending(how) {
+            let host = load(vec![plugin]).await.unwrap();
+            let who = identity("c");
+            let status = || host.plugins().remove(0);
+            within(async {
+                while status().retired < 3 {
+                    assert!(publish(&host, &who, "allow").await.allow);
+                    tokio::task::yield_now().await;
+                }
+                while status().instances > 1 {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+            })
+            .await;
+            let status = status();
+            assert_eq!(status.lost, if is_told { 0 } else { status.retired }, "{how}: {status:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_instance_that_broke_or_was_abandoned_is_counted_as_lost() {
+    for plugin in ending('a') {
+        let host = load(vec![plugin]).await.unwrap();
+        cause(&host, "c", "trap").await;
+        assert_eq!(host.plugins()[0].lost, 1);
+        host.shutdown(Duration::from_secs(10)).await;
+        let status = &host.plugins()[0];
+        assert_eq!((status.lost, status.instances), (1, 0), "{status:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_instance_that_is_busy_when_its_generation_ends_is_told_so_when_it_comes_back() {
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let origin = format!("http://{}", server.local_addr().unwrap());
+    let mut plugin = Guest::new(&["lifecycle", "authz", "http"]).url(&format!("{origin}/")).spec("plugin");
+    plugin.allow = Grants::from_json("plugin", &serde_json::json!({ "http": [origin] }), Path::new("/")).unwrap();
+    let host = load(vec![plugin]).await.unwrap();
+    let who = identity("c");
+    host.permissions(&who).await.unwrap();
+    let asked = tokio::spawn(host.authorize_publish(&who, "wait", QoS::AtMostOnce, false, 0).resolve());
+    let (backend, _) = tokio::task::spawn_blocking(move || server.accept().unwrap()).await.unwrap();
+    host.shutdown(Duration::from_secs(10)).await;
+    assert_eq!(host.plugins()[0].instances, 1);
+    // The backend goes away, and the call comes back.
+    drop(backend);
+    within(asked).await.unwrap();
+    within(async {
+        while host.plugins()[0].instances > 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    assert_eq!(host.plugins()[0].lost, 0);
+}
+
 #[tokio::test]
 async fn what_was_last_decided_stands_while_the_plugin_cannot_answer_if_the_operator_says_so() {
     let mut plugin = Guest::new(&["authz"]).spec("plugin");

@@ -35,6 +35,8 @@ pub struct PluginStatus {
     pub instantiations: u64,
     /// Instances replaced because they were old or had grown.
     pub retired: u64,
+    /// Instances that ended without `lifecycle.shutdown`, or in the middle of it: they broke, or their call was abandoned.
+    pub lost: u64,
     /// Largest linear memory an instance had at the end of a call, in bytes.
     pub memory_bytes_max: u64,
     /// The queues of `sink` and `events`.

@@ -164,4 +164,4 @@ fn longest_call(generation: &Generation) -> Duration {
 /// How often it is looked whether the last answer is there.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// How long a generation that was not taken may take to end.
-const REJECTED_SHUTDOWN_MAX: Duration = Duration::from_secs(5);
+pub(super) const REJECTED_SHUTDOWN_MAX: Duration = Duration::from_secs(5);

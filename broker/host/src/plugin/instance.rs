@@ -42,7 +42,7 @@ pub(crate) struct Instance {
     pub(crate) last_used: Instant,
     /// What its calls ordered from the broker, to be carried out when it is free again.
     pub(crate) orders: Vec<Orders>,
-    _counted: Counted,
+    counted: Counted,
 }
 
 /// What may go wrong while an instance is made.
@@ -100,10 +100,22 @@ impl Instance {
             gone_read: 0,
             last_used: Instant::now(),
             orders: Vec::new(),
-            _counted: counted,
+            counted,
         });
         let registration = made.init(blueprint, number).await?;
+        // One that did not begin is not told of its end.
+        made.counted.is_owed_a_word = made.functions.shutdown.is_some();
         Ok((made, registration))
+    }
+
+    /// Whether it is to be told that it ends.
+    pub(crate) fn hears_of_its_end(&self) -> bool {
+        self.functions.shutdown.is_some() || self.functions.flush.is_some()
+    }
+
+    /// It was told that it ends.
+    pub(crate) const fn has_heard(&mut self) {
+        self.counted.is_owed_a_word = false;
     }
 
     /// Makes one call. `Ok(None)`: the component has no such function.

@@ -52,7 +52,7 @@ impl WaitingLane {
         let called = timeout_at(deadline.into(), nursery.call(instance, call, deadline));
         let called = called.await.map_err(|_| HookFailure::WaitTimeout)?;
         if let Some(instance) = called.instance {
-            self.keep(instance);
+            self.keep(nursery, instance);
         }
         drop(permit);
         nursery.carry_out(called.orders);
@@ -81,15 +81,18 @@ impl WaitingLane {
     }
 
     /// The most recently used instance is used next; what lies below for long was a peak and goes.
-    fn keep(&self, mut instance: Box<Instance>) {
+    fn keep(&self, nursery: &Nursery, mut instance: Box<Instance>) {
         let now = Instant::now();
         instance.last_used = now;
         let mut idle = self.idle.lock();
         idle.push(instance);
         let is_stale = now.saturating_duration_since(idle[0].last_used) > IDLE_MAX;
-        let stale = is_stale.then(|| idle.remove(0));
+        let stale = (is_stale && nursery.retirement.has_room()).then(|| idle.remove(0));
         drop(idle);
-        drop(stale);
+        if let Some(Err(instance)) = stale.map(|stale| nursery.retirement.retire(stale)) {
+            // Another one took the room in this very moment: this one goes next time.
+            self.idle.lock().insert(0, instance);
+        }
     }
 }
 

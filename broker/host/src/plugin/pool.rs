@@ -7,30 +7,63 @@ use std::time::Instant;
 use super::calls::{HookCall, IdentityGone, Registration};
 use super::gone::GoneIdentities;
 use super::instance::{Blueprint, CreateError, Instance, spares_instance};
+use super::retire::Retirement;
 use crate::contract::Hook;
 use crate::error::HookFailure;
-use crate::imports::Orders;
+use crate::imports::{Orders, Pass, Rate};
 
 /// Makes and judges the instances of one generation.
 pub(crate) struct Nursery {
     pub(crate) blueprint: Blueprint,
     pub(crate) gone: GoneIdentities,
     pub(crate) counts: Arc<Counts>,
+    pub(crate) retirement: Arc<Retirement>,
     next_number: AtomicU32,
 }
 
 /// Counters over the life of the generation, for display.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Counts {
     pub(crate) made: AtomicU64,
     pub(crate) ended: AtomicU64,
     pub(crate) retired: AtomicU64,
+    /// Ended without `lifecycle.shutdown`, or in the middle of it.
+    pub(crate) lost: AtomicU64,
     pub(crate) memory_bytes_max: AtomicU64,
+    plugin: Arc<str>,
+    /// Lines about the lost; none where nobody minds.
+    lines: Option<Rate>,
 }
 
 impl Nursery {
-    pub(crate) fn new(blueprint: Blueprint) -> Self {
-        Self { blueprint, gone: GoneIdentities::default(), counts: Arc::default(), next_number: AtomicU32::new(0) }
+    /// For so many instances in service at most. Must be called in a tokio runtime.
+    pub(crate) fn new(blueprint: Blueprint, instances: u32) -> Self {
+        let lines = Some(Rate::new(1, Instant::now()));
+        Self::with(blueprint, instances, lines)
+    }
+
+    /// For one instance at a time, which may be let go of without a word: that of a test or a tool.
+    pub(crate) fn alone(blueprint: Blueprint) -> Self {
+        Self::with(blueprint, 1, None)
+    }
+
+    fn with(blueprint: Blueprint, instances: u32, lines: Option<Rate>) -> Self {
+        let counts = Counts {
+            made: AtomicU64::new(0),
+            ended: AtomicU64::new(0),
+            retired: AtomicU64::new(0),
+            lost: AtomicU64::new(0),
+            memory_bytes_max: AtomicU64::new(0),
+            plugin: Arc::clone(&blueprint.environment.name),
+            lines,
+        };
+        Self {
+            retirement: Arc::new(Retirement::new(&blueprint, instances)),
+            blueprint,
+            gone: GoneIdentities::default(),
+            counts: Arc::new(counts),
+            next_number: AtomicU32::new(0),
+        }
     }
 
     /// Makes an instance. In the inline lane this never waits.
@@ -82,6 +115,8 @@ impl Nursery {
                 }
             } else {
                 self.counts.retired.fetch_add(1, Ordering::Relaxed);
+                // What it may think of whom would be out of date: where there is no room, it goes without a word.
+                drop(self.retirement.retire(instance));
             }
         }
         Ok(self.create().await?.0)
@@ -111,11 +146,19 @@ impl Nursery {
         if failure.is_some_and(|failure| !spares_instance(failure)) {
             return None;
         }
-        if instance.is_worn(&self.blueprint.limits) {
-            self.counts.retired.fetch_add(1, Ordering::Relaxed);
-            return None;
+        let is_closing = self.retirement.is_closing();
+        if !is_closing && !instance.is_worn(&self.blueprint.limits) {
+            return Some(instance);
         }
-        Some(instance)
+        match self.retirement.retire(instance) {
+            Ok(()) => {
+                self.counts.retired.fetch_add(1, Ordering::Relaxed);
+                None
+            }
+            // Its generation ends and has no time left.
+            Err(_) if is_closing => None,
+            Err(instance) => Some(instance),
+        }
     }
 }
 
@@ -129,17 +172,32 @@ pub(crate) struct Called<C: HookCall> {
 }
 
 /// Counts an instance while it lives, however it ends.
-pub(crate) struct Counted(Arc<Counts>);
+pub(crate) struct Counted {
+    counts: Arc<Counts>,
+    /// It wants to hear of its end, and has not.
+    pub(crate) is_owed_a_word: bool,
+}
 
 impl Counted {
     fn new(counts: &Arc<Counts>) -> Self {
         counts.made.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(counts))
+        Self { counts: Arc::clone(counts), is_owed_a_word: false }
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.0.ended.fetch_add(1, Ordering::Relaxed);
+        let Counts { ended, lost, lines, plugin, .. } = &*self.counts;
+        ended.fetch_add(1, Ordering::Relaxed);
+        if !self.is_owed_a_word {
+            return;
+        }
+        lost.fetch_add(1, Ordering::Relaxed);
+        let Some(Pass::Yes { refused_before }) = lines.as_ref().map(|lines| lines.pass(Instant::now())) else { return };
+        tracing::warn!(
+            plugin = &**plugin,
+            more = refused_before,
+            "an instance ended without lifecycle.shutdown: it broke, or nobody waited for its call any more; what it held is lost"
+        );
     }
 }

@@ -97,7 +97,7 @@
       (then (i32.store8 offset=12 (local.get $at) (i32.const 1))))
     (local.get $at))
   (func (export "midge:plugin/lifecycle@0.1.0#health") (result i32) (call $answer (i32.const 12)))
-  (func (export "midge:plugin/lifecycle@0.1.0#shutdown"))
+  (func (export "midge:plugin/lifecycle@0.1.0#shutdown") (call $misbehave (i32.const @SHUTDOWN@)))
   ;;]
 
   ;;[authz

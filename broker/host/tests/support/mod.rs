@@ -16,6 +16,7 @@ use midge_host::{EngineSettings, Host, HostSettings, Identities, Identity, Ident
 pub struct Guest {
     parts: Vec<&'static str>,
     init: char,
+    shutdown: char,
     permissions: char,
     broken: char,
     url: String,
@@ -24,12 +25,25 @@ pub struct Guest {
 impl Guest {
     /// A guest with these parts: hooks, `http` to put it into the waiting lane, and `wasi`.
     pub fn new(parts: &[&'static str]) -> Self {
-        Self { parts: parts.to_vec(), init: 'a', permissions: 'p', broken: '-', url: "http://127.0.0.1:9/".into() }
+        Self {
+            parts: parts.to_vec(),
+            init: 'a',
+            shutdown: 'a',
+            permissions: 'p',
+            broken: '-',
+            url: "http://127.0.0.1:9/".into(),
+        }
     }
 
     /// What `lifecycle.init` does.
     pub fn init(mut self, how: char) -> Self {
         self.init = how;
+        self
+    }
+
+    /// How `lifecycle.shutdown` goes wrong, if it does.
+    pub fn shutdown(mut self, how: char) -> Self {
+        self.shutdown = how;
         self
     }
 
@@ -67,6 +81,7 @@ impl Guest {
         }
         let text = text
             .replace("@INIT@", &u32::from(self.init).to_string())
+            .replace("@SHUTDOWN@", &u32::from(self.shutdown).to_string())
             .replace("@PERMISSIONS@", &u32::from(self.permissions).to_string())
             .replace("@BROKEN@", &u32::from(self.broken).to_string())
             .replace("@URL@", &self.url)

@@ -76,7 +76,13 @@ fn of_plugins(plugins: &[PluginStatus], text: &mut Text<'_>) -> fmt::Result {
     let made = rows(plugins, |it| it.instantiations);
     text.counters("midge_plugin_instantiations", "Instances made", &made)?;
     let retired = rows(plugins, |it| it.retired);
-    text.counters("midge_plugin_retired", "Instances replaced because they were old or had grown", &retired)
+    text.counters("midge_plugin_retired", "Instances replaced because they were old or had grown", &retired)?;
+    let lost = rows(plugins, |it| it.lost);
+    text.counters(
+        "midge_plugin_lost",
+        "Instances that ended without lifecycle.shutdown: they broke, or their call was abandoned",
+        &lost,
+    )
 }
 
 fn of_hooks(plugins: &[PluginStatus], text: &mut Text<'_>) -> fmt::Result {

@@ -46,6 +46,7 @@ fn plugin() -> PluginStatus {
         instances: 2,
         instantiations: 3,
         retired: 1,
+        lost: 0,
         memory_bytes_max: 65_536,
         queues: vec![QueueStatus {
             hook: Hook::Events,
