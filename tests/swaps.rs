@@ -3,6 +3,7 @@
 mod admin;
 mod flow;
 mod trials;
+mod whom;
 
 use std::fs;
 use std::path::PathBuf;
@@ -30,6 +31,14 @@ fn install(server: &Server, guest_name: &str) {
     let beside = server.directory().join("beside.wasm");
     fs::copy(guest(guest_name), &beside).unwrap();
     fs::rename(beside, component(server)).unwrap();
+}
+
+/// Changes the configuration, for whoever reads it again.
+fn configure(server: &Server, from: &str, to: &str) {
+    let file = server.directory().join("midge.toml");
+    let config = fs::read_to_string(&file).unwrap();
+    assert!(config.contains(from), "{config}");
+    fs::write(&file, config.replace(from, to)).unwrap();
 }
 
 /// `midge plugin …`, which must succeed; what it printed.

@@ -673,7 +673,10 @@ declare module "midge:plugin/lifecycle" {
    * the start-up (first load) or keeps the old generation in service (reload), with this text in the log.
    */
   export function init(environment: Environment): Registration;
-  /** Called about every `health_interval_ms`; `err` makes the plugin unhealthy in `/readyz` and metrics. */
+  /**
+   * Called when the plugin is loaded, and whenever somebody asks for `/readyz`; `err` makes the plugin unhealthy there, and keeps
+   * the old generation in service at a reload.
+   */
   export function health(): void;
   /**
    * The last call of an instance whose `init` went well, behind `sink.flush` where the plugin is a sink. It comes when the plugin is

@@ -41,6 +41,7 @@ use crate::contract::{
     PageResponse, PluginLimits, PluginStatus,
 };
 use crate::error::{HookError, HookFailure};
+use crate::identities::Identity;
 use crate::topics;
 
 /// What is known about a plugin beside its code.
@@ -196,6 +197,14 @@ impl Generation {
     pub(crate) fn is_of(&self, tenant: Option<&str>) -> bool {
         let named = |names: &Vec<String>| tenant.is_some_and(|tenant| names.iter().any(|name| *name == *tenant));
         self.about.tenants.as_ref().is_none_or(named)
+    }
+
+    /// Whether it is asked about an identity; none: about the broker itself, which is no listener's and no tenant's.
+    pub(crate) fn concerns(&self, who: Option<&Identity>) -> bool {
+        match who {
+            Some(who) => self.is_on(&who.listener) && self.is_of(who.tenant.as_deref()),
+            None => self.is_everywhere() && self.is_of(None),
+        }
     }
 
     /// Whether it is asked about all clients.

@@ -89,7 +89,7 @@ impl Queues {
 
     /// Has this generation tick from now on.
     fn tick(&self, plugin: &Seat, runtime: &Handle) {
-        let (tick, interval): (Arc<dyn Tick>, _) = (Arc::new(plugin.clone()), plugin.current().tick_interval());
+        let (tick, interval): (Arc<dyn Tick>, _) = (Arc::new(plugin.clone()), plugin.in_charge().tick_interval());
         let mut tickers = self.tickers.lock();
         match tickers.get(plugin.name()) {
             Some(ticker) => ticker.swap(interval, tick),

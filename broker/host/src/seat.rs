@@ -1,11 +1,31 @@
 //! A plugin's place in the chains: the generation in force and, while there is one, the generation that is to follow it.
+//!
+//! # Who is asked during a trial
+//!
+//! | | about a client | about an address (`admission`) | of no client: ticks, pages, the broker's own messages and events |
+//! |---|---|---|---|
+//! | probation | the new one | the new one | the new one |
+//! | canary | by the hash of its Client Identifier | by the hash of the address | the one in force |
+//! | shadow | the one in force | the one in force | the one in force |
+//!
+//! - Only a generation is asked that its own configuration (`listeners`, `tenants`, `topics`, `hooks`) has asked: that of the one
+//!   whose turn it is decides whether the plugin is passed over.
+//! - What the new one fails at, the one in force does, so that nobody pays for the trial, and it speaks against the new one if it
+//!   broke ([`Trial::rescued`]). Two exceptions: somebody whom the one in force is not to be asked about is none of its business,
+//!   and a page that changes something (any method but GET and HEAD) is not asked for twice.
+//! - A shadow is asked what the one in force was asked, if it would be asked that itself: afterwards, apart from it, and with
+//!   nobody waiting ([`HookCall::kept`]). It has no part in what cannot be compared, or would happen twice: the further steps of an
+//!   exchange (the state is the other's), sinks, events, ticks and pages.
+//! - Both are asked how they are, so that what waits in either goes on; in force counts what the table says.
+//!
+//! The Client Identifier is the one that CONNECT named until the client is let in, and its session's from then on.
 
 mod notices;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::contract::{Hook, InboundMessage, OnError};
+use crate::contract::{Hook, InboundMessage, OnError, PageRequest, PageResponse};
 use crate::error::HookError;
 use crate::identities::Identity;
 use crate::plugin::{Generation, HookCall};
@@ -41,31 +61,27 @@ impl Seat {
         self.serving_all().all(Generation::is_inline)
     }
 
-    /// The generation that a client's questions go to.
-    pub(crate) fn serving(&self, client_id: &str) -> &Arc<Generation> {
+    /// The generation that is asked about somebody: a client by its Client Identifier, or an address.
+    pub(crate) fn serving(&self, whom: &str) -> &Arc<Generation> {
         match &self.trial {
-            Some(trial) if trial.serves(client_id) => trial.generation(),
+            Some(trial) if trial.serves(whom) => trial.generation(),
             _ => &self.current,
         }
     }
 
-    /// Whether the generation that serves a client is asked about it.
-    pub(crate) fn concerns(&self, client_id: &str, listener: &str, tenant: Option<&str>) -> bool {
-        let serving = self.serving(client_id);
-        serving.is_on(listener) && serving.is_of(tenant)
+    /// The generation that has what is of no client.
+    pub(crate) fn in_charge(&self) -> &Arc<Generation> {
+        self.serving("")
     }
 
-    /// Whether it is asked about an identity.
+    /// Whether the generation that serves an identity is asked about it.
     pub(crate) fn concerns_identity(&self, who: &Identity) -> bool {
-        self.concerns(&who.client_id, &who.listener, who.tenant.as_deref())
+        self.serving(&who.client_id).concerns(Some(who))
     }
 
-    /// Whether it is asked about whoever a message is of. The broker's own are no listener's and no tenant's.
+    /// Whether the generation that serves whoever a message is of is asked about it.
     pub(crate) fn concerns_message(&self, inbound: &InboundMessage) -> bool {
-        match inbound.who.as_deref() {
-            Some(who) => self.concerns_identity(who),
-            None => self.current.is_everywhere() && self.current.is_of(None),
-        }
+        self.serving(client_of(inbound)).concerns(inbound.who.as_deref())
     }
 
     /// Whether any generation is asked about clients of a listener.
@@ -106,36 +122,85 @@ impl Seat {
         }
     }
 
-    /// Asks the generation that serves a client. What a generation on trial cannot answer, the one in force is asked. Says
-    /// which one the answer is of.
+    /// Asks the generation that serves somebody: a client by its Client Identifier, or an address. What a generation on trial
+    /// cannot answer, the one in force is asked. Says which one the answer is of.
     ///
     /// # Errors
     /// Neither could answer.
     pub(crate) async fn ask<'a, C: HookCall>(
         &'a self,
-        client_id: &str,
+        whom: &str,
         call: impl Fn(&'a Generation) -> C,
         now: &mut Instant,
     ) -> (&'a Arc<Generation>, Result<C::Answer, HookError>) {
         let Some(trial) = &self.trial else {
             return (&self.current, self.current.call_at(&call(&self.current), now).await);
         };
-        if trial.serves(client_id) {
+        if trial.serves(whom) {
             let candidate = trial.generation();
-            match candidate.call_at(&call(candidate), now).await {
+            let failed = match candidate.call_at(&call(candidate), now).await {
                 Ok(answer) => return (candidate, Ok(answer)),
-                Err(failed) => return (&self.current, self.rescue(trial, &call(&self.current), &failed, now).await),
+                Err(failed) => failed,
+            };
+            let question = call(&self.current);
+            if !question.is_for(&self.current) {
+                return (candidate, Err(failed));
             }
+            return (&self.current, self.rescue(trial, &question, &failed, now).await);
         }
         let question = call(&self.current);
         let answer = self.current.call_at(&question, now).await;
         if let Some(shadow) = trial.shadow()
+            && question.is_for(trial.generation())
             && let Some(kept) = question.kept()
         {
             let words = answer.as_ref().map(C::words).map_err(|error| error.failure.to_string());
-            shadow.ask(kept, client_id, C::HOOK, words);
+            shadow.ask(kept, whom, C::HOOK, words);
         }
         (&self.current, answer)
+    }
+
+    /// A page. What changes something is not asked for twice.
+    ///
+    /// # Errors
+    /// The plugin gave none.
+    pub(crate) async fn page(&self, request: &PageRequest) -> Result<PageResponse, HookError> {
+        let generation = self.in_charge();
+        let failed = match generation.handle(request).await {
+            Ok(page) => return Ok(page),
+            Err(failed) => failed,
+        };
+        let is_rescued = !Arc::ptr_eq(generation, &self.current)
+            && matches!(request.method.as_str(), "GET" | "HEAD")
+            && self.current.serves_pages().is_ok();
+        if !is_rescued {
+            return Err(failed);
+        }
+        let page = self.current.handle(request).await;
+        self.note_rescue(&page, &failed);
+        page
+    }
+
+    /// How the plugin is. Where only a part is the new generation's, the one in force has the word.
+    ///
+    /// # Errors
+    /// It is not well.
+    pub(crate) async fn health(&self) -> Result<(), HookError> {
+        let current = self.current.health().await;
+        let Some(trial) = self.trial.as_ref().filter(|trial| trial.serves_any()) else { return current };
+        let candidate = trial.generation().health().await;
+        if let Err(failed) = &candidate {
+            self.note_rescue(&current, failed);
+        }
+        // Whichever of the two is well does what there is to do.
+        if Arc::ptr_eq(self.in_charge(), &self.current) { current } else { candidate.or(current) }
+    }
+
+    /// The one in force was asked what the one on trial failed at.
+    fn note_rescue<T>(&self, answer: &Result<T, HookError>, failed: &HookError) {
+        if let (Ok(_), Some(trial)) = (answer, &self.trial) {
+            trial.rescued(&failed.failure);
+        }
     }
 
     /// Asks the generation in force what the one on trial could not answer.

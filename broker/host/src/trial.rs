@@ -48,13 +48,10 @@ impl Trial {
         &self.candidate.generation
     }
 
-    /// Whether it is what this client's questions go to.
-    pub(crate) fn serves(&self, client_id: &str) -> bool {
-        match self.mode {
-            SwapMode::All => true,
-            SwapMode::Canary { percent } => is_within(client_id, percent),
-            SwapMode::Shadow => false,
-        }
+    /// Whether it is what is asked about somebody: a client by its Client Identifier, an address where no more is known yet.
+    /// Nobody has no name, and is left to the generation in force while only a part is not.
+    pub(crate) fn serves(&self, whom: &str) -> bool {
+        serves(self.mode, whom)
     }
 
     /// Whether it is what any client's questions go to.
@@ -109,10 +106,18 @@ impl Trial {
     }
 }
 
-/// Whether a client is among `percent` of all, by a hash that is the same in every process: who is among 10 % is also
+fn serves(mode: SwapMode, whom: &str) -> bool {
+    match mode {
+        SwapMode::All => true,
+        SwapMode::Canary { percent } => !whom.is_empty() && is_within(whom, percent),
+        SwapMode::Shadow => false,
+    }
+}
+
+/// Whether somebody is among `percent` of all, by a hash that is the same in every process: who is among 10 % is also
 /// among 20 %.
-fn is_within(client_id: &str, percent: u8) -> bool {
-    stable_hash(client_id) % 10_000 < u64::from(percent) * 100
+fn is_within(whom: &str, percent: u8) -> bool {
+    stable_hash(whom) % 10_000 < u64::from(percent) * 100
 }
 
 /// FNV-1a, and a last step that spreads what differs at the end only.
@@ -179,6 +184,14 @@ mod tests {
             assert!((800..=1200).contains(&tenth.len()), "{form}: {}", tenth.len());
             assert!(tenth.iter().all(|id| is_within(id, 20)));
         }
+    }
+
+    #[test]
+    fn nobody_is_left_to_the_generation_in_force_until_the_new_one_serves_all() {
+        let serves_nobody = |mode| serves(mode, "");
+        assert!(serves_nobody(SwapMode::All) && !serves_nobody(SwapMode::Shadow));
+        assert!((1..=100).all(|percent| !serves_nobody(SwapMode::Canary { percent })));
+        assert!(serves(SwapMode::Canary { percent: 100 }, "c") && !serves(SwapMode::Shadow, "c"));
     }
 
     #[test]

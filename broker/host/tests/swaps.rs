@@ -259,6 +259,53 @@ async fn what_a_broken_sink_on_trial_cannot_deliver_the_old_one_does() {
 }
 
 #[tokio::test]
+async fn a_turn_that_the_new_generation_breaks_at_is_the_old_ones() {
+    let spec = |guest: Guest| PluginSpec { tick_interval: Duration::from_secs(3600), ..guest.spec("t") };
+    let ticker = || Guest::new(&["ticker"]);
+    let (_, during) = trial(spec(ticker()), spec(ticker().broken('k')), SwapMode::All).await;
+    during.enter_service();
+    within(async {
+        while status(&during).trial.unwrap().rescued < 1 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await;
+    assert_eq!((calls(&status(&during), Hook::Ticker), candidate(&during).hooks[0].traps), (1, 1));
+}
+
+#[tokio::test]
+async fn who_is_asked_goes_by_the_configuration_of_the_generation_whose_turn_it_is() {
+    // The test's clients are on the listener "tcp".
+    let spec = |broken: char, listener: &str| {
+        let listeners = Some(vec![listener.to_owned()]);
+        PluginSpec { listeners, ..authorizer().broken(broken).spec("a") }
+    };
+    let asked = |host: &Host| (calls(&status(host), Hook::Authz), candidate(host).hooks[0].traps);
+    // The old one is for others: it is not asked what the new one breaks at.
+    let (_, during) = trial(spec('-', "other"), spec('a', "tcp"), SwapMode::All).await;
+    assert!(!publish(&during, &identity("c"), "allow").await.allow);
+    assert_eq!(asked(&during), (0, 1));
+    assert_eq!(fault(&during), None);
+    // The new one is for others: as a shadow it is not asked either.
+    let (_, during) = trial(spec('-', "tcp"), spec('a', "other"), SwapMode::Shadow).await;
+    assert!(publish(&during, &identity("c"), "allow").await.allow);
+    assert!(publish(&during, &identity("d"), "deny").await.denial.is_some());
+    let shadow = status(&during).trial.unwrap().shadow;
+    assert_eq!((shadow.agreed + shadow.disagreed + shadow.skipped, asked(&during).1), (0, 0));
+}
+
+#[tokio::test]
+async fn how_a_plugin_is_goes_by_whoever_serves_all_and_both_are_asked() {
+    let guest = || Guest::new(&["authz", "lifecycle"]);
+    for (mode, answered) in [(SwapMode::All, 2), (SwapMode::Canary { percent: 50 }, 2), (SwapMode::Shadow, 1)] {
+        let (_, during) = trial(guest().spec("a"), guest().spec("a"), mode).await;
+        assert!(during.unhealthy().await.is_empty());
+        let asked = |status: PluginStatus| calls(&status, Hook::Lifecycle);
+        assert_eq!((asked(status(&during)), asked(candidate(&during))), (1, answered), "{mode:?}");
+    }
+}
+
+#[tokio::test]
 async fn what_cannot_replace_a_generation_changes_nothing() {
     let host = load(vec![authorizer().spec("a")]).await.unwrap();
     let refused = |spec| host.with_candidate(spec, SwapMode::All);

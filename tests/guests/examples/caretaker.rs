@@ -6,6 +6,9 @@
 //! - A Will may not say "forbidden" (0x8A) nor wait longer than 60 s (0x97); "next" is not its business, and "err" fails.
 //! - Nobody may connect to the listener that the config's `closed` names. Counts in the metric `admissions`; its answers hold for
 //!   `reuse_ms`. Where `admission` names a crime it is committed: see `hostility`.
+//! - Where `strict` is "true", no subscription may be ended, no Will left, and nobody may connect.
+//! - Where `says` is something, ticks count in the metric `turns` with that as a label, and the page `/says` says it; `/says?trap` traps
+//!   where it is "new".
 //! - `/plugins/NAME/`: `/echo` says back what it got, `/status?CODE` answers CODE, `/large?BYTES` so many bytes, `/err` fails,
 //!   `/header?NAME` sets one, `/crime?NAME` commits one, and all else is 404.
 
@@ -31,6 +34,9 @@ impl Ticker for Caretaker {
         while clock::monotonic_ns() < until {}
         under_way(-1)?;
         metrics::add("ticks", &[], 1);
+        if let Some(says) = text("says") {
+            metrics::add("turns", &[("says", &says)], 1);
+        }
         if text("tick_fails").as_deref() == Some("true") { Err("as it was asked to".to_owned()) } else { Ok(()) }
     }
 }
@@ -41,6 +47,7 @@ impl UnsubscribeAuthorizer for Caretaker {
             Some("keep") => Permit::deny("this one stays"),
             Some("next") => Permit::Next,
             Some("err") => return Err("as it was asked to".to_owned()),
+            _ if is_strict() => Permit::deny("none may be ended"),
             _ => Permit::Allow,
         })
     }
@@ -54,6 +61,7 @@ impl WillAuthorizer for Caretaker {
             b"next" => Permit::Next,
             b"err" => return Err("as it was asked to".to_owned()),
             _ if delay > 60 => refuse(0x97, "not so late"),
+            _ if is_strict() => refuse(0x87, "none may be left"),
             _ => Permit::Allow,
         })
     }
@@ -64,7 +72,7 @@ impl Doorkeeper for Caretaker {
         metrics::add("admissions", &[("listener", listener)], 1);
         hostility::commit(&text("admission").unwrap_or_default())?;
         let reuse_ms = u32::try_from(number("reuse_ms")).unwrap_or(u32::MAX);
-        let is_closed = text("closed").as_deref() == Some(listener);
+        let is_closed = text("closed").as_deref() == Some(listener) || is_strict();
         Ok(if is_closed { Admission::refuse() } else { Admission::admit() }.for_ms(reuse_ms))
     }
 }
@@ -82,11 +90,17 @@ impl Admin for Caretaker {
             "/header" => {
                 PageResponse::text("").header(request.query.clone(), "x").header("connection", "close, keep-alive")
             }
+            "/says" if request.query == "trap" && text("says").as_deref() == Some("new") => std::process::abort(),
+            "/says" => PageResponse::text(text("says").unwrap_or_default()),
             "/err" => return Err("the secret of the backend".to_owned()),
             "/crime" => PageResponse::text(hostility::commit(&request.query)?.unwrap_or_default()),
             _ => PageResponse::status(404),
         })
     }
+}
+
+fn is_strict() -> bool {
+    text("strict").as_deref() == Some("true")
 }
 
 fn number(key: &str) -> u64 {

@@ -17,10 +17,10 @@ impl Chains {
         }
         let (mut now, mut reuse) = (began, Duration::MAX);
         let text = address.to_string();
-        for seat in self.admission.iter().filter(|seat| seat.is_on(listener)) {
+        for seat in self.admission.iter().filter(|seat| seat.serving(&text).is_on(listener)) {
             let question = |_: &Generation| Admit { listener, address: &text };
-            // Nothing is known of the client yet that a canary could go by.
-            let (plugin, answer) = at_once(seat.ask("", question, &mut now));
+            // Nothing else is known yet that a canary could go by.
+            let (plugin, answer) = at_once(seat.ask(&text, question, &mut now));
             match answer {
                 Ok(AdmitAnswer { admit, reuse_for }) => {
                     reuse = reuse.min(reuse_for);

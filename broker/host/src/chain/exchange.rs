@@ -16,7 +16,7 @@ impl Chains {
         let client_id = &*candidate.credentials.client_id;
         for seat in self.enhanced.iter().filter(|seat| is_for(seat, candidate)) {
             is_served = true;
-            let question = |plugin| Start(round(plugin, candidate, data.clone()));
+            let question = |plugin| Start(Round::new(plugin, candidate, data.clone()));
             let (plugin, answer) = seat.ask(client_id, question, &mut walk.now).await;
             match answer {
                 Ok(answer) => return step(&walk, plugin, answer),
@@ -44,7 +44,7 @@ impl Chains {
         let Some(seat) = self.enhanced.iter().find(is_it) else {
             return ExchangeStep::Denied(walk.nobody());
         };
-        let question = |plugin| Proceed { round: round(plugin, candidate, data.clone()), state: state.clone() };
+        let question = |plugin| Proceed { round: Round::new(plugin, candidate, data.clone()), state: state.clone() };
         let (plugin, answer) = seat.ask(client_id, question, &mut walk.now).await;
         match answer {
             Ok(answer) => step(&walk, plugin, answer),
@@ -62,11 +62,6 @@ fn is_for(seat: &Seat, candidate: &Candidate) -> bool {
 
 fn walk() -> Walk {
     Walk::begin(Hook::EnhancedAuthn, SERVER_UNAVAILABLE, Instant::now())
-}
-
-fn round<'a>(plugin: &Generation, candidate: &'a Candidate, data: Option<Vec<u8>>) -> Round<'a> {
-    let state_bytes_max = plugin.limits().state_bytes_max;
-    Round { candidate, data, with_password: plugin.shows_password(), state_bytes_max }
 }
 
 fn step(walk: &Walk, plugin: &Generation, answer: StepAnswer) -> ExchangeStep {

@@ -13,11 +13,11 @@ pub enum SwapMode {
     All,
     /// It is asked about this part of the clients, always the same ones: 0 to 100.
     Canary {
-        /// Of a hundred clients, chosen by a hash of their Client Identifiers.
+        /// Of a hundred clients, chosen by a hash of their Client Identifiers; of addresses where it is asked about these.
         percent: u8,
     },
-    /// It is asked too, and the old one's answer is obeyed. Exchanges of enhanced authentication, sinks and events stay with
-    /// the old one.
+    /// It is asked too, and the old one's answer is obeyed. The further steps of an exchange of enhanced authentication, sinks,
+    /// events, ticks and pages stay with the old one.
     Shadow,
 }
 
@@ -81,11 +81,11 @@ pub struct ShadowStatus {
 pub struct Disagreement {
     /// When it was asked, in Unix milliseconds.
     pub at_ms: u64,
-    /// The client it was about.
+    /// The client it was about, or the address that wanted to connect.
     pub client_id: String,
     /// The hook.
     pub hook: Hook,
-    /// What was asked about: a user name, a topic, a filter.
+    /// What was asked about: a user name, a topic, a filter, a listener.
     pub about: String,
     /// The answer of the generation in force, which was obeyed.
     pub current: String,

@@ -7,7 +7,8 @@ use super::Host;
 use crate::contract::{Answer, Denial, Hook, Message, NoPage, PageRequest, PageResponse, ReuseStatus};
 use crate::error::HookError;
 use crate::identities::Identity;
-use crate::plugin::{Generation, at_once};
+use crate::plugin::at_once;
+use crate::seat::Seat;
 
 impl Host {
     /// Whether a client may connect from this address. Never waits.
@@ -43,8 +44,7 @@ impl Host {
     /// # Errors
     /// It has none.
     pub async fn page(&self, plugin: &str, request: PageRequest) -> Result<Result<PageResponse, HookError>, NoPage> {
-        let generation = self.pages_of(plugin)?;
-        Ok(generation.handle(&request).await)
+        Ok(self.pages_of(plugin)?.page(&request).await)
     }
 
     /// Bytes that the body of a request to a plugin's pages may have.
@@ -52,17 +52,16 @@ impl Host {
     /// # Errors
     /// It has none.
     pub fn page_bytes_max(&self, plugin: &str) -> Result<usize, NoPage> {
-        Ok(self.pages_of(plugin)?.limits().admin_bytes_max)
+        Ok(self.pages_of(plugin)?.in_charge().limits().admin_bytes_max)
     }
 
-    fn pages_of(&self, plugin: &str) -> Result<&Arc<Generation>, NoPage> {
+    fn pages_of(&self, plugin: &str) -> Result<&Seat, NoPage> {
         let seat = self.seats.iter().find(|seat| **seat.name() == *plugin).ok_or(NoPage::Unknown)?;
-        let generation = seat.current();
-        if !generation.has(Hook::Admin) {
+        if !seat.has(Hook::Admin) {
             return Err(NoPage::NoHook);
         }
-        generation.serves_pages().map_err(NoPage::NotGranted)?;
-        Ok(generation)
+        seat.in_charge().serves_pages().map_err(NoPage::NotGranted)?;
+        Ok(seat)
     }
 
     /// Answers about addresses that are kept to be used again.

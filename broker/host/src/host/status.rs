@@ -10,8 +10,8 @@ impl Host {
     /// Asks plugins that have `lifecycle` how they are; those that are well are not in the list.
     pub async fn unhealthy(&self) -> Vec<HookError> {
         let mut unhealthy = Vec::new();
-        for member in &self.members {
-            unhealthy.extend(member.current.generation.health().await.err());
+        for seat in &self.seats {
+            unhealthy.extend(seat.health().await.err());
         }
         unhealthy
     }
@@ -19,8 +19,8 @@ impl Host {
     /// The same of those for which listeners wait.
     pub async fn unready(&self) -> Vec<HookError> {
         let mut unready = Vec::new();
-        for member in self.members.iter().filter(|member| member.current.generation.is_required()) {
-            unready.extend(member.current.generation.health().await.err());
+        for seat in self.seats.iter().filter(|seat| seat.current().is_required()) {
+            unready.extend(seat.health().await.err());
         }
         unready
     }

@@ -26,6 +26,7 @@ pub(crate) use lifecycle::{Environment, Health, Init, Registration, Shutdown};
 pub(crate) use notices::{Asked, Deliver, Flush, OnEvents, OnPublish};
 pub(crate) use ticker::Tick;
 
+use super::Generation;
 use super::functions::Functions;
 use crate::contract::Hook;
 use crate::error::HookFailure;
@@ -60,6 +61,11 @@ pub(crate) trait HookCall: Sync {
     /// The client that caused the call: who makes a plugin trap again and again is not let near it.
     fn client(&self) -> Option<&str> {
         None
+    }
+
+    /// Whether the configuration of a generation has it asked this, where that goes by whom it is about.
+    fn is_for(&self, _: &Generation) -> bool {
+        true
     }
 
     /// The question with nothing borrowed, to be put to a shadow later; none for what no shadow is asked.

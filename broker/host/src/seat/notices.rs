@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Seat, client_of};
-use crate::contract::{Delivery, Event, Outcome, SwapMode};
+use crate::contract::{Delivery, Event, Outcome};
 use crate::error::HookError;
 use crate::notices::BoxFuture;
 use crate::notices::events::Observe;
@@ -89,22 +89,33 @@ impl Observe for Seat {
             let Some(trial) = self.serving_trial() else { return self.current.on_events(batch).await };
             let is_candidates = |event: &Event| trial.serves(event.client_id.as_deref().unwrap_or_default());
             let (theirs, ours): (Vec<Event>, Vec<Event>) = batch.iter().cloned().partition(is_candidates);
+            let mut told = Ok(());
             if !theirs.is_empty()
                 && let Err(failed) = trial.generation().on_events(&theirs).await
             {
-                self.current.on_events(&theirs).await?;
-                trial.rescued(&failed.failure);
+                told = self.current.on_events(&theirs).await;
+                self.note_rescue(&told, &failed);
             }
-            if ours.is_empty() { Ok(()) } else { self.current.on_events(&ours).await }
+            // Whatever has become of those: these are others.
+            if ours.is_empty() { told } else { self.current.on_events(&ours).await.and(told) }
         })
     }
 }
 
 impl Tick for Seat {
-    /// One generation has turns: the new one where it serves all clients, else the one in force.
+    /// One generation has turns. One that the new generation fails at is the other's.
     fn tick(&self) -> BoxFuture<'_, Result<(), HookError>> {
-        let trial = self.trial.as_ref().filter(|trial| trial.mode == SwapMode::All);
-        let generation = trial.map_or(&self.current, |trial| trial.generation());
-        Box::pin(Generation::tick(generation))
+        Box::pin(async move {
+            let generation = self.in_charge();
+            let done = generation.tick().await;
+            match done {
+                Err(failed) if !Arc::ptr_eq(generation, &self.current) => {
+                    let done = self.current.tick().await;
+                    self.note_rescue(&done, &failed);
+                    done
+                }
+                done => done,
+            }
+        })
     }
 }

@@ -327,6 +327,13 @@
     (local.get $at))
   ;;]
 
+  ;;[ticker
+  ;; A turn is broken by k.
+  (func (export "midge:plugin/ticker@0.1.0#tick") (result i32)
+    (call $misbehave (i32.const 107 (;k;)))
+    (call $answer (i32.const 12)))
+  ;;]
+
   ;;[sink
   (func (export "midge:plugin/sink@0.1.0#deliver") (param $list i32) (param $length i32) (result i32)
     (local $at i32)

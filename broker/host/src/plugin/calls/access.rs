@@ -17,6 +17,7 @@ use crate::contract::{
 use crate::error::HookFailure;
 use crate::identities::Identity;
 use crate::imports::{self, Connect, PluginState};
+use crate::plugin::Generation;
 use crate::plugin::functions::Functions;
 
 /// How long and for what an answer may be reused.
@@ -47,6 +48,16 @@ pub(crate) struct Refused {
     pub(crate) reason: Option<Arc<str>>,
     /// Where it is sent instead.
     pub(crate) elsewhere: Option<Arc<str>>,
+}
+
+impl Refused {
+    pub(super) fn words(&self) -> String {
+        let refusal = refusal(self.code, self.reason.as_deref());
+        match &self.elsewhere {
+            Some(elsewhere) => format!("{refusal} (use {elsewhere})"),
+            None => refusal,
+        }
+    }
 }
 
 impl From<wit::Refusal> for Refused {
@@ -135,6 +146,10 @@ impl HookCall for Authenticate {
         Some(&self.credentials.client_id)
     }
 
+    fn is_for(&self, of: &Generation) -> bool {
+        of.is_on(&self.credentials.listener)
+    }
+
     fn kept(&self) -> Option<KeptQuestion> {
         let (credentials, facts) = (Arc::clone(&self.credentials), self.connect.facts());
         Some(KeptQuestion::Authenticate { credentials, facts })
@@ -143,12 +158,7 @@ impl HookCall for Authenticate {
     fn words(answer: &AuthnAnswer) -> String {
         match &answer.vote {
             AuthnVote::Allow(grant) => format!("allow {grant:?}"),
-            AuthnVote::Deny(refused) => match &refused.elsewhere {
-                Some(elsewhere) => {
-                    format!("{} (use {elsewhere})", refusal(refused.code, refused.reason.as_deref()))
-                }
-                None => refusal(refused.code, refused.reason.as_deref()),
-            },
+            AuthnVote::Deny(refused) => refused.words(),
             AuthnVote::Next => "next".to_owned(),
         }
     }
@@ -181,6 +191,10 @@ impl HookCall for Permissions<'_> {
 
     fn client(&self) -> Option<&str> {
         Some(&self.who.client_id)
+    }
+
+    fn is_for(&self, of: &Generation) -> bool {
+        of.concerns(Some(self.who))
     }
 
     fn kept(&self) -> Option<KeptQuestion> {
@@ -224,6 +238,10 @@ impl HookCall for AuthorizePublish<'_> {
         Some(&self.who.client_id)
     }
 
+    fn is_for(&self, of: &Generation) -> bool {
+        of.concerns(Some(self.who))
+    }
+
     fn kept(&self) -> Option<KeptQuestion> {
         let (who, topic) = (self.who.id(), self.topic.to_owned());
         Some(KeptQuestion::Publish { who, topic, qos: self.qos, retain: self.retain })
@@ -265,6 +283,10 @@ impl HookCall for AuthorizeSubscribe<'_> {
 
     fn client(&self) -> Option<&str> {
         Some(&self.who.client_id)
+    }
+
+    fn is_for(&self, of: &Generation) -> bool {
+        of.concerns(Some(self.who))
     }
 
     fn kept(&self) -> Option<KeptQuestion> {

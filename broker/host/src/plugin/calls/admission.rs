@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use wasmtime::component::TypedFunc;
 
-use super::{HookCall, Lent};
+use super::{HookCall, KeptQuestion, Lent};
 use crate::bindings::exports::midge::plugin::admission as wit;
 use crate::contract::Hook;
 use crate::error::HookFailure;
 use crate::imports::PluginState;
+use crate::plugin::Generation;
 use crate::plugin::functions::Functions;
 
 /// What one plugin says about an address.
@@ -48,5 +49,17 @@ impl HookCall for Admit<'_> {
     /// There is no client yet; an address that makes the plugin trap again and again is kept from it as well.
     fn client(&self) -> Option<&str> {
         Some(self.address)
+    }
+
+    fn is_for(&self, of: &Generation) -> bool {
+        of.is_on(self.listener)
+    }
+
+    fn kept(&self) -> Option<KeptQuestion> {
+        Some(KeptQuestion::Admit { listener: self.listener.to_owned(), address: self.address.to_owned() })
+    }
+
+    fn words(answer: &AdmitAnswer) -> String {
+        if answer.admit { "admit" } else { "do not admit" }.to_owned()
     }
 }

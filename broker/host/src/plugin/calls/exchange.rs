@@ -6,11 +6,12 @@ use wasmtime::component::{ComponentType, Lower, Resource, TypedFunc};
 
 use super::access::{Refused, lift_grant, lift_redirect};
 use super::lowered::LoweredCredentials;
-use super::{HookCall, Lent};
+use super::{HookCall, KeptQuestion, Lent};
 use crate::bindings::exports::midge::plugin::enhanced_authn as wit;
 use crate::contract::{Candidate, Grant, Hook};
 use crate::error::HookFailure;
 use crate::imports::{Connect, PluginState};
+use crate::plugin::Generation;
 use crate::plugin::functions::Functions;
 
 /// What a plugin says to one step of an exchange.
@@ -84,6 +85,23 @@ impl HookCall for Start<'_> {
     fn client(&self) -> Option<&str> {
         Some(&self.0.candidate.credentials.client_id)
     }
+
+    fn is_for(&self, of: &Generation) -> bool {
+        self.0.is_for(of)
+    }
+
+    fn kept(&self) -> Option<KeptQuestion> {
+        Some(KeptQuestion::Start { candidate: self.0.candidate.clone(), data: self.0.data.clone() })
+    }
+
+    /// What a challenge says is another thing each time.
+    fn words(answer: &StepAnswer) -> String {
+        match answer {
+            StepAnswer::Challenge { .. } => "challenge".to_owned(),
+            StepAnswer::Allow { grant, .. } => format!("allow {grant:?}"),
+            StepAnswer::Deny(refused) => refused.words(),
+        }
+    }
 }
 
 /// `enhanced-authn.proceed`.
@@ -116,9 +134,22 @@ impl HookCall for Proceed<'_> {
     fn client(&self) -> Option<&str> {
         Some(&self.round.candidate.credentials.client_id)
     }
+
+    fn is_for(&self, of: &Generation) -> bool {
+        self.round.is_for(of)
+    }
 }
 
-impl Round<'_> {
+impl<'a> Round<'a> {
+    /// As a generation is to be asked.
+    pub(crate) fn new(of: &Generation, candidate: &'a Candidate, data: Option<Vec<u8>>) -> Self {
+        Self { candidate, data, with_password: of.shows_password(), state_bytes_max: of.limits().state_bytes_max }
+    }
+
+    fn is_for(&self, of: &Generation) -> bool {
+        of.is_on(&self.candidate.credentials.listener) && of.serves(&self.candidate.method)
+    }
+
     fn lower(
         &self,
         state: &mut PluginState,

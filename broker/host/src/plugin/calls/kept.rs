@@ -4,19 +4,53 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{Authenticate, AuthorizePublish, AuthorizeSubscribe, HookCall, Permissions};
-use crate::contract::{ConnectFacts, Credentials, Message, QoS, SubscriptionQuestion};
+use super::{
+    Admit, Authenticate, AuthorizePublish, AuthorizeSubscribe, AuthorizeUnsubscribe, AuthorizeWill, HookCall,
+    Permissions, Round, Start,
+};
+use crate::contract::{Candidate, ConnectFacts, Credentials, Message, QoS, SubscriptionQuestion};
 use crate::error::HookError;
 use crate::identities::Identities;
 use crate::plugin::{Asked, Generation};
 
 /// A question that was asked. Of identities it has the numbers, so that it keeps none alive.
 pub(crate) enum KeptQuestion {
-    Authenticate { credentials: Arc<Credentials>, facts: Arc<ConnectFacts> },
-    Permissions { who: u64 },
-    Publish { who: u64, topic: String, qos: QoS, retain: bool },
-    Subscribe { who: u64, questions: Vec<SubscriptionQuestion> },
+    Authenticate {
+        credentials: Arc<Credentials>,
+        facts: Arc<ConnectFacts>,
+    },
+    Permissions {
+        who: u64,
+    },
+    Publish {
+        who: u64,
+        topic: String,
+        qos: QoS,
+        retain: bool,
+    },
+    Subscribe {
+        who: u64,
+        questions: Vec<SubscriptionQuestion>,
+    },
     Messages(Vec<KeptMessage>),
+    Unsubscribe {
+        who: u64,
+        filters: Vec<String>,
+    },
+    Will {
+        who: u64,
+        will: Message,
+        delay: u32,
+    },
+    Admit {
+        listener: String,
+        address: String,
+    },
+    /// The first step of an exchange. Later ones go by what the plugin has put into the earlier.
+    Start {
+        candidate: Candidate,
+        data: Option<Vec<u8>>,
+    },
 }
 
 /// A message that was asked about.
@@ -69,15 +103,31 @@ impl KeptQuestion {
                 let answer = of.on_publish(&asked, &mut Instant::now()).await;
                 answer.map(|actions| super::OnPublish::words(&actions))
             }
+            Self::Unsubscribe { who, filters } => {
+                let who = identities.find(*who)?;
+                let filters: Vec<&str> = filters.iter().map(String::as_str).collect();
+                words(of, &AuthorizeUnsubscribe { who: &who, filters: &filters }).await
+            }
+            Self::Will { who, will, delay } => {
+                let who = identities.find(*who)?;
+                let with_payload = of.shows_payload();
+                words(of, &AuthorizeWill { who: &who, will, delay: *delay, with_payload }).await
+            }
+            Self::Admit { listener, address } => words(of, &Admit { listener, address }).await,
+            Self::Start { candidate, data } => words(of, &Start(Round::new(of, candidate, data.clone()))).await,
         })
     }
 
-    /// What it is about, as far as that may be told: a user name, a topic, a filter.
+    /// What it is about, as far as that may be told: a user name, a topic, a filter, a listener.
     pub(crate) fn about(&self) -> String {
         match self {
             Self::Authenticate { credentials, .. } => credentials.username.clone().unwrap_or_default(),
+            Self::Start { candidate, .. } => candidate.method.to_string(),
             Self::Permissions { .. } => String::new(),
             Self::Publish { topic, .. } => topic.clone(),
+            Self::Will { will, .. } => will.topic.to_string(),
+            Self::Unsubscribe { filters, .. } => filters.join(", "),
+            Self::Admit { listener, .. } => listener.clone(),
             Self::Subscribe { questions, .. } => {
                 questions.iter().map(|question| question.filter.as_str()).collect::<Vec<_>>().join(", ")
             }

@@ -3,6 +3,7 @@
 use wasmtime::component::TypedFunc;
 
 use super::access::Vote;
+use super::kept::{KeptQuestion, refusal};
 use super::lowered::LoweredMessage;
 use super::notices::{one_each, refusal_code};
 use super::{HookCall, Lent};
@@ -12,6 +13,7 @@ use crate::contract::{Hook, Message, QoS};
 use crate::error::HookFailure;
 use crate::identities::Identity;
 use crate::imports::PluginState;
+use crate::plugin::Generation;
 use crate::plugin::functions::Functions;
 
 /// `authz-unsubscribe.authorize-unsubscribe`.
@@ -50,6 +52,19 @@ impl HookCall for AuthorizeUnsubscribe<'_> {
     fn client(&self) -> Option<&str> {
         Some(&self.who.client_id)
     }
+
+    fn is_for(&self, of: &Generation) -> bool {
+        of.concerns(Some(self.who))
+    }
+
+    fn kept(&self) -> Option<KeptQuestion> {
+        let filters = self.filters.iter().map(|filter| (*filter).to_owned()).collect();
+        Some(KeptQuestion::Unsubscribe { who: self.who.id(), filters })
+    }
+
+    fn words(votes: &Vec<Vote>) -> String {
+        votes.iter().map(words).collect::<Vec<_>>().join("; ")
+    }
 }
 
 /// `authz-will.authorize-will`.
@@ -87,6 +102,27 @@ impl HookCall for AuthorizeWill<'_> {
 
     fn client(&self) -> Option<&str> {
         Some(&self.who.client_id)
+    }
+
+    fn is_for(&self, of: &Generation) -> bool {
+        of.concerns(Some(self.who))
+    }
+
+    fn kept(&self) -> Option<KeptQuestion> {
+        Some(KeptQuestion::Will { who: self.who.id(), will: self.will.clone(), delay: self.delay })
+    }
+
+    fn words(vote: &Vote) -> String {
+        words(vote)
+    }
+}
+
+/// There is no QoS to allow.
+fn words(vote: &Vote) -> String {
+    match vote {
+        Vote::Allow { .. } => "allow".to_owned(),
+        Vote::Deny { code, reason } => refusal(*code, reason.as_deref()),
+        Vote::Next => "next".to_owned(),
     }
 }
 

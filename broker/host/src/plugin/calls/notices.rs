@@ -14,6 +14,7 @@ use crate::contract::{Action, Delivery, DenialCause, Event, Hook, Message, Outco
 use crate::error::HookFailure;
 use crate::identities::Identity;
 use crate::imports::PluginState;
+use crate::plugin::Generation;
 use crate::plugin::functions::Functions;
 use crate::topics;
 
@@ -58,6 +59,10 @@ impl HookCall for OnPublish<'_> {
 
     fn client(&self) -> Option<&str> {
         one_client(self.batch)
+    }
+
+    fn is_for(&self, of: &Generation) -> bool {
+        self.batch.iter().all(|asked| of.concerns(asked.who))
     }
 
     fn kept(&self) -> Option<KeptQuestion> {
