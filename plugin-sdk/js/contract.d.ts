@@ -2,7 +2,12 @@
 
 /**
  * The plugin's own pages on the broker's admin port, below `/plugins/NAME/`: to look into it, and to tell it things. Served
- * only if the operator grants it (`allow.admin`). The admin port has no authentication of its own.
+ * only if the operator grants it (`allow.admin`).
+ *
+ * GET and HEAD come from whoever reaches the admin port, browsers and their other pages among them: they must change nothing. All
+ * other methods come from whom the operator lets change something: a program of the broker's machine that says `Midge-Admin: 1`,
+ * or, where `admin.token_file` is set, whoever shows the token, which the plugin does not get to see. A web page cannot send them, and the
+ * plugin's own cannot either: browsers are told to give them an origin of their own (`Content-Security-Policy: sandbox`).
  */
 declare module "midge:plugin/admin" {
   /** One request. */

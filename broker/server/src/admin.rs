@@ -53,17 +53,20 @@ fn router(desk: Arc<Desk>) -> Router {
         .route("/control/plugins/{name}/abort", post(control::abort))
         .route("/control/revoke", post(control::revoke))
         .route_layer(from_fn_with_state(Arc::clone(&desk), guard::guard));
+    let of_plugins = Router::new()
+        .route("/plugins/{name}", any(plugins::page))
+        .route("/plugins/{name}/", any(plugins::page))
+        .route("/plugins/{name}/{*path}", any(plugins::page))
+        .route_layer(from_fn_with_state(Arc::clone(&desk), guard::guard_unless_it_only_shows));
     Router::new()
         .route("/", get(pages::index))
         .route("/metrics", get(pages::metrics))
         .route("/healthz", get(pages::healthz))
         .route("/readyz", get(pages::readyz))
-        .route("/plugins/{name}", any(plugins::page))
-        .route("/plugins/{name}/", any(plugins::page))
-        .route("/plugins/{name}/{*path}", any(plugins::page))
         .route("/control/plugins", get(control::list))
         .route("/control/plugins/{name}", get(control::status))
         .merge(changes)
+        .merge(of_plugins)
         .with_state(desk)
 }
 

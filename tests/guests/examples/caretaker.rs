@@ -9,8 +9,8 @@
 //! - Where `strict` is "true", no subscription may be ended, no Will left, and nobody may connect.
 //! - Where `says` is something, ticks count in the metric `turns` with that as a label, and the page `/says` says it; `/says?trap` traps
 //!   where it is "new".
-//! - `/plugins/NAME/`: `/echo` says back what it got, `/status?CODE` answers CODE, `/large?BYTES` so many bytes, `/err` fails,
-//!   `/header?NAME` sets one, `/crime?NAME` commits one, and all else is 404.
+//! - `/plugins/NAME/`: `/echo` says back what it got, `/header-of?NAME` one header of it, `/status?CODE` answers CODE, `/large?BYTES`
+//!   so many bytes, `/err` fails, `/header?NAME` sets one, `/crime?NAME` commits one, and all else is 404.
 
 #[path = "../hostility.rs"]
 mod hostility;
@@ -85,6 +85,7 @@ impl Admin for Caretaker {
                 let said = format!("{} {} {:?}", request.method, request.query, request.header("x-test"));
                 PageResponse::status(200).with("text/plain", [said.as_bytes(), b"\n", &request.body].concat())
             }
+            "/header-of" => PageResponse::text(format!("{:?}", request.header(&request.query))),
             "/status" => PageResponse::status(u16::try_from(count()).unwrap_or(0)),
             "/large" => PageResponse::status(200).with("application/octet-stream", vec![7; count()]),
             "/header" => {

@@ -2,15 +2,18 @@
 //!
 //! Where a token is configured, whoever shows it. Else programs of this machine, and nobody else: the peer's address must be
 //! a loopback one. A web page in a browser on this machine is not such a program, although its requests come from there: a
-//! request that changes something needs a header that a browser lets no other site's page send, and must be for an address
-//! or `localhost`, so that no name of another site that was made to point here is one.
+//! request that changes something needs a header that a browser lets no other site's page send, must not come from such a page
+//! by its `Origin`, and must be for an address or `localhost`, so that no name of another site that was made to point here is one.
+//!
+//! The pages of plugins are the broker's by their address and not by what is in them. Whoever opens one in a browser must not
+//! thereby let the plugin change what it is not granted to: see [`super::plugins`], which gives them an origin of their own.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use ring::digest::{Digest, SHA256, digest};
@@ -36,6 +39,11 @@ impl Token {
         Ok(Self(digest(&SHA256, line.as_bytes())))
     }
 
+    /// Whether the value of an `Authorization` shows it.
+    pub(super) fn is_shown_in(&self, authorization: &str) -> bool {
+        authorization.strip_prefix("Bearer ").is_some_and(|shown| self.is(shown.trim()))
+    }
+
     /// Whether it is this one. Digests are compared, so that the time it takes tells nothing about the token.
     fn is(&self, shown: &str) -> bool {
         digest(&SHA256, shown.as_bytes()).as_ref() == self.0.as_ref()
@@ -58,6 +66,19 @@ pub(super) async fn guard(
     }
 }
 
+/// The same for pages of plugins, whose GET and HEAD change nothing.
+pub(super) async fn guard_unless_it_only_shows(
+    desk: State<Arc<Desk>>,
+    peer: ConnectInfo<SocketAddr>,
+    request: Request,
+    next: Next,
+) -> Response {
+    match *request.method() {
+        Method::GET | Method::HEAD => next.run(request).await,
+        _ => guard(desk, peer, request, next).await,
+    }
+}
+
 fn judge(token: Option<&Token>, peer: IpAddr, headers: &HeaderMap) -> Result<(), (StatusCode, &'static str)> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     if text(ADMIN_HEADER).is_none() {
@@ -67,22 +88,30 @@ fn judge(token: Option<&Token>, peer: IpAddr, headers: &HeaderMap) -> Result<(),
         ));
     }
     if let Some(token) = token {
-        let shown = text(header::AUTHORIZATION.as_str()).and_then(|value| value.strip_prefix("Bearer "));
-        return match shown {
-            Some(shown) if token.is(shown.trim()) => Ok(()),
-            _ => {
-                Err((StatusCode::UNAUTHORIZED, "the token of admin.token_file must be shown (Authorization: Bearer …)"))
-            }
-        };
+        let is_shown = text(header::AUTHORIZATION.as_str()).is_some_and(|value| token.is_shown_in(value));
+        let what = "the token of admin.token_file must be shown (Authorization: Bearer …)";
+        return if is_shown { Ok(()) } else { Err((StatusCode::UNAUTHORIZED, what)) };
     }
     if !peer.to_canonical().is_loopback() {
         let what = "without admin.token_file only programs on the broker's machine may change something";
         return Err((StatusCode::FORBIDDEN, what));
     }
-    if !text(header::HOST.as_str()).is_some_and(is_address) {
+    let host = text(header::HOST.as_str()).filter(|host| is_address(host));
+    let Some(host) = host else {
         return Err((StatusCode::FORBIDDEN, "the header Host must be an IP address or localhost"));
+    };
+    if headers.get(header::ORIGIN).is_some_and(|origin| !is_of(host, origin.as_bytes())) {
+        return Err((StatusCode::FORBIDDEN, "the header Origin names another site"));
     }
     Ok(())
+}
+
+/// Whether an Origin is the site that the request is for.
+fn is_of(host: &str, origin: &[u8]) -> bool {
+    let Some((scheme, site)) = std::str::from_utf8(origin).ok().and_then(|origin| origin.split_once("://")) else {
+        return false;
+    };
+    matches!(scheme, "http" | "https") && site.eq_ignore_ascii_case(host)
 }
 
 /// Whether a Host is an address or `localhost`, with or without a port.
@@ -128,6 +157,17 @@ mod tests {
             assert_eq!(status(None, HERE, &[("host", host), ("midge-admin", "1")]), 403, "{host}");
         }
         assert_eq!(status(None, ELSEWHERE, &[("host", "127.0.0.1"), ("midge-admin", "1")]), 403);
+    }
+
+    #[test]
+    fn a_page_of_another_site_may_change_nothing_whatever_else_it_was_let_send() {
+        let from = |origin| status(None, HERE, &[("host", "localhost:9883"), ("midge-admin", "1"), ("origin", origin)]);
+        assert_eq!((from("http://localhost:9883"), from("https://LOCALHOST:9883")), (200, 200));
+        for other in
+            ["null", "", "http://localhost:8080", "http://evil.example", "localhost:9883", "file://localhost:9883"]
+        {
+            assert_eq!(from(other), 403, "{other}");
+        }
     }
 
     #[test]

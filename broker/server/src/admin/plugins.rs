@@ -1,9 +1,14 @@
 //! The pages of plugins, below `/plugins/NAME/`.
+//!
+//! A browser takes what comes from the admin port for one site, and lets a page of it do there what its reader may. So that a
+//! plugin gets nothing by being looked at, its pages are sandboxed: the browser gives them an origin that is nobody's. Their scripts run and
+//! their forms that GET are sent; what changes something is for programs, which show who they are (`guard`).
 
 use std::sync::Arc;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
+use axum::http::header::{AUTHORIZATION, CONTENT_SECURITY_POLICY, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use midge_host::contract::{NoPage, PageRequest, PageResponse};
@@ -11,6 +16,7 @@ use midge_host::{HookError, HookFailure};
 use tracing::warn;
 
 use super::Desk;
+use super::guard::Token;
 
 /// Has the plugin answer. Whatever keeps it from that is an answer of the broker.
 pub(super) async fn page(State(desk): State<Arc<Desk>>, request: Request) -> Response {
@@ -30,7 +36,7 @@ pub(super) async fn page(State(desk): State<Arc<Desk>>, request: Request) -> Res
         method: parts.method.as_str().to_owned(),
         path: path.to_owned(),
         query: parts.uri.query().unwrap_or_default().to_owned(),
-        headers: headers_in(&parts.headers),
+        headers: headers_in(&parts.headers, desk.token.as_ref()),
         body,
     };
     match host.page(name, request).await {
@@ -40,10 +46,17 @@ pub(super) async fn page(State(desk): State<Arc<Desk>>, request: Request) -> Res
     }
 }
 
-fn headers_in(headers: &HeaderMap) -> Vec<(String, String)> {
+/// What a plugin is shown of a request's headers: not what is about the connection, and not the token of the admin port.
+fn headers_in(headers: &HeaderMap, token: Option<&Token>) -> Vec<(String, String)> {
     let of_message = headers.iter().filter(|(name, _)| !OF_CONNECTION.contains(&name.as_str()));
     let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    of_message.map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
+    let is_token =
+        |name: &HeaderName, value: &str| *name == AUTHORIZATION && token.is_some_and(|token| token.is_shown_in(value));
+    of_message
+        .map(|(name, value)| (name, text(value)))
+        .filter(|(name, value)| !is_token(name, value))
+        .map(|(name, value)| (name.as_str().to_owned(), value))
+        .collect()
 }
 
 fn answer(plugin: &str, PageResponse { status, headers, body }: PageResponse) -> Response {
@@ -63,6 +76,9 @@ fn answer(plugin: &str, PageResponse { status, headers, body }: PageResponse) ->
             response.headers_mut().append(name, value);
         }
     }
+    // Beside what the plugin says, which can only forbid more.
+    response.headers_mut().append(CONTENT_SECURITY_POLICY, HeaderValue::from_static(SANDBOX));
+    response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }
 
@@ -100,3 +116,5 @@ const OF_CONNECTION: [&str; 9] = [
     "upgrade",
 ];
 const HEADERS_MAX: usize = 256;
+/// What a browser lets a plugin's page do.
+const SANDBOX: &str = "sandbox allow-scripts allow-forms allow-downloads";
