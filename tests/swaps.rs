@@ -3,6 +3,7 @@
 mod admin;
 mod flow;
 mod trials;
+mod whole;
 mod whom;
 
 use std::fs;

@@ -75,7 +75,8 @@ fn what_is_not_granted_is_not_connected_to_and_the_log_says_what_would_grant_it(
 fn a_plugin_has_no_more_connections_than_it_may_and_they_end_with_its_instance() {
     let peer = Peer::start(Manner::Echo);
     let to = peer.address().to_string();
-    let server = dialer(&to, "");
+    // Without probation, in which the old instances stand by with all that they have.
+    let server = dialer(&to, "\n[swap]\nprobation_s = 0\n");
     assert_eq!(ask(&server, "hoard", &to).unwrap(), "32 too many connections are open");
     assert_eq!(server.metric("midge_plugin_tcp_connections", &[]), 32.0);
     assert!(server.metric("midge_plugin_imports_total", &[("what", "tcp_overloaded")]) >= 1.0);

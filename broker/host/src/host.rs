@@ -13,13 +13,14 @@ use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 pub use self::settings::HostSettings;
+pub use self::swap::Successor;
 use crate::admissions::Admissions;
 use crate::apart::Apart;
 use crate::authentications::Authentications;
 use crate::chain::{Chains, PublishQuestion};
 use crate::contract::{
     Action, Answer, Authentication, Candidate, ConnectFacts, Credentials, Denial, Event, Exchange, ExchangeStep, Hook,
-    InboundMessage, Outside, Permission, PluginSpec, QoS, Ruling, SubscriptionQuestion, TrialLimits,
+    InboundMessage, Outside, Permission, PluginSpec, QoS, Ruling, SubscriptionQuestion, SwapMode, TrialLimits,
 };
 use crate::engine::PluginEngine;
 use crate::error::{LoadError, LoadErrorKind};
@@ -72,6 +73,14 @@ impl Member {
         self.current.generation.name()
     }
 
+    /// What has the plugin's place once what is on probation has proved itself.
+    fn in_charge(&self) -> &Arc<Loaded> {
+        match &self.trial {
+            Some(trial) if trial.mode == SwapMode::All => &trial.candidate,
+            _ => &self.current,
+        }
+    }
+
     /// Every generation that is loaded.
     fn loaded(&self) -> impl Iterator<Item = &Arc<Loaded>> {
         std::iter::once(&self.current).chain(self.trial.as_ref().map(|trial| &trial.candidate))
@@ -109,7 +118,7 @@ impl Host {
         let mut members = Vec::with_capacity(plugins.len());
         for spec in plugins {
             match Arc::new(loader.clone()).load(spec).await {
-                Ok(loaded) => members.push(Member { current: Arc::new(loaded), trial: None }),
+                Ok(loaded) => members.push(Member { current: loaded, trial: None }),
                 Err(error) => {
                     // Those before it have started.
                     let deadline = (Instant::now() + swap::REJECTED_SHUTDOWN_MAX).into_std();

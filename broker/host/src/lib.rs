@@ -52,6 +52,6 @@ mod verdicts;
 pub use alone::{Alone, CallError, ExportedFunction, ImportFound, InputError, Inspection, Measured, Report, written};
 pub use engine::{EngineError, EngineSettings, PluginEngine};
 pub use error::{HookError, HookFailure, LoadError, LoadErrorKind, SwapError};
-pub use host::{Host, HostSettings};
+pub use host::{Host, HostSettings, Successor};
 pub use identities::{Identities, Identity, IdentityFacts};
 pub use imports::ImportLimits;

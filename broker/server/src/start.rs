@@ -27,7 +27,8 @@ use crate::reload::Reload;
 use crate::runtime::{CONTROL_THREADS, Runtimes};
 use crate::shutdown::{Drained, Signal, Signals, drain};
 use crate::storage::{Disk, Watch};
-use crate::{swap, sys};
+use crate::swap::{self, Swaps};
+use crate::sys;
 
 /// What a broker starts from.
 pub struct Start {
@@ -119,10 +120,9 @@ async fn serve(start: Start, runtimes: &Runtimes) -> Result<(), Cause> {
     spawn_chores(&node, &config);
 
     let open: Vec<_> = listeners.each().cloned().collect();
-    let reload = Reload { read_again, plugins, node: Arc::clone(&node), listeners: open, config };
-    let reload = Arc::new(Mutex::new(reload));
-    desk.open(&reload);
-    runtimes.control().spawn(swap::watch(Arc::clone(&reload)));
+    let swaps = Swaps::new(&node, &config);
+    let reload = Reload { read_again, plugins, node: Arc::clone(&node), swaps, listeners: open, config };
+    let reload = open_to_changes(reload, &desk, runtimes);
     if signals.unless_stopped(until_ready(&node)).await.is_none() {
         node.host().shutdown(reload.lock().await.config.shutdown.drain).await;
         return Ok(());
@@ -148,6 +148,15 @@ async fn serve(start: Start, runtimes: &Runtimes) -> Result<(), Cause> {
         warn!("cut short by a second signal: what is not written yet is lost, and nobody was promised it");
     }
     Ok(())
+}
+
+/// From now on plugins can be changed, and those on trial are looked after.
+fn open_to_changes(reload: Reload, desk: &Desk, runtimes: &Runtimes) -> Arc<Mutex<Reload>> {
+    let swaps = Arc::clone(&reload.swaps);
+    let reload = Arc::new(Mutex::new(reload));
+    desk.open(&reload, &swaps);
+    runtimes.control().spawn(swap::watch(swaps));
+    reload
 }
 
 /// Waits until the plugins are well without which no client can be served. Clients that knock meanwhile wait in the operating

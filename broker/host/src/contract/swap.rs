@@ -114,7 +114,9 @@ pub enum TrialFault {
 pub struct Trial {
     /// The plugin.
     pub plugin: Arc<str>,
-    /// How its new generation is tried.
+    /// The number of its new generation.
+    pub generation: u64,
+    /// How that is tried.
     pub mode: SwapMode,
     /// For how long.
     pub age: Duration,

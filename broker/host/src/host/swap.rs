@@ -16,27 +16,103 @@ use crate::load::{Loaded, Loader};
 use crate::plugin::Generation;
 use crate::trial::{Muted, Trial};
 
+/// A generation of a plugin that is loaded, well, and in no host yet.
+pub struct Successor {
+    loaded: Arc<Loaded>,
+    mode: SwapMode,
+    orders: Arc<Muted>,
+}
+
+impl Successor {
+    /// It is not taken, and ends.
+    pub async fn reject(self) {
+        self.loaded.generation.shutdown((Instant::now() + REJECTED_SHUTDOWN_MAX).into_std()).await;
+    }
+}
+
+impl std::fmt::Debug for Successor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (name, number) = (self.loaded.generation.name(), self.loaded.generation.number());
+        write!(f, "Successor {name} {number}, {}", self.mode.name())
+    }
+}
+
 impl Host {
-    /// Loads another generation of a plugin, has it start and say how it is, and begins its trial. The host that is returned
-    /// has it; this one stays as it is.
+    /// Loads another generation of a plugin, has it start and say how it is. That takes its time, in which nothing of this
+    /// host is kept alive: another one may take its place.
     ///
     /// # Errors
-    /// There is no such plugin, it has a generation on trial already, or the new one cannot be loaded, is not well, or has
-    /// other hooks.
-    pub async fn with_candidate(&self, spec: PluginSpec, mode: SwapMode) -> Result<Arc<Self>, SwapError> {
-        let at = self.position(&spec.name)?;
-        if self.members[at].trial.is_some() {
-            return Err(SwapError::OnTrial(spec.name));
-        }
+    /// There is no such plugin; and when it is awaited: the new generation cannot be loaded, is not well, or has other hooks.
+    pub fn prepare(
+        &self,
+        spec: PluginSpec,
+        mode: SwapMode,
+    ) -> Result<impl Future<Output = Result<Successor, SwapError>> + Send + use<>, SwapError> {
+        let (name, hooks) = (spec.name.clone(), hook_names(&self.members[self.position(&spec.name)?].current));
         let orders = Muted::new(mode == SwapMode::Shadow, Arc::clone(&self.common.outside));
         let loader = Loader { outside: Arc::clone(&orders) as _, ..self.common.loader.clone() };
-        let candidate = Arc::new(loader).load(spec).await?;
-        if let Err(error) = self.admit(at, &candidate.generation).await {
-            candidate.generation.shutdown((Instant::now() + REJECTED_SHUTDOWN_MAX).into_std()).await;
-            return Err(error);
+        Ok(async move {
+            let candidate = Successor { loaded: Arc::new(loader).load(spec).await?, mode, orders };
+            let found = hook_names(&candidate.loaded);
+            let admitted = match found == hooks {
+                true => candidate.loaded.generation.health().await.map_err(SwapError::from),
+                false => Err(SwapError::OtherHooks { plugin: name, current: hooks, candidate: found }),
+            };
+            match admitted {
+                Ok(()) => Ok(candidate),
+                Err(error) => {
+                    candidate.reject().await;
+                    Err(error)
+                }
+            }
+        })
+    }
+
+    /// Begins the trial of a generation that is loaded. The host that is returned has it; this one stays as it is.
+    ///
+    /// # Errors
+    /// There is no such plugin, or it has a generation on trial already.
+    pub fn trying(&self, candidate: &Successor) -> Result<Arc<Self>, SwapError> {
+        let Successor { loaded, mode, orders } = candidate;
+        let at = self.position(loaded.generation.name())?;
+        if self.members[at].trial.is_some() {
+            return Err(SwapError::OnTrial(loaded.generation.name().to_string()));
         }
-        let trial = Trial::begin(candidate, mode, orders, &self.common.trial, &self.common.runtime);
+        let (limits, runtime) = (&self.common.trial, &self.common.runtime);
+        let trial = Trial::begin(Arc::clone(loaded), *mode, Arc::clone(orders), limits, runtime);
         Ok(self.with(at, |member| member.trial = Some(trial)))
+    }
+
+    /// Loads another generation of a plugin and begins its trial: [`Self::prepare`] and [`Self::trying`].
+    ///
+    /// # Errors
+    /// Of either.
+    pub async fn with_candidate(&self, spec: PluginSpec, mode: SwapMode) -> Result<Arc<Self>, SwapError> {
+        let candidate = self.prepare(spec, mode)?.await?;
+        match self.trying(&candidate) {
+            Ok(host) => Ok(host),
+            Err(error) => {
+                candidate.reject().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// This host, which was loaded to take the place of `before`, with its plugins on probation: for each that `before` has with
+    /// the same hooks, the generation there stands by. For others nobody could.
+    #[must_use]
+    pub fn on_probation_after(&self, before: &Self) -> Arc<Self> {
+        let members = self.members.iter().map(|member| {
+            let older = before.members.iter().find(|older| older.name() == member.name()).map(Member::in_charge);
+            let Some(older) = older.filter(|older| hook_names(older) == hook_names(&member.current)) else {
+                return member.clone();
+            };
+            let (limits, runtime) = (&self.common.trial, &self.common.runtime);
+            let orders = Muted::new(false, Arc::clone(&self.common.outside));
+            let trial = Trial::begin(Arc::clone(&member.current), SwapMode::All, orders, limits, runtime);
+            Member { current: Arc::clone(older), trial: Some(trial) }
+        });
+        Self::of(members.collect(), Arc::clone(&self.common))
     }
 
     /// Ends the trial of a plugin's new generation, which is the one in force in the host that is returned.
@@ -75,6 +151,7 @@ impl Host {
             let trial = member.trial.as_ref()?;
             Some(contract::Trial {
                 plugin: Arc::clone(member.name()),
+                generation: trial.generation().number(),
                 mode: trial.mode,
                 age: trial.began.elapsed(),
                 fault: trial.fault(&member.current.generation),
@@ -120,22 +197,12 @@ impl Host {
             known: self.members.iter().map(|member| member.name().to_string()).collect(),
         })
     }
+}
 
-    async fn admit(&self, at: usize, candidate: &Generation) -> Result<(), SwapError> {
-        let current = &self.members[at].current.generation;
-        let names = |of: &Generation| {
-            let hooks = of.hooks().iter().filter(|hook| **hook != Hook::Lifecycle);
-            hooks.map(|hook| hook.name()).collect::<Vec<_>>().join(", ")
-        };
-        if names(candidate) != names(current) {
-            return Err(SwapError::OtherHooks {
-                plugin: current.name().to_string(),
-                current: names(current),
-                candidate: names(candidate),
-            });
-        }
-        Ok(candidate.health().await?)
-    }
+/// The hooks that a plugin is asked by, which a trial does not change.
+fn hook_names(of: &Loaded) -> String {
+    let hooks = of.generation.hooks().iter().filter(|hook| **hook != Hook::Lifecycle);
+    hooks.map(|hook| hook.name()).collect::<Vec<_>>().join(", ")
 }
 
 /// Shuts a generation down once nobody but the caller has it.

@@ -88,17 +88,15 @@ pub(super) async fn reload(
 
 /// Has the generation on trial take the old one's place.
 pub(super) async fn promote(State(desk): State<Arc<Desk>>, Path(name): Path<String>, headers: HeaderMap) -> Response {
-    let Some(mut reload) = desk.reload().await else { return starting() };
-    let result = reload.promote(&name);
-    drop(reload);
+    let Some(swaps) = desk.swaps() else { return starting() };
+    let result = swaps.promote(&name);
     done(&desk, &name, result, &headers)
 }
 
 /// Takes the generation on trial out.
 pub(super) async fn abort(State(desk): State<Arc<Desk>>, Path(name): Path<String>, headers: HeaderMap) -> Response {
-    let Some(mut reload) = desk.reload().await else { return starting() };
-    let result = reload.abort(&name);
-    drop(reload);
+    let Some(swaps) = desk.swaps() else { return starting() };
+    let result = swaps.abort(&name);
     done(&desk, &name, result, &headers)
 }
 

@@ -9,13 +9,14 @@ use crate::config::Admin;
 use crate::error::Cause;
 use crate::node::Node;
 use crate::reload::Reload;
+use crate::swap::Swaps;
 
 /// The state of the admin port.
 pub(crate) struct Desk {
     pub(super) node: Arc<Node>,
     pub(super) token: Option<Token>,
     /// Whoever changes plugins; there once the broker serves clients.
-    reload: OnceLock<Arc<Mutex<Reload>>>,
+    changes: OnceLock<(Arc<Mutex<Reload>>, Arc<Swaps>)>,
 }
 
 impl Desk {
@@ -25,17 +26,24 @@ impl Desk {
     /// The token's file cannot be used.
     pub(crate) fn new(node: &Arc<Node>, config: &Admin) -> Result<Arc<Self>, Cause> {
         let token = config.token_file.as_deref().map(Token::read).transpose()?;
-        Ok(Arc::new(Self { node: Arc::clone(node), token, reload: OnceLock::new() }))
+        Ok(Arc::new(Self { node: Arc::clone(node), token, changes: OnceLock::new() }))
     }
 
     /// From now on plugins can be changed.
-    pub(crate) fn open(&self, reload: &Arc<Mutex<Reload>>) {
+    pub(crate) fn open(&self, reload: &Arc<Mutex<Reload>>, swaps: &Arc<Swaps>) {
         // There is one in the life of a broker.
-        let _ = self.reload.set(Arc::clone(reload));
+        let _ = self.changes.set((Arc::clone(reload), Arc::clone(swaps)));
     }
 
-    /// Waits for its turn to change something. None: the broker is still starting.
+    /// Waits for its turn to load something. None: the broker is still starting.
     pub(super) async fn reload(&self) -> Option<MutexGuard<'_, Reload>> {
-        Some(self.reload.get()?.lock().await)
+        let (reload, _) = self.changes.get()?;
+        Some(reload.lock().await)
+    }
+
+    /// For changes that load nothing, and wait for nobody. None: the broker is still starting.
+    pub(super) fn swaps(&self) -> Option<&Swaps> {
+        let (_, swaps) = self.changes.get()?;
+        Some(swaps)
     }
 }
