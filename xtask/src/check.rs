@@ -41,6 +41,14 @@ pub(crate) fn run(root: &Path, only_tests: &[String]) -> Result<(), Failure> {
                 &format!("formatting of {}", manifest.display()),
                 build::cargo(root).args(["fmt", "--all", "--check", "--manifest-path"]).arg(&manifest),
             );
+            // As their tests are: on this machine, where what is shared with those is not compiled again.
+            totals.check(
+                &format!("clippy of {}", manifest.display()),
+                build::guests_natively(root)
+                    .args(["clippy", "--workspace", "--all-targets", "--quiet", "--manifest-path"])
+                    .arg(&manifest)
+                    .args(["--", "-D", "warnings"]),
+            );
             totals.tests(
                 &format!("guests on this machine, {}", manifest.display()),
                 build::guests_natively(root)
