@@ -78,6 +78,9 @@ fn print_deeds(answer: &Answer, style: Style, out: &mut impl Write) -> io::Resul
         let session = if ended.keep_session { "" } else { ", and its session" };
         note(out, style, "disconnected", format_args!("{} with 0x{:02x}{session}", ended.client_id, ended.code))?;
     }
+    for sent in &answer.redirected {
+        note(out, style, "redirected", format_args!("{} to {}", sent.client_id, sent.to.server_reference))?;
+    }
     for principal in &answer.revoked {
         note(out, style, "revoked", principal)?;
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use midge_host::HookFailure;
 use midge_host::Report;
-use midge_host::contract::{Hook, LogLine, Message, QoS, StagedRequest};
+use midge_host::contract::{Hook, LogLine, Message, QoS, Redirection, StagedRequest};
 use serde_json::{Value, json};
 
 use crate::world::Deeds;
@@ -30,6 +30,8 @@ pub struct Answer {
     pub published: Vec<Message>,
     /// The clients that it disconnected.
     pub disconnected: Vec<Disconnection>,
+    /// The connected clients that it sent to another server.
+    pub redirected: Vec<Redirected>,
     /// The principals that it revoked.
     pub revoked: Vec<String>,
     /// The HTTP requests that it sent.
@@ -51,10 +53,19 @@ pub struct Disconnection {
     pub keep_session: bool,
 }
 
+/// A connected client that a plugin sent to another server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Redirected {
+    /// The client.
+    pub client_id: String,
+    /// Where to.
+    pub to: Redirection,
+}
+
 impl Answer {
     pub(crate) fn new(report: Report, deeds: Deeds) -> Self {
         let Report { hook, function, answer, remarks, took, memory_bytes } = report;
-        let Deeds { logs, logs_dropped, published, disconnected, revoked, requests } = deeds;
+        let Deeds { logs, logs_dropped, published, disconnected, redirected, revoked, requests } = deeds;
         Self {
             hook,
             function,
@@ -64,6 +75,7 @@ impl Answer {
             logs_dropped,
             published,
             disconnected,
+            redirected,
             revoked,
             requests,
             took,
@@ -194,6 +206,15 @@ impl fmt::Display for Answer {
         }
         for message in &self.published {
             writeln!(f, "  published: {}", message_json(message))?;
+        }
+        for Disconnection { client_id, code, .. } in &self.disconnected {
+            writeln!(f, "  disconnected: {client_id} with 0x{code:02x}")?;
+        }
+        for Redirected { client_id, to } in &self.redirected {
+            writeln!(f, "  redirected: {client_id} to {}", to.server_reference)?;
+        }
+        for principal in &self.revoked {
+            writeln!(f, "  revoked: {principal}")?;
         }
         for request in &self.requests {
             writeln!(f, "  asked: {} {}", request.method, request.url)?;

@@ -29,7 +29,7 @@ mod hooks;
 mod plugin;
 mod world;
 
-pub use answer::{Answer, Disconnection, message_json};
+pub use answer::{Answer, Disconnection, Redirected, message_json};
 pub use fixture::{Fixture, FixtureError, Mismatch, TestOutcome};
 pub use hooks::login;
 pub use plugin::{Error, Plugin};

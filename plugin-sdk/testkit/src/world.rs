@@ -6,7 +6,7 @@ use midge_host::contract::{
     LogLevel, LogLine, Message, Outside, Redirection, Stage, StagedFailure, StagedRequest, StagedResponse,
 };
 
-use crate::answer::Disconnection;
+use crate::answer::{Disconnection, Redirected};
 
 /// An answer that an HTTP service has ready.
 #[derive(Clone, Debug)]
@@ -49,6 +49,7 @@ pub(crate) struct Deeds {
     pub(crate) logs_dropped: u64,
     pub(crate) published: Vec<Message>,
     pub(crate) disconnected: Vec<Disconnection>,
+    pub(crate) redirected: Vec<Redirected>,
     pub(crate) revoked: Vec<String>,
     pub(crate) requests: Vec<StagedRequest>,
 }
@@ -174,10 +175,9 @@ impl Outside for World {
         true
     }
 
-    /// Whoever is sent to another server is disconnected here.
     fn redirect(&self, _: &str, client_id: &str, to: &Redirection) -> bool {
-        let client_id = client_id.to_owned();
-        self.state().deeds.disconnected.push(Disconnection { client_id, code: to.code(), keep_session: true });
+        let redirected = Redirected { client_id: client_id.to_owned(), to: to.clone() };
+        self.state().deeds.redirected.push(redirected);
         true
     }
 

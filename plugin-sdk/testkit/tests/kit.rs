@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use midge_host::contract::{Hook, StagedFailure};
-use midge_plugin_test::{Fixture, FixtureError, Plugin, Served, login};
+use midge_plugin_test::{Fixture, FixtureError, Plugin, Redirected, Served, login};
 use serde_json::json;
 
 fn guest(name: &str) -> PathBuf {
@@ -92,6 +92,11 @@ fn what_a_plugin_orders_comes_with_the_answer() {
     let ended = plugin.authenticate(login("disconnect", "c1"));
     assert_eq!((&*ended.disconnected[0].client_id, ended.disconnected[0].code), ("c1", 0x98));
     assert_eq!(plugin.authenticate(login("revoke", "bob")).revoked, ["bob"]);
+    let mut plugin = importer().allow(json!({ "redirect": true }));
+    let sent = plugin.authenticate(login("redirect", "c1"));
+    let [Redirected { client_id, to }] = &*sent.redirected else { panic!("{sent}") };
+    assert_eq!((&**client_id, &*to.server_reference, to.permanent), ("c1", "elsewhere.example.com:1883", false));
+    assert!(sent.disconnected.is_empty(), "a disconnection is something else: {sent}");
     let denied = importer().authenticate(login("publish", "alerts/1"));
     denied.assert_logged("publish = [\"alerts/1\"]");
     assert!(denied.published.is_empty());
@@ -151,6 +156,12 @@ fn a_fixture_can_be_run_by_a_test() {
     let fixture = Fixture::parse(Path::new("inline.toml"), text).unwrap();
     let outcomes = fixture.run(|| Plugin::load(guest("fifteen-lines")), |_| {}).unwrap();
     assert!(outcomes.iter().all(|outcome| outcome.has_passed()));
+    let text = "allow = { redirect = true }\n[[test]]\nhook = \"authn\"\ninput = { username = \"redirect\", password = \"c1\" }\n\
+                redirected = [{ client-id = \"c1\", server-reference = \"elsewhere.example.com:1883\", permanent = false }]\n\
+                disconnected = []\n";
+    let fixture = Fixture::parse(Path::new("inline.toml"), text).unwrap();
+    let outcomes = fixture.run(importer, |_| {}).unwrap();
+    assert!(outcomes.iter().all(|outcome| outcome.has_passed()), "{outcomes:?}");
     let error = Fixture::parse(Path::new("bad.toml"), "\n\nx = 1").unwrap_err();
     assert!(matches!(error, FixtureError::Wrong { line: 3, .. }), "{error}");
 }
