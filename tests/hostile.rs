@@ -5,6 +5,8 @@
 mod access;
 mod denials;
 mod figures;
+mod floods;
+mod input;
 mod messages;
 mod refused;
 mod reload;

@@ -9,7 +9,7 @@ use super::{bundled, guest};
 use crate::support::Server;
 
 /// Starts with this `[[plugin]]`, which must fail; what the broker said.
-fn refused(directory: &TempDir, file: &Path, more: &str) -> String {
+pub(super) fn refused(directory: &TempDir, file: &Path, more: &str) -> String {
     let config = directory.path().join("midge.toml");
     let listener = "[[listener]]\naddress = \"127.0.0.1:0\"\n[admin]\nenabled = false\n";
     let data = format!("[runtime]\ndata_dir = {:?}\n", directory.path().join("data"));
@@ -22,7 +22,7 @@ fn refused(directory: &TempDir, file: &Path, more: &str) -> String {
     said
 }
 
-fn expect(said: &str, parts: &[&str]) {
+pub(super) fn expect(said: &str, parts: &[&str]) {
     for part in parts {
         assert!(said.contains(part), "no {part:?} in: {said}");
     }
