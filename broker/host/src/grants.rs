@@ -27,21 +27,22 @@
 //! A [`Denial`] names the exact line that would allow what was denied.
 
 mod address;
+mod denial;
 mod destination;
 mod origin;
 mod parse;
+mod words;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use reqwest::Url;
-
 pub use address::Reach;
+pub use denial::Denial;
 pub use destination::Destination;
 pub use origin::Origin;
 pub use parse::GrantError;
+pub use words::Wanted;
 
 use crate::topics;
 
@@ -110,24 +111,6 @@ struct Fields {
     payload: bool,
 }
 
-/// An import that is of no use without a grant.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wanted<'a> {
-    /// The interface, such as `http`.
-    pub interface: &'a str,
-    /// Whether anything of it is granted.
-    pub is_granted: bool,
-    /// A line of `allow` that grants something of it, such as `http = ["https://…"]`.
-    pub line: &'static str,
-}
-
-/// A capability that was not granted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Denial {
-    what: String,
-    remedy: String,
-}
-
 impl Grants {
     /// No capabilities at all.
     #[must_use]
@@ -147,53 +130,6 @@ impl Grants {
     #[must_use]
     pub fn plugin(&self) -> &str {
         &self.plugin
-    }
-
-    /// Whether a request may be sent to this URL. Its host's addresses are judged by [`Grants::http_address`].
-    ///
-    /// # Errors
-    /// The denial, with the line that would grant it.
-    pub fn http(&self, url: &Url) -> Result<(), Denial> {
-        let Some(asked) = Origin::of(url) else {
-            return Err(Denial {
-                what: format!("a request by \"{}\"", url.scheme()),
-                remedy: "only http and https exist here".to_owned(),
-            });
-        };
-        if !self.http.iter().any(|granted| granted.contains(&asked)) {
-            return Err(self.denial(format!("a request to {asked}"), &format!("http = [\"{asked}\"]")));
-        }
-        match asked.address() {
-            Some(address) => self.http_address(&asked.to_string(), address),
-            None => Ok(()),
-        }
-    }
-
-    /// Whether a granted host may be reached at this address, to which its name resolved: public ones always,
-    /// private ones with `http_private`, and every kind when the address itself is listed. `localhost` in the
-    /// list says as much as the loopback address.
-    ///
-    /// # Errors
-    /// The denial, with the line that would grant it.
-    pub fn http_address(&self, host: &str, address: IpAddr) -> Result<(), Denial> {
-        let address = address.to_canonical();
-        let reach = Reach::of(address);
-        let listed = || self.http.iter().any(|origin| origin.address() == Some(address));
-        let localhost = || host == "localhost" && address.is_loopback() && self.http.iter().any(Origin::is_localhost);
-        if reach == Reach::Public || (reach == Reach::Private && self.http_private) || listed() || localhost() {
-            return Ok(());
-        }
-        let line = match reach {
-            Reach::Private => "http_private = true".to_owned(),
-            Reach::Public | Reach::Local => format!("http = [\"http://{}\"]", bracketed(address)),
-        };
-        Err(self.denial(format!("{host} at {address}, {},", reach.words()), &line))
-    }
-
-    /// Whether any HTTP request is granted.
-    #[must_use]
-    pub fn any_http(&self) -> bool {
-        !self.http.is_empty()
     }
 
     /// The granted files: as written in the config, and where they are.
@@ -259,31 +195,6 @@ impl Grants {
         if self.admin { Ok(()) } else { Err(self.denial("having pages on the admin port".to_owned(), "admin = true")) }
     }
 
-    /// The denial of a file that is not granted.
-    #[must_use]
-    pub fn no_file(&self, path: &str) -> Denial {
-        self.denial(format!("reading {path:?}"), &format!("files = [{path:?}]"))
-    }
-
-    /// The denial of a file that it may not append to.
-    #[must_use]
-    pub fn no_append(&self, path: &str) -> Denial {
-        self.denial(format!("appending to {path:?}"), &format!("append = {{ {path:?} = \"64MiB\" }}"))
-    }
-
-    /// The denial of a secret that is not granted.
-    #[must_use]
-    pub fn no_secret(&self, name: &str) -> Denial {
-        self.denial(format!("the secret {name:?}"), &format!("secrets = {{ {name:?} = {{ file = \"…\" }} }}"))
-    }
-
-    /// The denial of a store that is not granted.
-    #[must_use]
-    pub fn no_store(&self, name: &str) -> Denial {
-        let grant = if name.contains('/') { "true" } else { "\"16MiB\"" };
-        self.denial(format!("the store {name:?}"), &format!("kv = {{ {name:?} = {grant} }}"))
-    }
-
     /// Whether `authenticate` gets the password: unless `fields` is given without it.
     #[must_use]
     pub fn shows_password(&self) -> bool {
@@ -296,107 +207,13 @@ impl Grants {
         self.fields.is_none_or(|fields| fields.payload)
     }
 
-    /// For an imported interface (`midge:plugin/http@0.1.0`) of which nothing is granted: what is missing, in
-    /// words. The component loads all the same, since some languages import everything; each use is denied.
-    #[must_use]
-    pub fn unmet(&self, import: &str) -> Option<String> {
-        let wanted = self.wanted(import).filter(|wanted| !wanted.is_granted)?;
-        Some(self.denial(format!("{} is imported, but it", wanted.interface), wanted.line).to_string())
-    }
-
-    /// For an imported interface (`midge:plugin/http@0.1.0`) that is of no use without a grant: whether there is one.
-    #[must_use]
-    pub fn wanted<'a>(&self, import: &'a str) -> Option<Wanted<'a>> {
-        let interface = import.strip_prefix("midge:plugin/")?.split('@').next()?;
-        let (is_granted, line) = match interface {
-            "http" => (!self.http.is_empty(), "http = [\"https://…\"]"),
-            "tcp" => (!self.tcp.is_empty(), "tcp = [\"HOST:PORT\"]"),
-            "files" => (!self.files.is_empty() || !self.append.is_empty(), "files = [\"…\"]"),
-            "secrets" => (!self.secrets.is_empty(), "secrets = { NAME = { file = \"…\" } }"),
-            "kv" => (!self.kv.is_empty(), "kv = { default = \"16MiB\" }"),
-            "broker" => {
-                (!self.publish.is_empty() || self.disconnect || self.redirect || self.revoke, "publish = [\"…\"]")
-            }
-            _ => return None,
-        };
-        Some(Wanted { interface, is_granted, line })
-    }
-
     /// The same grants, and a file that the plugin knows under this name.
     #[must_use]
     pub fn with_file(mut self, name: &str, path: PathBuf) -> Self {
         self.files.insert(name.to_owned(), path);
         self
     }
-
-    /// Everything granted, in words, for the start-up banner: one entry per kind of grant.
-    #[must_use]
-    pub fn describe(&self) -> Vec<String> {
-        let mut words = Vec::new();
-        if !self.http.is_empty() {
-            let private = if self.http_private { " (private addresses too)" } else { "" };
-            words.push(format!("asks {}{private}", join(&self.http)));
-        }
-        if self.any_tcp() {
-            let private = if self.tcp_private { " (private addresses too)" } else { "" };
-            words.push(format!("connects to {}{private}", join(&self.tcp)));
-        }
-        if !self.files.is_empty() {
-            words.push(format!("reads {}", join(self.files.keys())));
-        }
-        for (name, AppendGrant { bytes_max, keep, .. }) in &self.append {
-            let kept = if *keep == 0 { String::new() } else { format!(", {keep} full ones kept") };
-            words.push(format!("appends to {name}, up to {}{kept}", parse::size_in_words(*bytes_max)));
-        }
-        if !self.secrets.is_empty() {
-            words.push(format!("knows the secrets {}", join(self.secrets.keys())));
-        }
-        for (name, grant) in &self.kv {
-            words.push(match grant {
-                StoreGrant::Own { bytes_max, is_persistent } => {
-                    let lasts = if *is_persistent { ", also over restarts" } else { "" };
-                    format!("keeps up to {} in store {name}{lasts}", parse::size_in_words(*bytes_max))
-                }
-                StoreGrant::Foreign => format!("shares store {name}"),
-            });
-        }
-        if !self.publish.is_empty() {
-            words.push(format!("publishes to {}", join(&self.publish)));
-        }
-        if self.disconnect {
-            words.push("disconnects clients".to_owned());
-        }
-        if self.redirect {
-            words.push("sends clients to other servers".to_owned());
-        }
-        if self.revoke {
-            words.push("revokes rulings".to_owned());
-        }
-        if self.admin {
-            words.push("has pages on the admin port".to_owned());
-        }
-        if !self.shows_password() {
-            words.push("sees no passwords".to_owned());
-        }
-        if !self.shows_payload() {
-            words.push("sees no payloads".to_owned());
-        }
-        words
-    }
-
-    fn denial(&self, what: String, line: &str) -> Denial {
-        let remedy = format!("in [[plugin]] {:?} this would grant it: allow.{line}", self.plugin);
-        Denial { what, remedy }
-    }
 }
-
-impl fmt::Display for Denial {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} is not granted; {}", self.what, self.remedy)
-    }
-}
-
-impl std::error::Error for Denial {}
 
 impl fmt::Debug for SecretSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -406,17 +223,6 @@ impl fmt::Debug for SecretSource {
             Self::Value(_) => f.write_str("value"),
         }
     }
-}
-
-fn bracketed(address: IpAddr) -> String {
-    match address {
-        IpAddr::V4(address) => address.to_string(),
-        IpAddr::V6(address) => format!("[{address}]"),
-    }
-}
-
-fn join(items: impl IntoIterator<Item = impl fmt::Display>) -> String {
-    items.into_iter().map(|item| item.to_string()).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

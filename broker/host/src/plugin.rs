@@ -5,6 +5,7 @@ mod budget;
 mod calls;
 mod functions;
 mod gone;
+mod hooks;
 mod instance;
 mod lane_async;
 mod lane_sync;
@@ -12,10 +13,10 @@ mod limiter;
 mod metrics;
 mod pool;
 mod retire;
+mod status;
 mod strikes;
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 pub(crate) use calls::{
@@ -30,16 +31,12 @@ pub(crate) use lane_sync::at_once;
 pub(crate) use limiter::Limiter;
 
 use self::breaker::Breaker;
-use self::calls::Flush;
 use self::lane_async::WaitingLane;
 use self::lane_sync::InlineLane;
 use self::metrics::HookMetrics;
 pub(crate) use self::pool::Nursery;
 use self::strikes::Strikes;
-use crate::contract::{
-    Action, BreakerState, Delivery, Event, Hook, HookStatus, ImportStatus, Lane, OnError, Outcome, PageRequest,
-    PageResponse, PluginLimits, PluginStatus,
-};
+use crate::contract::{BreakerState, Hook, Lane, OnError, PluginLimits};
 use crate::error::{HookError, HookFailure};
 use crate::identities::Identity;
 use crate::topics;
@@ -309,89 +306,4 @@ async fn methods(about: &About, nursery: &Nursery, first: &mut Instance) -> Resu
     let deadline = Instant::now() + limits.wait_of(Hook::EnhancedAuthn);
     let methods = first.call(&Methods, limits.cpu_of(Hook::EnhancedAuthn), deadline).await;
     Ok(methods.map_err(CreateError::Failed)?.unwrap_or_default())
-}
-
-impl Generation {
-    /// `messages.on-publish`, as a call.
-    pub(crate) fn about_messages<'a>(&'a self, batch: &'a [Asked<'a>]) -> OnPublish<'a> {
-        OnPublish { batch, plugin: &self.about.name, with_payload: self.with_payload() }
-    }
-
-    /// `messages.on-publish`.
-    pub(crate) async fn on_publish(&self, batch: &[Asked<'_>], now: &mut Instant) -> Result<Vec<Action>, HookError> {
-        self.call_at(&self.about_messages(batch), now).await
-    }
-
-    /// `sink.deliver`.
-    pub(crate) async fn deliver(&self, batch: &[Delivery]) -> Result<Vec<Outcome>, HookError> {
-        let with_payload = self.with_payload();
-        self.call(&Deliver { batch, with_payload }).await
-    }
-
-    /// `sink.flush`: each idle instance may hold something back.
-    pub(crate) async fn flush(&self) -> Result<(), HookError> {
-        self.call(&Flush).await
-    }
-
-    /// `events.on-events`.
-    pub(crate) async fn on_events(&self, batch: &[Event]) -> Result<(), HookError> {
-        let node = &self.nursery.blueprint.environment.node;
-        self.call(&OnEvents { batch, node }).await
-    }
-
-    /// `ticker.tick`.
-    pub(crate) async fn tick(&self) -> Result<(), HookError> {
-        self.call(&Tick).await
-    }
-
-    /// `admin.handle`.
-    pub(crate) async fn handle(&self, request: &PageRequest) -> Result<PageResponse, HookError> {
-        self.call(&Handle { request, bytes_max: self.limits().admin_bytes_max }).await
-    }
-
-    /// `lifecycle.health`; a plugin without it is healthy.
-    pub(crate) async fn health(&self) -> Result<(), HookError> {
-        if !self.has(Hook::Lifecycle) {
-            return Ok(());
-        }
-        self.call(&Health).await
-    }
-
-    /// Its state for operators. Queues and custom metrics are added by who has them.
-    pub(crate) fn status(&self) -> PluginStatus {
-        let counts = &self.nursery.counts;
-        let made = counts.made.load(Ordering::Relaxed);
-        PluginStatus {
-            name: self.about.name.to_string(),
-            origin: self.about.origin.clone(),
-            digest: self.about.digest.clone(),
-            generation: self.about.number,
-            track: crate::load::TRACK,
-            lane: self.nursery.blueprint.lane,
-            grants: self.about.grants.clone(),
-            on_error: self.about.on_error,
-            listeners: self.about.listeners.clone(),
-            tenants: self.about.tenants.clone(),
-            required: self.about.required,
-            hooks: self.about.hooks.iter().map(|&hook| self.hook_status(hook)).collect(),
-            instances: made.saturating_sub(counts.ended.load(Ordering::Relaxed)),
-            instantiations: made,
-            retired: counts.retired.load(Ordering::Relaxed),
-            lost: counts.lost.load(Ordering::Relaxed),
-            memory_bytes_max: counts.memory_bytes_max.load(Ordering::Relaxed),
-            queues: Vec::new(),
-            imports: ImportStatus::default(),
-            custom: Vec::new(),
-            trial: None,
-        }
-    }
-
-    fn hook_status(&self, hook: Hook) -> HookStatus {
-        let state = &self.hooks[hook.index()];
-        state.metrics.status(hook, state.breaker.state())
-    }
-
-    const fn with_payload(&self) -> bool {
-        self.about.shows_payload && self.registration.wants_payload
-    }
 }

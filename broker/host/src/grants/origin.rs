@@ -5,6 +5,8 @@ use std::net::IpAddr;
 
 use reqwest::Url;
 
+use super::{Denial, Grants, Reach};
+
 /// Where a plugin may send HTTP requests: `https://idp.example.com`, `http://10.0.0.7:8080`,
 /// `https://*.example.com`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -164,6 +166,53 @@ impl fmt::Display for Host {
             Self::Address(IpAddr::V4(address)) => write!(f, "{address}"),
             Self::Address(IpAddr::V6(address)) => write!(f, "[{address}]"),
         }
+    }
+}
+
+impl Grants {
+    /// Whether a request may be sent to this URL. Its host's addresses are judged by [`Grants::http_address`].
+    ///
+    /// # Errors
+    /// The denial, with the line that would grant it.
+    pub fn http(&self, url: &Url) -> Result<(), Denial> {
+        let Some(asked) = Origin::of(url) else {
+            let what = format!("a request by \"{}\"", url.scheme());
+            return Err(Denial::new(what, "only http and https exist here".to_owned()));
+        };
+        if !self.http.iter().any(|granted| granted.contains(&asked)) {
+            return Err(self.denial(format!("a request to {asked}"), &format!("http = [\"{asked}\"]")));
+        }
+        match asked.address() {
+            Some(address) => self.http_address(&asked.to_string(), address),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether a granted host may be reached at this address, to which its name resolved: public ones always,
+    /// private ones with `http_private`, and every kind when the address itself is listed. `localhost` in the
+    /// list says as much as the loopback address.
+    ///
+    /// # Errors
+    /// The denial, with the line that would grant it.
+    pub fn http_address(&self, host: &str, address: IpAddr) -> Result<(), Denial> {
+        let address = address.to_canonical();
+        let reach = Reach::of(address);
+        let listed = || self.http.iter().any(|origin| origin.address() == Some(address));
+        let localhost = || host == "localhost" && address.is_loopback() && self.http.iter().any(Origin::is_localhost);
+        if reach == Reach::Public || (reach == Reach::Private && self.http_private) || listed() || localhost() {
+            return Ok(());
+        }
+        let line = match reach {
+            Reach::Private => "http_private = true".to_owned(),
+            Reach::Public | Reach::Local => format!("http = [\"http://{}\"]", Host::Address(address)),
+        };
+        Err(self.denial(format!("{host} at {address}, {},", reach.words()), &line))
+    }
+
+    /// Whether any HTTP request is granted.
+    #[must_use]
+    pub fn any_http(&self) -> bool {
+        !self.http.is_empty()
     }
 }
 

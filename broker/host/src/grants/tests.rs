@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use reqwest::Url;
 use serde_json::json;
 
 use super::*;
