@@ -160,11 +160,11 @@ mod tests {
     use super::*;
     use crate::Connection;
 
-    /// Every client has one of each; with the 16 bytes of an `Arc` a session fills a size class of allocators (256 bytes;
-    /// the next is 320).
+    /// Every client has one of each; with the 16 bytes of an `Arc` a session is in the size class of 320 bytes of allocators. It
+    /// was in that of 256 before it knew its principal.
     #[test]
     fn a_session_without_messages_is_small() {
-        assert!(size_of::<Session>() <= 240, "{} bytes", size_of::<Session>());
+        assert!(size_of::<Session>() <= 256, "{} bytes", size_of::<Session>());
         assert!(size_of::<Connection>() <= 72, "{} bytes", size_of::<Connection>());
         assert!(size_of::<state::OwnSubscription>() <= 32, "{} bytes", size_of::<state::OwnSubscription>());
     }
