@@ -80,8 +80,8 @@ fn the_life_of_a_client_is_in_the_file() {
     let ended = line(&server, |line| line["detail"]["end"] == "taken_over");
     assert_eq!((&ended["kind"], &ended["reason_code"]), (&"client.disconnected".into(), &0x8E.into()));
     line(&server, |line| line["kind"] == "client.disconnected" && line["detail"]["end"] == "disconnected");
-    let ended = of_kind(&server, "session.ended");
-    assert_eq!((&ended["principal"], &ended["detail"]["cause"]), (&"anonymous".into(), &"closed".into()), "{ended}");
+    let ended = line(&server, |line| line["kind"] == "session.ended" && line["detail"]["cause"] == "closed");
+    assert_eq!(ended["principal"], "anonymous");
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt as _;

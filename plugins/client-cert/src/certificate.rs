@@ -178,7 +178,7 @@ fn text(value: &x509_cert::der::Any) -> Option<String> {
         Tag::TeletexString => Some(bytes.iter().map(|byte| char::from(*byte)).collect()),
         Tag::BmpString => {
             let units: Vec<u16> = bytes.chunks_exact(2).map(|unit| u16::from_be_bytes([unit[0], unit[1]])).collect();
-            String::from_utf16(&units).ok().filter(|_| bytes.len() % 2 == 0)
+            String::from_utf16(&units).ok().filter(|_| bytes.len().is_multiple_of(2))
         }
         _ => None,
     }

@@ -179,7 +179,7 @@ impl List {
         let verdicts =
             signers.filter_map(Certificate::key).map(|key| signature::verify(algorithm, &key, signed, signature));
         let verdicts: Vec<Result<bool, String>> = verdicts.collect();
-        if !verdicts.iter().any(|verdict| *verdict == Ok(true)) {
+        if !verdicts.contains(&Ok(true)) {
             let why = verdicts.into_iter().find_map(Result::err).unwrap_or_else(|| "its signature is wrong".to_owned());
             return Err(format!("the list of {whose}: {why}"));
         }

@@ -18,7 +18,7 @@ pub(crate) enum Decision {
 #[derive(Debug, Deserialize)]
 #[serde(tag = "result", rename_all = "lowercase", deny_unknown_fields)]
 enum Body {
-    Allow(Allowed),
+    Allow(Box<Allowed>),
     Deny {
         #[serde(default = "bad_user_name_or_password")]
         code: u8,
