@@ -384,4 +384,31 @@ static inline bool midge_admin_text(midge_admin_response_t *response, uint16_t s
 
 #endif
 
+/* --- authz-deliver: may a client have this message? --- */
+#ifdef MIDGE_HAS_AUTHZ_DELIVER
+
+/* The client gets it. The broker may say so again for so many milliseconds (0: never); `ruling->reuse.covers` widens that. */
+static inline bool midge_authz_deliver_allow(midge_authz_deliver_ruling_t *ruling, uint32_t reuse_ms) {
+  memset(ruling, 0, sizeof *ruling);
+  ruling->verdict = MIDGE_AUTHZ_DELIVER_VERDICT_ALLOW;
+  ruling->reuse.ttl_ms = reuse_ms;
+  return true;
+}
+
+/* It is dropped for this client, and counted. */
+static inline bool midge_authz_deliver_deny(midge_authz_deliver_ruling_t *ruling, uint32_t reuse_ms) {
+  midge_authz_deliver_allow(ruling, reuse_ms);
+  ruling->verdict = MIDGE_AUTHZ_DELIVER_VERDICT_DENY;
+  return true;
+}
+
+/* Not mine: ask the next plugin with this hook. The chain's end refuses. */
+static inline bool midge_authz_deliver_next(midge_authz_deliver_ruling_t *ruling) {
+  midge_authz_deliver_allow(ruling, 0);
+  ruling->verdict = MIDGE_AUTHZ_DELIVER_VERDICT_NEXT;
+  return true;
+}
+
+#endif
+
 #endif

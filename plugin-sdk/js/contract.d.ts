@@ -181,6 +181,66 @@ declare module "midge:plugin/enhanced-authn" {
   export function proceed(client: Candidate, state: Uint8Array, data: Uint8Array | null, connect: Connect): Step;
 }
 
+/**
+ * May a client have this message? Asked about each message before it is sent, so only where nothing cheaper will do: what a client
+ * may subscribe to is `authz`'s to say, and rules as data say it without any call.
+ *
+ * It is off unless the operator's `hooks` names it. Where it is on, a client gets what both its subscription and this hook allow,
+ * whatever permissions its identity has. The publisher never waits for the answer, and no other client does: the message waits in
+ * the session's queue, QoS 0 too, within that queue's bounds, and what comes behind it keeps its order.
+ */
+declare module "midge:plugin/authz-deliver" {
+  import type { IdentityId, Qos, Reuse } from "midge:plugin/types";
+  /** Who published a message. */
+  export interface Publisher {
+    /** The publisher's Client Identifier. */
+    clientId: string;
+    /**
+     * The identity that has this Client Identifier now: none where nobody has. It is who published the message as far as
+     * Client Identifiers are not handed on; a message may have waited for long.
+     */
+    who?: IdentityId | null;
+  }
+  /** A message on its way to a client. */
+  export interface Delivery {
+    /** The Topic Name. */
+    topic: string;
+    /** Who published it; none for what the broker or a plugin did. */
+    publisher?: Publisher | null;
+    /** The QoS it is sent with: of the message's and the subscription's the lower. */
+    qos: Qos;
+    /** Whether it is sent as a retained message: because a subscription was made, or with Retain As Published. */
+    retain: boolean;
+  }
+  /** The decision. */
+  export type Verdict =
+    /** Yes; nobody else is asked. */
+    | "allow"
+    /**
+     * No: the message is dropped for this client and counted as `denied`. Nobody is told, and no other member of a shared
+     * subscription gets it instead.
+     */
+    | "deny"
+    /** Not mine: ask the next plugin with this hook. The chain's end refuses. */
+    | "next";
+  /** The decision with its conditions. */
+  export interface Ruling {
+    /** The decision. */
+    verdict: Verdict;
+    /**
+     * Whether the broker may use it again: for every message of the topic, or of the topics it covers, whoever published it, with
+     * whatever QoS and RETAIN. Who looks at those grants none.
+     */
+    reuse: Reuse;
+  }
+  /**
+   * May `who` have these? One call for what can be sent to a client next, up to some hundred messages; one ruling for each, in order
+   * (any other number is an error). A message that waited for its client is asked about when it can be sent, one that is sent
+   * again on another connection is not. `err` applies `on_error` to all of them.
+   */
+  export function authorizeDeliver(who: IdentityId, deliveries: Array<Delivery>): Array<Ruling>;
+}
+
 /** May a client end a subscription? Without this hook every client may. */
 declare module "midge:plugin/authz-unsubscribe" {
   import type { IdentityId, Refusal } from "midge:plugin/types";
@@ -221,8 +281,8 @@ declare module "midge:plugin/authz-will" {
 }
 
 /**
- * May this identity do that? Without this hook, and without `permissions` in the grant, every client may. `authz-unsubscribe` and
- * `authz-will` are hooks of their own for what is rarely asked. The hottest hook: nothing but the question crosses the boundary.
+ * May this identity do that? Without this hook, and without `permissions` in the grant, every client may. `authz-unsubscribe`,
+ * `authz-will` and `authz-deliver` are hooks of their own for what is rarely asked. The hottest hook: nothing but the question crosses the boundary.
  */
 declare module "midge:plugin/authz" {
   import type { Identity, IdentityId, Permission, Qos, Reuse, Refusal } from "midge:plugin/types";
@@ -339,7 +399,7 @@ declare module "midge:plugin/connection" {
  * | `session.resumed` | a client came back to a session | | `before`: the principal whose it was, if that is another |
  * | `session.taken_over` | a newer connection of the client id displaced an older one, which the event is about | | `by`: the principal of the newer one |
  * | `session.ended` | a session is gone | | `cause`: closed, expired, clean_start, administrative |
- * | `message.dropped` | `count` messages did not reach the client | of the first | `reason`: queue_full, outbox_full, too_large, expired, session_ended, unreadable, refused |
+ * | `message.dropped` | `count` messages did not reach the client | of the first | `reason`: queue_full, outbox_full, too_large, expired, session_ended, unreadable, refused, denied |
  * | `retained.set`, `retained.cleared` | a message with RETAIN was routed | its topic | `bytes` |
  * | `will.published` | a Will was published | its topic | |
  * | `events.lost` | `count` events before this one were lost | | |

@@ -4,6 +4,7 @@ import type * as admin from "midge:plugin/admin";
 import type * as admission from "midge:plugin/admission";
 import type * as authn from "midge:plugin/authn";
 import type * as authz from "midge:plugin/authz";
+import type * as delivering from "midge:plugin/authz-deliver";
 import type * as unsubscribing from "midge:plugin/authz-unsubscribe";
 import type * as wills from "midge:plugin/authz-will";
 import type * as enhanced from "midge:plugin/enhanced-authn";
@@ -143,6 +144,12 @@ export interface WillAuthorizer {
   authorizeWill(who: types.IdentityId, will: types.Message, delay: number): wills.Verdict;
 }
 
+/** `export const authzDeliver`: may a client have this message? The operator has to name the hook. */
+export interface DeliveryAuthorizer {
+  /** One ruling for each message that would be sent to `who` next, in order. */
+  authorizeDeliver(who: types.IdentityId, deliveries: delivering.Delivery[]): delivering.Ruling[];
+}
+
 /** `export const admission`: may anybody connect from there? The plugin must use nothing that waits. */
 export interface Admission {
   /** Asked when a connection is accepted; `address` is without port. */
@@ -250,6 +257,16 @@ export const Verdict: {
   deny(reason?: string | null, code?: number): wills.Verdict;
   /** Not mine: ask the next plugin with the hook. The chain's end refuses. */
   next(): wills.Verdict;
+};
+
+/** What `authzDeliver` says of one message; for how long, and for which topics, the broker may say so again. */
+export const DeliveryRuling: {
+  /** The client gets it. */
+  allow(options?: { reuseMs?: number; covers?: string | null }): delivering.Ruling;
+  /** It is dropped for this client, and counted. */
+  deny(options?: { reuseMs?: number; covers?: string | null }): delivering.Ruling;
+  /** Not mine: ask the next plugin with the hook. The chain's end refuses. */
+  next(): delivering.Ruling;
 };
 
 /** What `admission` says; for how long the broker may say so again to the same address. */

@@ -121,6 +121,14 @@ export const Verdict = {
   next: () => ({ tag: "next" }),
 };
 
+const delivery = (verdict, { reuseMs = 0, covers = null } = {}) => ({ verdict, reuse: { ttlMs: reuseMs, covers } });
+
+export const DeliveryRuling = {
+  allow: (options) => delivery("allow", options),
+  deny: (options) => delivery("deny", options),
+  next: () => delivery("next"),
+};
+
 export const Admit = {
   yes: ({ reuseMs = 0 } = {}) => ({ admit: true, reuse: { ttlMs: reuseMs, covers: null } }),
   no: ({ reuseMs = 0 } = {}) => ({ admit: false, reuse: { ttlMs: reuseMs, covers: null } }),

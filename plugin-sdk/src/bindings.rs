@@ -166,6 +166,21 @@ pub mod authz_will {
     });
 }
 
+/// The exports of the hook `authz-deliver`.
+pub mod authz_deliver {
+    wit_bindgen::generate!({
+        inline: "package midge:sdk; world sdk-authz-deliver { export midge:plugin/authz-deliver@0.1.0; }",
+        path: "../wit",
+        world: "midge:sdk/sdk-authz-deliver",
+        with: {
+            "midge:plugin/types@0.1.0": crate::bindings::imports::midge::plugin::types,
+        },
+        additional_derives: [PartialEq],
+        pub_export_macro: true,
+        export_macro_name: "export_authz_deliver",
+    });
+}
+
 /// The exports of the hook `admission`.
 pub mod admission {
     wit_bindgen::generate!({

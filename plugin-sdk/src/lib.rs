@@ -27,6 +27,7 @@ mod admin;
 mod admission;
 mod authn;
 mod authz;
+mod deliver;
 mod enhanced;
 mod events;
 mod imports;
@@ -47,6 +48,7 @@ pub use bindings::imports::midge::plugin::types::{
     Actions, Effect, Identity, IdentityId, Inbound, Message, Permission, Protocol, Qos as QoS, ReasonCode, Redirection,
     Refusal, Reuse, UserProperty,
 };
+pub use deliver::{DeliveryAuthorizer, DeliveryQuestion, DeliveryRuling, DeliveryVerdict, Publisher};
 pub use enhanced::{Candidate, Challenge, EnhancedAuthenticator, Step, Success};
 pub use events::{Event, Events};
 pub use imports::{broker, clock, config, crypto, files, http, identities, kv, log, metrics, passwords, secrets, tcp};

@@ -6,6 +6,7 @@
 /// ([`Authenticator`](crate::Authenticator)), `enhanced_authn` ([`EnhancedAuthenticator`](crate::EnhancedAuthenticator)), `authz` ([`Authorizer`](crate::Authorizer)), `messages`
 /// ([`Messages`](crate::Messages)), `sink` ([`Sink`](crate::Sink)), `events` ([`Events`](crate::Events)), `ticker` ([`Ticker`](crate::Ticker)),
 /// `authz_unsubscribe` ([`UnsubscribeAuthorizer`](crate::UnsubscribeAuthorizer)), `authz_will` ([`WillAuthorizer`](crate::WillAuthorizer)),
+/// `authz_deliver` ([`DeliveryAuthorizer`](crate::DeliveryAuthorizer)),
 /// `admission` ([`Doorkeeper`](crate::Doorkeeper)), `admin` ([`Admin`](crate::Admin)). With `lifecycle` the
 /// type is made by [`Lifecycle::init`](crate::Lifecycle::init), otherwise by `Default`.
 #[macro_export]
@@ -56,6 +57,9 @@ macro_rules! __export {
         $crate::__export!(authz_unsubscribe export_authz_unsubscribe $plugin: $crate::UnsubscribeAuthorizer);
     };
     (authz_will $plugin:ident) => { $crate::__export!(authz_will export_authz_will $plugin: $crate::WillAuthorizer); };
+    (authz_deliver $plugin:ident) => {
+        $crate::__export!(authz_deliver export_authz_deliver $plugin: $crate::DeliveryAuthorizer);
+    };
     (admission $plugin:ident) => { $crate::__export!(admission export_admission $plugin: $crate::Doorkeeper); };
     (admin $plugin:ident) => { $crate::__export!(admin export_admin $plugin: $crate::Admin); };
     ($hook:ident $export:ident $plugin:ident: $trait:path) => {
@@ -68,7 +72,7 @@ macro_rules! __export {
     };
     ($unknown:ident $plugin:ident) => {
         ::core::compile_error!(::core::concat!(
-            "`", ::core::stringify!($unknown), "` is no hook; there are lifecycle, authn, enhanced_authn, authz, messages, sink, events, ticker, authz_unsubscribe, authz_will, admission and admin"
+            "`", ::core::stringify!($unknown), "` is no hook; there are lifecycle, authn, enhanced_authn, authz, messages, sink, events, ticker, authz_unsubscribe, authz_will, authz_deliver, admission and admin"
         ));
     };
 }

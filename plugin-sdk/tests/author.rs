@@ -5,8 +5,9 @@ use std::io::{BufRead as _, BufReader, ErrorKind, Write as _};
 
 use midge_plugin_sdk::log::Level;
 use midge_plugin_sdk::{
-    Admin, Answer, Authenticator, Connect, Credentials, Environment, IdentityId, Lifecycle, PageRequest, PageResponse,
-    Permit, Registration, Ticker, UnsubscribeAuthorizer, config, error, files, http, info, kv, plugin, tcp, testing,
+    Admin, Answer, Authenticator, Connect, Credentials, DeliveryAuthorizer, DeliveryQuestion, DeliveryRuling,
+    DeliveryVerdict, Environment, IdentityId, Lifecycle, PageRequest, PageResponse, Permit, Publisher, QoS,
+    Registration, Ticker, UnsubscribeAuthorizer, config, error, files, http, info, kv, plugin, tcp, testing,
 };
 use serde::Deserialize;
 
@@ -142,7 +143,14 @@ impl UnsubscribeAuthorizer for Bans {
     }
 }
 
-plugin!(Bans: ticker, admin, authz_unsubscribe);
+impl DeliveryAuthorizer for Bans {
+    fn authorize_deliver(&mut self, _: IdentityId, delivery: &DeliveryQuestion) -> Result<DeliveryRuling, String> {
+        let is_own = delivery.publisher.is_none();
+        Ok(if is_own { DeliveryRuling::allow().for_ms(1_000).covering("bans/#") } else { DeliveryRuling::deny() })
+    }
+}
+
+plugin!(Bans: ticker, admin, authz_unsubscribe, authz_deliver);
 
 #[test]
 fn a_plugins_own_turn_its_pages_and_its_permits_are_called_like_any_function() {
@@ -155,6 +163,11 @@ fn a_plugins_own_turn_its_pages_and_its_permits_are_called_like_any_function() {
     assert_eq!(Bans.handle(PageRequest::get("/other")).unwrap().status, 404);
     assert_eq!(Bans.authorize_unsubscribe(7, "other").unwrap(), Permit::Allow);
     assert_ne!(Bans.authorize_unsubscribe(7, "news").unwrap(), Permit::Allow);
+    let mut delivery =
+        DeliveryQuestion { topic: "bans/new".into(), publisher: None, qos: QoS::AtMostOnce, retain: false };
+    assert_eq!(Bans.authorize_deliver(7, &delivery).unwrap().verdict, DeliveryVerdict::Allow);
+    delivery.publisher = Some(Publisher { client_id: "mallory".into(), who: None });
+    assert_eq!(Bans.authorize_deliver(7, &delivery).unwrap(), DeliveryRuling::deny());
 }
 
 fn number(text: &str) -> Result<u32, String> {

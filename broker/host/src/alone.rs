@@ -111,6 +111,7 @@ impl Alone {
             broker_version: settings.broker_version.into(),
             node: settings.node.into(),
             workers: 1,
+            tries_all: true,
             engine: settings.engine,
         });
         let grants = spec.allow.clone();

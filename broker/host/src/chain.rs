@@ -7,6 +7,7 @@
 mod admission;
 mod authn;
 mod authz;
+mod deliver;
 mod exchange;
 mod leave;
 mod messages;
@@ -32,6 +33,7 @@ pub(crate) struct Chains {
     messages: Box<[Seat]>,
     unsubscribe: Box<[Seat]>,
     will: Box<[Seat]>,
+    deliver: Box<[Seat]>,
     admission: Box<[Seat]>,
     pub(crate) verdicts: Arc<Verdicts>,
     pub(crate) authentications: Arc<Authentications>,
@@ -53,6 +55,7 @@ impl Chains {
             messages: of(Hook::Messages),
             unsubscribe: of(Hook::AuthzUnsubscribe),
             will: of(Hook::AuthzWill),
+            deliver: of(Hook::AuthzDeliver),
             admission: of(Hook::Admission),
             verdicts,
             authentications,
@@ -68,6 +71,7 @@ impl Chains {
             Hook::EnhancedAuthn => &self.enhanced,
             Hook::AuthzUnsubscribe => &self.unsubscribe,
             Hook::AuthzWill => &self.will,
+            Hook::AuthzDeliver => &self.deliver,
             _ => &self.authn,
         };
         chain.iter().all(Seat::is_inline)

@@ -4,6 +4,7 @@
 //! into these once, and nothing outside this crate ever depends on a track.
 
 mod access;
+mod deliver;
 mod exchange;
 mod message;
 mod page;
@@ -16,6 +17,7 @@ pub use access::{
     Authentication, ConnectFacts, Credentials, Denial, DenialCause, Effect, Grant, GrantLimits, Permission,
     Redirection, Ruling, SubscriptionQuestion, WillFacts,
 };
+pub use deliver::DeliveryQuestion;
 pub use exchange::{Candidate, Exchange, ExchangeStep};
 pub use message::{Action, Delivery, Event, InboundMessage, Message, Outcome, Refusal};
 pub use page::{NoPage, PageRequest, PageResponse};

@@ -113,6 +113,7 @@ impl Host {
             broker_version: settings.broker_version.into(),
             node: settings.node.into(),
             workers: settings.workers,
+            tries_all: false,
             engine: Arc::clone(&settings.engine),
         };
         let mut members = Vec::with_capacity(plugins.len());
@@ -145,8 +146,8 @@ impl Host {
     fn of(members: Vec<Member>, common: Arc<Common>) -> Arc<Self> {
         let seat = |member: &Member| Seat::new(Arc::clone(&member.current.generation), member.trial.clone());
         let seats: Vec<Seat> = members.iter().map(seat).collect();
-        let stale_max =
-            seats.iter().filter(|seat| seat.has(Hook::Authz)).map(Seat::stale_max).max().unwrap_or_default();
+        let decides = |seat: &&Seat| seat.has(Hook::Authz) || seat.has(Hook::AuthzDeliver);
+        let stale_max = seats.iter().filter(decides).map(Seat::stale_max).max().unwrap_or_default();
         let verdicts = Arc::new(Verdicts::new(common.reuse_max, common.answers_max).with_stale(stale_max));
         let authentications = Arc::new(Authentications::new(common.reuse_max, common.answers_max));
         let admissions = Admissions::new(common.reuse_max, common.answers_max);

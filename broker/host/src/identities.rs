@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use parking_lot::RwLock;
@@ -60,6 +60,7 @@ impl std::ops::Deref for Identity {
 impl Drop for Identity {
     fn drop(&mut self) {
         if let Some(table) = self.table.upgrade() {
+            table.clients.remove(self);
             let mut shard = table.shard(self.id).write();
             shard.remove(&self.id);
             if shard.len() * 4 < shard.capacity() {
@@ -82,7 +83,8 @@ impl Identities {
     #[must_use]
     pub fn new() -> Self {
         let shards = std::array::from_fn(|_| RwLock::new(HashMap::new()));
-        Self { table: Arc::new(Table { shards }), last_id: AtomicU64::new(0) }
+        let clients = Clients::default();
+        Self { table: Arc::new(Table { shards, clients }), last_id: AtomicU64::new(0) }
     }
 
     /// Gives new facts a number. The identity is in the table until the last `Arc` of it is dropped.
@@ -91,6 +93,7 @@ impl Identities {
         let id = self.last_id.fetch_add(1, Ordering::Relaxed) + 1;
         let identity = Arc::new(Identity { id, facts, table: Arc::downgrade(&self.table) });
         self.table.shard(id).write().insert(id, Arc::downgrade(&identity));
+        self.table.clients.add(&identity);
         identity
     }
 
@@ -109,6 +112,29 @@ impl Identities {
         all.filter(|identity| *identity.principal == *principal).collect()
     }
 
+    /// The identity that has a Client Identifier now: the latest that was registered with it, unless it is gone. None while nobody
+    /// [wants](Self::index_clients) to know.
+    #[must_use]
+    pub fn of_client(&self, client_id: &str) -> Option<Arc<Identity>> {
+        let id = self.table.clients.find(client_id)?;
+        self.find(id)
+    }
+
+    /// Whether identities are found by their Client Identifiers, from now on: it costs an entry for each.
+    pub fn index_clients(&self, on: bool) {
+        if self.table.clients.is_on.swap(on, Ordering::SeqCst) == on {
+            return;
+        }
+        if !on {
+            self.table.clients.latest.write().clear();
+            return;
+        }
+        for shard in &self.table.shards {
+            let all: Vec<_> = shard.read().values().filter_map(Weak::upgrade).collect();
+            all.iter().for_each(|identity| self.table.clients.add(identity));
+        }
+    }
+
     /// How many there are.
     #[must_use]
     pub fn count(&self) -> usize {
@@ -125,6 +151,37 @@ impl Default for Identities {
 #[derive(Debug)]
 struct Table {
     shards: [Shard; SHARDS],
+    clients: Clients,
+}
+
+/// Which identity is the latest of a Client Identifier. Empty while it is off.
+#[derive(Debug, Default)]
+struct Clients {
+    is_on: AtomicBool,
+    latest: RwLock<HashMap<Arc<str>, u64>>,
+}
+
+impl Clients {
+    fn add(&self, identity: &Identity) {
+        if self.is_on.load(Ordering::SeqCst) {
+            let mut latest = self.latest.write();
+            let known = latest.entry(Arc::clone(&identity.client_id)).or_default();
+            *known = identity.id.max(*known);
+        }
+    }
+
+    fn remove(&self, identity: &Identity) {
+        if self.is_on.load(Ordering::SeqCst) {
+            let mut latest = self.latest.write();
+            if latest.get(&identity.client_id) == Some(&identity.id) {
+                latest.remove(&identity.client_id);
+            }
+        }
+    }
+
+    fn find(&self, client_id: &str) -> Option<u64> {
+        self.latest.read().get(client_id).copied()
+    }
 }
 
 impl Table {
@@ -185,6 +242,23 @@ mod tests {
         assert_eq!(found, [first.id(), second.id()]);
         assert_eq!(identities.of_principal("bob")[0].id(), bob.id());
         assert!(identities.of_principal("mallory").is_empty());
+    }
+
+    #[test]
+    fn the_latest_identity_of_a_client_is_found_while_somebody_wants_to_know() {
+        let identities = Identities::new();
+        let (old, other) = (identities.register(facts("a")), identities.register(facts("b")));
+        assert!(identities.of_client("a").is_none(), "nobody wants to know");
+        identities.index_clients(true);
+        let found = |client_id| identities.of_client(client_id).map(|identity| identity.id());
+        assert_eq!((found("a"), found("b")), (Some(old.id()), Some(other.id())));
+        let new = identities.register(facts("a"));
+        drop(old);
+        assert_eq!(found("a"), Some(new.id()));
+        drop(new);
+        assert_eq!((found("a"), found("c")), (None, None));
+        identities.index_clients(false);
+        assert_eq!(found("b"), None);
     }
 
     #[test]

@@ -44,6 +44,7 @@ pub use self::tcp::Connection;
 pub(crate) use self::wasi::interface as wasi_interface;
 use crate::bindings::Everything;
 use crate::contract::{Hook, PluginLimits};
+use crate::identities::Identities;
 use crate::plugin::Limiter;
 
 /// The store data of one instance.
@@ -110,6 +111,11 @@ impl PluginState {
     pub(crate) fn delete_connect(&mut self, connect: Resource<Connect>) {
         // Already gone only if it was never lent; there is nothing to undo then.
         let _ = self.table.delete(connect);
+    }
+
+    /// Everybody who is known.
+    pub(crate) fn identities(&self) -> &Identities {
+        self.shared.identities()
     }
 
     /// How long an import may still wait: until the call's deadline, and not at all outside of a call.

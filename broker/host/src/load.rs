@@ -31,6 +31,8 @@ pub(crate) struct Loader {
     pub(crate) broker_version: Arc<str>,
     pub(crate) node: Arc<str>,
     pub(crate) workers: usize,
+    /// Whether hooks that an operator has to name are used where none is named: a tool tries whatever there is.
+    pub(crate) tries_all: bool,
 }
 
 /// A loaded plugin and what its imports count.
@@ -82,9 +84,12 @@ impl Loader {
         let began = Instant::now();
         let component = self.component(&spec, &bytes, &digest)?;
         let compiled_in = began.elapsed();
-        let found = inspect::inspect(&component, spec.hooks.as_deref())?;
+        let found = inspect::inspect(&component, spec.hooks.as_deref(), self.tries_all)?;
         if found.lane == Lane::Waiting && found.hooks.contains(&Hook::Admission) {
             return Err(LoadErrorKind::Setup(ADMISSION_WAITS.into()));
+        }
+        if let Some(hook) = found.unnamed {
+            tracing::info!(plugin = spec.name, %hook, "the plugin has a hook that is asked only where `hooks` names it");
         }
         for import in &found.imports {
             if let Some(denial) = spec.allow.unmet(import) {

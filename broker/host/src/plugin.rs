@@ -20,10 +20,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub(crate) use calls::{
-    Admit, AdmitAnswer, Asked, Authenticate, AuthnAnswer, AuthnVote, AuthorizePublish, AuthorizeSubscribe,
-    AuthorizeUnsubscribe, AuthorizeWill, AuthzAnswer, Deliver, Environment, Handle, Health, HookCall, KeptQuestion,
-    Methods, OnEvents, OnPublish, Permissions, Proceed, Refused, Registration, Reuse, Round, Start, StepAnswer, Tick,
-    Vote,
+    Admit, AdmitAnswer, Asked, Authenticate, AuthnAnswer, AuthnVote, AuthorizeDeliver, AuthorizePublish,
+    AuthorizeSubscribe, AuthorizeUnsubscribe, AuthorizeWill, AuthzAnswer, Deliver, Environment, Handle, Health,
+    HookCall, KeptQuestion, Methods, OnEvents, OnPublish, Permissions, Proceed, Refused, Registration, Reuse, Round,
+    Start, StepAnswer, Tick, Vote,
 };
 pub(crate) use functions::Exports;
 pub(crate) use instance::{Argument, Blueprint, CreateError, Instance, NamedCall, spares_instance};

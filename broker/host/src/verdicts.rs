@@ -32,15 +32,23 @@ pub(crate) enum Verdict {
 /// What an answer is about, beside the topic or filter. Another QoS or RETAIN is another question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
-    Publish { qos: QoS, retain: bool },
-    Subscribe { qos: QoS, no_local: bool },
+    Publish {
+        qos: QoS,
+        retain: bool,
+    },
+    Subscribe {
+        qos: QoS,
+        no_local: bool,
+    },
+    /// Whoever published it, and however it is sent.
+    Deliver,
 }
 
 impl Action {
     /// Whether an answer for all topics of `covers` is one for `asked`.
     fn is_covered(self, covers: &str, asked: &str) -> bool {
         match self {
-            Self::Publish { .. } => topics::matches(covers, asked),
+            Self::Publish { .. } | Self::Deliver => topics::matches(covers, asked),
             Self::Subscribe { .. } => topics::contains(covers, asked),
         }
     }

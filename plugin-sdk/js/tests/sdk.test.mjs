@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { Answer, bytes, config, kv, log, message, Permission, Ruling, Step, text } from "midge";
+import { Answer, bytes, config, DeliveryRuling, kv, log, message, Permission, Ruling, Step, text } from "midge";
 import { adapt } from "midge/hooks";
 import { broker, connect, credentials } from "midge/testing";
 
@@ -27,6 +27,7 @@ test("answers are as the contract has them", () => {
   assert.equal(verdict.val.limits.packetSize, null);
   assert.deepEqual(Answer.deny("no").verdict.val, { code: 0x86, reason: "no" });
   assert.deepEqual(Ruling.deny("no", { reuseMs: 5 }).refusal, { code: 0x87, reason: "no" });
+  assert.deepEqual(DeliveryRuling.deny({ covers: "a/#" }), { verdict: "deny", reuse: { ttlMs: 0, covers: "a/#" } });
   assert.deepEqual(Permission.allow("a", { subscribe: true }).actions, { publish: false, subscribe: true });
   assert.deepEqual(Permission.deny("a").actions, { publish: true, subscribe: true });
   assert.deepEqual(Step.challenge("ask", "state").val.data, bytes("ask"));

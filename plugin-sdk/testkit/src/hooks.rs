@@ -98,6 +98,11 @@ impl Plugin {
         self.asked("admin.handle", request)
     }
 
+    /// `authz-deliver.authorize-deliver`: the fields of an identity, and `deliveries`.
+    pub fn authorize_deliver(&mut self, input: Value) -> Answer {
+        self.asked("authz-deliver.authorize-deliver", input)
+    }
+
     /// `messages.on-publish`: a list of messages, or one.
     pub fn on_publish(&mut self, batch: Value) -> Answer {
         self.asked("messages.on-publish", batch)

@@ -37,6 +37,19 @@ fn a_failed_demand_shows_the_answer() {
 }
 
 #[test]
+fn deliveries_are_asked_about_in_a_few_lines_too() {
+    let mut courier = Plugin::load(guest("courier"));
+    let publisher = json!({ "client-id": "a", "who": { "client-id": "alice", "principal": "alice" } });
+    let ask = |courier: &mut Plugin, deliveries| {
+        courier.authorize_deliver(json!({ "who": { "principal": "bob" }, "deliveries": deliveries }))
+    };
+    let one = ask(&mut courier, json!([{ "topic": "a" }, { "topic": "from/a", "publisher": publisher }]));
+    one.assert_allow();
+    ask(&mut courier, json!([{ "topic": "from/a" }, { "topic": "qos0/a", "qos": 1 }])).assert_deny();
+    ask(&mut courier, json!({ "topic": "err" })).assert_fails("as it was asked to");
+}
+
+#[test]
 fn what_is_outside_is_the_tests() {
     let mut plugin = importer()
         .config(json!({ "issuer": "me" }))

@@ -8,15 +8,15 @@ use bytes::Bytes;
 use super::Alone;
 use super::people::{CLIENT_ID, LISTENER, PEER};
 use crate::contract::{
-    Candidate, ConnectFacts, Credentials, Delivery, Event, Hook, InboundMessage, Message, PageRequest, Protocol, QoS,
-    SubscriptionQuestion,
+    Candidate, ConnectFacts, Credentials, Delivery, DeliveryQuestion, Event, Hook, InboundMessage, Message,
+    PageRequest, Protocol, QoS, SubscriptionQuestion,
 };
 use crate::error::{HookFailure, LoadError};
 use crate::identities::Identity;
 use crate::plugin::{
-    Admit, Asked, Authenticate, AuthorizePublish, AuthorizeSubscribe, AuthorizeUnsubscribe, AuthorizeWill, Deliver,
-    Handle, Health, HookCall, Methods, OnEvents, OnPublish, Permissions, Proceed, Round, Start, StepAnswer, Tick,
-    spares_instance,
+    Admit, Asked, Authenticate, AuthorizeDeliver, AuthorizePublish, AuthorizeSubscribe, AuthorizeUnsubscribe,
+    AuthorizeWill, Deliver, Handle, Health, HookCall, Methods, OnEvents, OnPublish, Permissions, Proceed, Round, Start,
+    StepAnswer, Tick, spares_instance,
 };
 
 /// What calls of one function took.
@@ -69,6 +69,14 @@ impl Alone {
                 let (who, will) = (self.who(), message());
                 let call = AuthorizeWill { who: &who, will: &will, delay: 0, with_payload: true };
                 rows.push(self.repeat(&call, 1, &run).await?);
+            }
+            Hook::AuthzDeliver => {
+                let (who, publisher) = (self.who(), Some(CLIENT_ID.into()));
+                let one = DeliveryQuestion { topic: TOPIC.into(), publisher, qos: QoS::AtLeastOnce, retain: false };
+                for items in BATCHES {
+                    let call = AuthorizeDeliver { who: &who, deliveries: &vec![&one; items] };
+                    rows.push(self.repeat(&call, items, &run).await?);
+                }
             }
             Hook::Admission => {
                 let call = Admit { listener: LISTENER, address: ADDRESS };

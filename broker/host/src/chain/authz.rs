@@ -25,7 +25,7 @@ impl Chains {
     }
 
     /// What was last decided about a question that a plugin cannot answer now, if the operator wants that.
-    fn last_decided(
+    pub(super) fn last_decided(
         &self,
         plugin: &Generation,
         who: &Identity,
@@ -240,16 +240,16 @@ struct Open<'a> {
 /// What the plugins asked so far allow in the way of reuse. The verdict is reused only as long as each of them would
 /// say the same.
 #[derive(Default)]
-struct Course {
+pub(super) struct Course {
     asked: usize,
     ttl: Option<Duration>,
     covers: Option<String>,
-    has_failed: bool,
+    pub(super) has_failed: bool,
 }
 
 impl Course {
     /// Takes the next plugin's answer. Some: the chain ends here.
-    fn step(&mut self, plugin: &Generation, answer: AuthzAnswer) -> Option<Verdict> {
+    pub(super) fn step(&mut self, plugin: &Generation, answer: AuthzAnswer) -> Option<Verdict> {
         self.asked += 1;
         let ttl = answer.reuse.ttl;
         self.ttl = Some(self.ttl.map_or(ttl, |before| before.min(ttl)));
@@ -264,13 +264,13 @@ impl Course {
     }
 
     /// A failure that counts as `next`: whatever follows must not be reused.
-    fn failed(&mut self) -> AuthzAnswer {
+    pub(super) fn failed(&mut self) -> AuthzAnswer {
         self.has_failed = true;
         AuthzAnswer { vote: Vote::Next, reuse: NO_REUSE }
     }
 
     /// Filters of several plugins are not intersected: the verdict of two or more holds for its own topic.
-    fn reuse(&self) -> Reuse {
+    pub(super) fn reuse(&self) -> Reuse {
         let covers = if self.asked == 1 { self.covers.clone() } else { None };
         Reuse { ttl: self.ttl.unwrap_or_default(), covers }
     }

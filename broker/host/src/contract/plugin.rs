@@ -30,6 +30,8 @@ pub enum Hook {
     AuthzUnsubscribe,
     /// May a client leave this Will?
     AuthzWill,
+    /// May a client have this message?
+    AuthzDeliver,
     /// May anybody connect from there?
     Admission,
     /// The plugin's own pages on the admin port.
@@ -38,7 +40,7 @@ pub enum Hook {
 
 impl Hook {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Lifecycle,
         Self::Authn,
         Self::EnhancedAuthn,
@@ -49,6 +51,7 @@ impl Hook {
         Self::Ticker,
         Self::AuthzUnsubscribe,
         Self::AuthzWill,
+        Self::AuthzDeliver,
         Self::Admission,
         Self::Admin,
     ];
@@ -67,6 +70,7 @@ impl Hook {
             Self::Ticker => "ticker",
             Self::AuthzUnsubscribe => "authz-unsubscribe",
             Self::AuthzWill => "authz-will",
+            Self::AuthzDeliver => "authz-deliver",
             Self::Admission => "admission",
             Self::Admin => "admin",
         }
@@ -76,6 +80,12 @@ impl Hook {
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|hook| hook.name() == name)
+    }
+
+    /// Whether it is asked only where the operator names it: it costs a question for every message and subscriber.
+    #[must_use]
+    pub const fn is_opt_in(self) -> bool {
+        matches!(self, Self::AuthzDeliver)
     }
 
     /// The hook's place in [`Hook::ALL`].
@@ -116,7 +126,7 @@ pub enum OnError {
     Deny,
     /// Behave as if the plugin had said `next` (for `messages`: `keep`).
     Next,
-    /// `authz`: what was last decided about the same question stands, for so long after it was; else, and for other hooks,
+    /// `authz` and `authz-deliver`: what was last decided about the same question stands, for so long after it was; else, and for other hooks,
     /// deny.
     Stale {
         /// How old a decision may be.
@@ -156,7 +166,7 @@ pub struct PluginSpec {
     pub source: PluginSource,
     /// Pins the component: its bytes must have this SHA-256.
     pub sha256: Option<[u8; 32]>,
-    /// Use only these of the hooks it exports; `None` = all of them.
+    /// Use only these of the hooks it exports; `None` = all of them but those that are [opt-in](Hook::is_opt_in).
     pub hooks: Option<Vec<Hook>>,
     /// Its own configuration, a JSON object.
     pub config: serde_json::Value,
@@ -206,7 +216,7 @@ pub struct PluginLimits {
     /// Linear memory of one instance, in bytes. Default 64 MiB.
     pub memory_bytes_max: usize,
     /// Processor time of one call. `None` = 50 ms for `authn`, `enhanced-authn` and `authz-will`, 10 ms for `authz`,
-    /// `authz-unsubscribe`, `messages` and `admission`, 100 ms for all others.
+    /// `authz-unsubscribe`, `authz-deliver`, `messages` and `admission`, 100 ms for all others.
     pub cpu: Option<Duration>,
     /// Wall time of one call, what it waits for included (waiting lane). `None` = 30 s for `sink` and `ticker`, 5 s for all others.
     pub wait: Option<Duration>,
@@ -262,7 +272,9 @@ impl PluginLimits {
         let default = match hook {
             Hook::Lifecycle => return self.init_cpu,
             Hook::Authn | Hook::EnhancedAuthn | Hook::AuthzWill => Duration::from_millis(50),
-            Hook::Authz | Hook::AuthzUnsubscribe | Hook::Messages | Hook::Admission => Duration::from_millis(10),
+            Hook::Authz | Hook::AuthzUnsubscribe | Hook::AuthzDeliver | Hook::Messages | Hook::Admission => {
+                Duration::from_millis(10)
+            }
             Hook::Sink | Hook::Events | Hook::Ticker | Hook::Admin => Duration::from_millis(100),
         };
         self.cpu.unwrap_or(default)

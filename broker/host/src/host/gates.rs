@@ -1,10 +1,13 @@
-//! The doors of hooks that few plugins have: who may connect at all, what a client may leave, a plugin's own pages.
+//! The doors of hooks that few plugins have: who may connect at all, what a client may leave, what it
+//! may have, a plugin's own pages.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::Host;
-use crate::contract::{Answer, Denial, Hook, Message, NoPage, PageRequest, PageResponse, ReuseStatus};
+use crate::contract::{
+    Answer, DeliveryQuestion, Denial, Hook, Message, NoPage, PageRequest, PageResponse, ReuseStatus,
+};
 use crate::error::HookError;
 use crate::identities::Identity;
 use crate::plugin::at_once;
@@ -37,6 +40,23 @@ impl Host {
         }
         let (chains, who) = (Arc::clone(&self.chains), Arc::clone(who));
         self.apart(async move { chains.authorize_will(&who, &will, delay).await }).await
+    }
+
+    /// Whether an identity may have these messages: one entry per message, in order; none: it may. Answers at once where all of it
+    /// is remembered, or every plugin is an inline one. `now_ms` as in [`Host::authorize_publish`].
+    #[must_use]
+    pub fn authorize_deliver(
+        &self,
+        who: &Arc<Identity>,
+        questions: Vec<DeliveryQuestion>,
+        now_ms: u64,
+    ) -> Answer<Vec<Option<Denial>>> {
+        let known = self.chains.known_deliveries(who, &questions, now_ms);
+        if self.chains.is_inline(Hook::AuthzDeliver) || known.iter().all(Option::is_some) {
+            return Answer::Ready(at_once(self.chains.authorize_deliver(who, &questions, known, now_ms)));
+        }
+        let (chains, who) = (Arc::clone(&self.chains), Arc::clone(who));
+        Answer::Later(self.apart(async move { chains.authorize_deliver(&who, &questions, known, now_ms).await }))
     }
 
     /// Has a plugin answer a request to its pages. Must be called on the runtime that the host was loaded on.

@@ -22,6 +22,8 @@ pub(super) struct Found {
     pub(super) hooks: Vec<Hook>,
     /// How it is called.
     pub(super) lane: Lane,
+    /// A hook that is exported and not used, because an operator has to name it.
+    pub(super) unnamed: Option<Hook>,
     /// Interfaces of the contract and of WASI that it imports, with their versions.
     pub(super) imports: Vec<String>,
 }
@@ -47,10 +49,12 @@ pub(super) fn is_component(bytes: &[u8]) -> Result<(), LoadErrorKind> {
     }
 }
 
-/// Compares imports and exports with the contract.
-pub(super) fn inspect(component: &Component, wanted: Option<&[Hook]>) -> Result<Found, LoadErrorKind> {
+/// Compares imports and exports with the contract. Of the hooks it uses those that are `wanted`; where nobody says, all but those
+/// that have to be named, or with `tries_all` really all.
+pub(super) fn inspect(component: &Component, wanted: Option<&[Hook]>, tries_all: bool) -> Result<Found, LoadErrorKind> {
     let (imports, lane) = imported(component)?;
-    Ok(Found { hooks: hooks(component, wanted)?, lane, imports })
+    let (hooks, unnamed) = hooks(component, wanted, tries_all)?;
+    Ok(Found { hooks, unnamed, lane, imports })
 }
 
 fn imported(component: &Component) -> Result<(Vec<String>, Lane), LoadErrorKind> {
@@ -85,7 +89,11 @@ fn imported(component: &Component) -> Result<(Vec<String>, Lane), LoadErrorKind>
     Err(LoadErrorKind::UnknownImport { found: unknown.join(", "), accepted })
 }
 
-fn hooks(component: &Component, wanted: Option<&[Hook]>) -> Result<Vec<Hook>, LoadErrorKind> {
+fn hooks(
+    component: &Component,
+    wanted: Option<&[Hook]>,
+    tries_all: bool,
+) -> Result<(Vec<Hook>, Option<Hook>), LoadErrorKind> {
     let engine = component.engine();
     let (mut hooks, mut names) = (Vec::new(), Vec::new());
     for (name, _) in component.component_type().exports(engine) {
@@ -94,20 +102,28 @@ fn hooks(component: &Component, wanted: Option<&[Hook]>) -> Result<Vec<Hook>, Lo
         hooks.extend(own_interface(name, &known)?.and_then(Hook::from_name));
     }
     hooks.sort();
-    hooks.retain(|hook| *hook == Hook::Lifecycle || wanted.is_none_or(|wanted| wanted.contains(hook)));
+    let is_left_out = |hook: &Hook| wanted.is_none() && !tries_all && hook.is_opt_in();
+    let unnamed = hooks.iter().copied().find(is_left_out);
+    let is_wanted = |hook: &Hook| *hook == Hook::Lifecycle || wanted.is_none_or(|wanted| wanted.contains(hook));
+    hooks.retain(|hook| is_wanted(hook) && !is_left_out(hook));
     let missing = wanted.and_then(|wanted| wanted.iter().find(|hook| !hooks.contains(hook)));
     if missing.is_some() || !hooks.iter().any(|hook| *hook != Hook::Lifecycle) {
         let asked = wanted.unwrap_or(&Hook::ALL[1..]);
         let asked: Vec<_> = asked.iter().map(|hook| hook.name()).collect();
         return Err(LoadErrorKind::NoHook {
             found: if names.is_empty() { "nothing".into() } else { names.join(", ") },
-            accepted: match missing {
-                Some(missing) => format!("midge:plugin/{missing}@{TRACK}, which the configuration names in `hooks`,"),
-                None => format!("midge:plugin/{{{}}}@{TRACK}", asked.join(", ")),
+            accepted: match (missing, unnamed) {
+                (None, Some(unnamed)) => {
+                    format!("midge:plugin/{unnamed}@{TRACK} where `hooks` of the configuration names it,")
+                }
+                (Some(missing), _) => {
+                    format!("midge:plugin/{missing}@{TRACK}, which the configuration names in `hooks`,")
+                }
+                (None, None) => format!("midge:plugin/{{{}}}@{TRACK}", asked.join(", ")),
             },
         });
     }
-    Ok(hooks)
+    Ok((hooks, unnamed))
 }
 
 /// The name of one of our interfaces, if it is one; an error if it is ours but of another track.

@@ -3,6 +3,7 @@
 mod access;
 mod admin;
 mod admission;
+mod deliver;
 mod exchange;
 mod kept;
 mod leave;
@@ -19,6 +20,7 @@ pub(crate) use access::{
 };
 pub(crate) use admin::Handle;
 pub(crate) use admission::{Admit, AdmitAnswer};
+pub(crate) use deliver::AuthorizeDeliver;
 pub(crate) use exchange::{Methods, Proceed, Round, Start, StepAnswer};
 pub(crate) use kept::KeptQuestion;
 pub(crate) use leave::{AuthorizeUnsubscribe, AuthorizeWill};

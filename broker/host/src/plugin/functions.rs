@@ -4,9 +4,9 @@ use wasmtime::component::{Component, ComponentExportIndex, ComponentNamedList, I
 use wasmtime::{AsContextMut, StoreContextMut};
 
 use super::calls::{
-    Admit, Authenticate, AuthorizePublish, AuthorizeSubscribe, AuthorizeUnsubscribe, AuthorizeWill, Deliver, Flush,
-    Handle, Health, HookCall, IdentityGone, Init, Methods, OnEvents, OnPublish, Permissions, Proceed, Shutdown, Start,
-    Tick,
+    Admit, Authenticate, AuthorizeDeliver, AuthorizePublish, AuthorizeSubscribe, AuthorizeUnsubscribe, AuthorizeWill,
+    Deliver, Flush, Handle, Health, HookCall, IdentityGone, Init, Methods, OnEvents, OnPublish, Permissions, Proceed,
+    Shutdown, Start, Tick,
 };
 use crate::contract::Hook;
 use crate::load::interface;
@@ -50,6 +50,7 @@ pub(crate) struct Functions {
     pub(crate) tick: Found<Tick>,
     pub(crate) authorize_unsubscribe: Found<AuthorizeUnsubscribe<'static>>,
     pub(crate) authorize_will: Found<AuthorizeWill<'static>>,
+    pub(crate) authorize_deliver: Found<AuthorizeDeliver<'static>>,
     pub(crate) admit: Found<Admit<'static>>,
     pub(crate) handle: Found<Handle<'static>>,
 }
@@ -86,6 +87,7 @@ impl Functions {
             tick: search.find::<Tick>()?,
             authorize_unsubscribe: search.find::<AuthorizeUnsubscribe<'_>>()?,
             authorize_will: search.find::<AuthorizeWill<'_>>()?,
+            authorize_deliver: search.find::<AuthorizeDeliver<'_>>()?,
             admit: search.find::<Admit<'_>>()?,
             handle: search.find::<Handle<'_>>()?,
         })

@@ -182,6 +182,54 @@
     (global.set $gone (local.get $who)))
   ;;]
 
+  ;;[authz-deliver
+  ;; Writes a ruling of 20 bytes.
+  (func $rule_delivery (param $how i32) (param $at i32)
+    (if (i32.or (i32.eq (local.get $how) (i32.const 100 (;d;))) (i32.eq (local.get $how) (i32.const 120 (;x;))))
+      (then (i32.store8 (local.get $at) (i32.const 1))))
+    (if (i32.eq (local.get $how) (i32.const 110 (;n;))) (then (i32.store8 (local.get $at) (i32.const 2))))
+    (if (i32.or
+          (i32.eq (local.get $how) (i32.const 118 (;v;)))
+          (i32.or (i32.eq (local.get $how) (i32.const 99 (;c;))) (i32.eq (local.get $how) (i32.const 120 (;x;)))))
+      (then (i32.store offset=4 (local.get $at) (i32.const 60000))))
+    (if (i32.eq (local.get $how) (i32.const 118 (;v;)))
+      (then
+        (i32.store8 offset=8 (local.get $at) (i32.const 1))
+        (i32.store offset=12 (local.get $at) (i32.const 16))
+        (i32.store offset=16 (local.get $at) (i32.const 3)))))
+
+  ;; Deliveries have 48 bytes. "p" allows what has a publisher that is here.
+  (func (export "midge:plugin/authz-deliver@0.1.0#authorize-deliver")
+    (param $who i64) (param $list i32) (param $length i32) (result i32)
+    (local $at i32) (local $rulings i32) (local $index i32) (local $how i32) (local $one i32)
+    (local.set $at (call $answer (i32.const 12)))
+    (local.set $rulings (call $answer (i32.mul (local.get $length) (i32.const 20))))
+    (i32.store offset=4 (local.get $at) (local.get $rulings))
+    (i32.store offset=8 (local.get $at) (local.get $length))
+    (block $done
+      (loop $each
+        (br_if $done (i32.ge_u (local.get $index) (local.get $length)))
+        (local.set $one (i32.add (local.get $list) (i32.mul (local.get $index) (i32.const 48))))
+        (local.set $how (i32.load8_u (i32.load (local.get $one))))
+        (call $misbehave (local.get $how))
+        ;; One answer too few.
+        (if (i32.eq (local.get $how) (i32.const 98 (;b;)))
+          (then (i32.store offset=8 (local.get $at) (i32.sub (local.get $length) (i32.const 1)))))
+        ;;[http
+        (if (i32.eq (local.get $how) (i32.const 119 (;w;))) (then (call $wait)))
+        ;;]
+        (if (i32.and (i32.eq (local.get $how) (i32.const 112 (;p;)))
+              (i32.eqz (i32.and (i32.load8_u offset=8 (local.get $one)) (i32.load8_u offset=24 (local.get $one)))))
+          (then (local.set $how (i32.const 100 (;d;)))))
+        (br_if $done (call $failed (local.get $how) (local.get $at) (i32.const 4)))
+        (call $rule_delivery (local.get $how) (i32.add (local.get $rulings) (i32.mul (local.get $index) (i32.const 20))))
+        (local.set $index (i32.add (local.get $index) (i32.const 1)))
+        (br $each)))
+    (local.get $at))
+  (func (export "cabi_post_midge:plugin/authz-deliver@0.1.0#authorize-deliver") (param i32)
+    (global.set $free (i32.const 1024)))
+  ;;]
+
   ;;[http
   (func $wait
     (call $http_send (i32.const 32) (i32.const 3) (i32.const 64) (i32.const @URL_LENGTH@) (i32.const 0) (i32.const 0)
