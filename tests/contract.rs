@@ -3,6 +3,7 @@
 
 mod admin;
 mod admission;
+mod deliver;
 mod leave;
 mod redirects;
 mod settings;

@@ -50,7 +50,7 @@ use crate::wheel::Wheel;
 ///
 /// - Inputs: [`connect`](Self::connect), [`publish`](Self::publish), [`acknowledge`](Self::acknowledge),
 ///   [`subscribe`](Self::subscribe), [`unsubscribe`](Self::unsubscribe), [`pong`](Self::pong), [`drained`](Self::drained),
-///   [`close`](Self::close), [`tick`](Self::tick), [`committed`](Self::committed).
+///   [`authorized`](Self::authorized), [`close`](Self::close), [`tick`](Self::tick), [`committed`](Self::committed).
 /// - Outputs: the outbox of each session ([`Session::poll_output`]); events and published Wills in [`Effects`].
 ///
 /// At the end of a batch of inputs: look at [`Effects::congestion`], then [`Effects::flush`], then drain the events.
@@ -75,6 +75,7 @@ pub struct Broker {
     assigned: AtomicU64,
     shutting_down: AtomicBool,
     wills_withheld: AtomicBool,
+    asks_about_deliveries: AtomicBool,
 }
 
 struct Gated {
@@ -113,6 +114,7 @@ impl Broker {
             assigned: AtomicU64::new(0),
             shutting_down: AtomicBool::new(false),
             wills_withheld: AtomicBool::new(false),
+            asks_about_deliveries: AtomicBool::new(false),
             limits,
             store,
             seed,

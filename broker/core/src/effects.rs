@@ -230,6 +230,7 @@ impl Effects {
             DropReason::SessionEnded => &mut self.counters.dropped_session_ended,
             DropReason::Unreadable => &mut self.counters.dropped_unreadable,
             DropReason::Refused => &mut self.counters.refused_queue_full,
+            DropReason::Denied => &mut self.counters.dropped_denied,
         };
         *counter += 1;
         let at = *self.drops.entry((session.id(), reason)).or_insert(self.events.len());

@@ -99,6 +99,8 @@ pub enum DropReason {
     Unreadable,
     /// The session's queue was full, and the publisher was told so: nobody got it.
     Refused,
+    /// The client may not have it, or nobody could say that it may.
+    Denied,
 }
 
 impl DropReason {
@@ -113,6 +115,7 @@ impl DropReason {
             Self::SessionEnded => "session_ended",
             Self::Unreadable => "unreadable",
             Self::Refused => "refused",
+            Self::Denied => "denied",
         }
     }
 }

@@ -48,7 +48,7 @@ pub use event::{About, DropReason, Event, SessionEnd};
 pub use limits::{Limits, OutboxPolicy, QueuePolicy};
 pub use message::{Message, Properties};
 pub use permissions::*;
-pub use session::{Chunk, CloseReason, ConnectionNumber, Peer, Session, Work};
+pub use session::{Chunk, CloseReason, ConnectionNumber, DeliveryQuestion, Peer, Session, Work};
 pub use sharing::{SharedStrategy, Sharing};
 pub use statistics::Statistics;
 pub use store::{

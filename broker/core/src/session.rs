@@ -3,6 +3,7 @@
 //! Each session has exactly one lock. It is never held together with another session's, nor while a peer writes or a
 //! waker wakes.
 
+mod asking;
 mod closing;
 pub(crate) mod delivery;
 mod hint;
@@ -22,6 +23,8 @@ use std::task::{Context, Waker};
 
 use parking_lot::Mutex;
 
+pub use asking::DeliveryQuestion;
+pub(crate) use asking::{Asking, Decided};
 pub use closing::CloseReason;
 pub use outbox::Chunk;
 pub use output::{Peer, Work};

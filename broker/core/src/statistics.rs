@@ -99,6 +99,8 @@ statistics! {
         dropped_session_ended,
         /// Messages dropped because the store no longer has them, or has something else in their place.
         dropped_unreadable,
+        /// Messages dropped because their client may not have them, or nobody could say that it may.
+        dropped_denied,
         /// Messages refused to their publishers because the queue of a session that would have got them was full.
         refused_queue_full,
         /// Messages for whose topics nothing is retained, or the one before, because there is no room for them.
@@ -164,5 +166,6 @@ impl Statistics {
             + self.dropped_expired
             + self.dropped_session_ended
             + self.dropped_unreadable
+            + self.dropped_denied
     }
 }

@@ -1,6 +1,7 @@
 //! The rules, tested through the public door: packets in, bytes out, time as told.
 #![allow(clippy::unwrap_used, reason = "a test fails where it unwraps")]
 
+mod authorizing;
 mod client;
 mod congestion;
 mod connecting;

@@ -6,6 +6,7 @@
 //! client's order is kept and a slow plugin slows only the client that asked. Re-authentication alone waits for nobody: its
 //! answer is taken whenever it is there.
 
+mod authorize;
 mod farewell;
 mod few;
 mod hold;
@@ -29,6 +30,7 @@ use tokio::io::ReadBuf;
 use tokio::task::yield_now;
 use tokio::time::Sleep;
 
+pub(crate) use authorize::Authorizing;
 pub(crate) use farewell::close;
 pub(crate) use few::Few;
 use hold::Hold;
@@ -127,6 +129,7 @@ impl Driver {
     fn poll_send(&mut self, context: &mut Context<'_>) -> Poll<ConnectionEnd> {
         let number = self.connection.number();
         let _ = self.poll_load(context);
+        let _ = self.poll_authorizing(context);
         let mut next = self.unsent.take();
         loop {
             if let Some(chunk) = next.take() {
@@ -156,6 +159,11 @@ impl Driver {
                 Poll::Ready(Work::Load(bodies)) => {
                     self.load(bodies);
                     let _ = self.poll_load(context);
+                }
+                Poll::Ready(Work::Authorize(questions)) => {
+                    self.authorize(questions);
+                    let _ = self.poll_authorizing(context);
+                    return yield_to_others(context);
                 }
                 Poll::Ready(Work::Close(reason)) => return Poll::Ready(reason.into()),
                 Poll::Pending => return self.poll_flush(context),

@@ -5,6 +5,7 @@
 
 mod authenticate;
 pub(crate) mod convert;
+mod deliver;
 mod exchange;
 mod leave;
 mod notice;

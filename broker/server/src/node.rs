@@ -1,5 +1,6 @@
 //! One running broker: what all its connections share.
 
+mod plugins;
 mod tell;
 
 use std::collections::BTreeMap;
@@ -7,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use arc_swap::{ArcSwap, Guard};
+use arc_swap::ArcSwap;
 use midge_core::{Broker, Effects, Event as CoreEvent, PublishedWill, Session, Time};
 use midge_host::contract::{Denial, DenialCause, Event};
 use midge_host::{Host, Identities};
@@ -25,7 +26,7 @@ use crate::hooks::{Client, core_event, deliver_own};
 use crate::memory::Memory;
 use crate::metrics::ServerMetrics;
 use crate::redirects::Redirects;
-use crate::revocations::{Revocations, Scope};
+use crate::revocations::Revocations;
 use crate::slowed::{Cause, Slowed};
 
 /// The core, the plugins, and what is counted.
@@ -75,7 +76,7 @@ impl Node {
         rates: Rates,
     ) -> Self {
         let (metrics, drops) = (Arc::new(ServerMetrics::new()), Drops::default());
-        Self {
+        let node = Self {
             broker,
             identities,
             anonymous: ANONYMOUS.into(),
@@ -92,7 +93,9 @@ impl Node {
             rollbacks: Mutex::default(),
             host: ArcSwap::new(host),
             ready: AtomicBool::new(false),
-        }
+        };
+        node.attend_to_deliveries();
+        node
     }
 
     /// The same, with the store that its broker writes to.
@@ -105,16 +108,6 @@ impl Node {
         Self { memory: Memory::new(bytes_max), ..self }
     }
 
-    /// The plugins in force.
-    pub(crate) fn host(&self) -> Guard<Arc<Host>> {
-        self.host.load()
-    }
-
-    /// Puts other plugins in force, and returns those that were.
-    pub(crate) fn swap_host(&self, host: Arc<Host>) -> Arc<Host> {
-        self.host.swap(host)
-    }
-
     /// Whether clients are accepted: from the start's end to the stop's beginning.
     pub(crate) fn is_ready(&self) -> bool {
         self.ready.load(Ordering::Relaxed)
@@ -122,24 +115,6 @@ impl Node {
 
     pub(crate) fn set_ready(&self, ready: bool) {
         self.ready.store(ready, Ordering::Relaxed);
-    }
-
-    /// What a principal was granted holds no longer. Its clients are disconnected and authenticate anew; where only what they
-    /// may do is in question, they stay and are asked about again. Says how many there are.
-    pub(crate) fn revoke(&self, principal: &str, scope: Scope) -> usize {
-        // Nobody who is let in from here on is let in by what was said before.
-        self.revocations.begin(principal, scope);
-        self.host().revoke(principal);
-        let identities = self.identities.of_principal(principal);
-        if scope == Scope::Authentication && *principal != *self.anonymous {
-            return identities
-                .iter()
-                .filter(|it| self.broker.disconnect(&it.client_id, ReasonCode::NotAuthorized))
-                .count();
-        }
-        self.revocations.add(identities.iter().map(|identity| identity.id()));
-        identities.iter().for_each(|identity| self.broker.wake(&identity.client_id));
-        identities.len()
     }
 
     /// A client was asked about again: it may be known under another identity, and these subscriptions have ended.
@@ -305,10 +280,20 @@ impl Node {
         self.denied(client, "unsubscribe", filter, denial);
     }
 
+    /// A message was not sent to its subscriber. Plugins hear of it as of every message that was dropped.
+    pub(crate) fn delivery_denied(&self, client: &Client, topic: &str, denial: &Denial) {
+        self.count_denial(denial);
+        self.log_denied(client, "deliver", topic, denial, self.clock.now());
+    }
+
     fn denied(&self, client: &Client, action: &'static str, topic: &str, denial: &Denial) {
         self.count_denial(denial);
         let now = self.clock.now();
         self.tell_denied(client, action, topic, denial, now);
+        self.log_denied(client, action, topic, denial, now);
+    }
+
+    fn log_denied(&self, client: &Client, action: &'static str, topic: &str, denial: &Denial, now: Time) {
         let Some(suppressed) = due_line(client, now) else { return };
         let (plugin, took) = (denial.plugin.as_deref().unwrap_or("-"), denial.took);
         let reason = denial.reason.as_deref().unwrap_or("");

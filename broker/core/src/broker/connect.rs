@@ -14,7 +14,7 @@ use crate::connection::{ConnectRequest, Connection};
 use crate::effects::Effects;
 use crate::event::{About, Event, SessionEnd};
 use crate::session::state::{Link, Loading, State};
-use crate::session::{ConnectionNumber, Peer, Session, wake};
+use crate::session::{Asking, ConnectionNumber, Peer, Session, wake};
 use crate::statistics::Counters;
 use crate::store::{Change, Health};
 use crate::{Refusal, Time, Will};
@@ -130,6 +130,7 @@ impl Broker {
             version: request.version,
             wants_room: false,
             loading: Loading::No,
+            asking: Asking::Never,
             maximum_packet_size: request.maximum_packet_size.unwrap_or(u32::MAX),
             quota: settled.quota,
             alias_maximum: if v5 { request.topic_alias_maximum.min(self.limits.topic_aliases_sent_max) } else { 0 },
@@ -148,6 +149,8 @@ impl Broker {
         effects: &mut Effects,
     ) -> Result<Claimed, Refusal> {
         let mut place = self.registry.lock(&request.client_id);
+        // Read with the place locked: whoever changes it for all finds this connection, or has done so already.
+        let link = Link { asking: self.asking(), ..link };
         let existing = place.session().cloned();
         let mut remains = None;
         if let Some(session) = existing {

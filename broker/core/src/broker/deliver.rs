@@ -1,5 +1,6 @@
 //! From a matching subscription into a session: at once, into its queue, or not at all.
 
+mod authorize;
 pub(crate) mod encoder;
 mod load;
 pub(super) mod outgoing;
@@ -17,7 +18,7 @@ use crate::limits::OutboxPolicy;
 use crate::session::delivery::{Delivery, Rare};
 use crate::session::queue::{Bounds, Queue};
 use crate::session::state::State;
-use crate::session::{CloseReason, Session, wake};
+use crate::session::{Asking, CloseReason, Session, wake};
 use crate::store::{Change, Durability, EntryNumber, SessionNumber};
 use crate::subscriptions::{Group, Subscriber};
 
@@ -70,7 +71,7 @@ impl Broker {
             return Delivered::Ended;
         }
         let mut held = Held { broker: self, session, state: &mut state, effects, now };
-        if terms.qos > QoS::AtMostOnce {
+        if terms.qos > QoS::AtMostOnce || held.state.is_asked_about() {
             return held.deliver(outgoing, terms);
         }
         let Err(reason) = held.deliver_now_or_never(outgoing, terms) else { return Delivered::Taken };
@@ -122,7 +123,7 @@ impl Held<'_> {
         Ok(())
     }
 
-    /// `QoS` 1 and 2: at once if there is quota and nothing waits before it, else into the queue.
+    /// `QoS` 1 and 2: at once if there is quota and nothing waits before it, else into the queue. So does whatever is asked about.
     fn deliver(&mut self, outgoing: &mut Outgoing<'_>, terms: &Terms<'_>) -> Delivered {
         if self.may_send() {
             return self.send_at_once(outgoing, terms);
@@ -142,6 +143,9 @@ impl Held<'_> {
         let at_most = self.broker.limits.slow_down_max;
         if self.state.crowded && terms.group.is_none() && self.state.is_worth_waiting_for(self.now, at_most) {
             self.effects.slowed_by_queue(self.session);
+        }
+        if self.state.link.as_ref().is_some_and(|link| link.asking == Asking::Idle) {
+            self.pump();
         }
         Delivered::Taken
     }
@@ -183,7 +187,7 @@ impl Held<'_> {
     /// Whether a new `QoS` 1 or 2 message can be sent without waiting.
     fn may_send(&self) -> bool {
         self.state.outbox.len() <= self.broker.limits.outbox_bytes_max
-            && self.state.link.is_some()
+            && self.state.link.as_ref().is_some_and(|link| link.asking == Asking::Never)
             && !self.state.must_queue()
     }
 
@@ -261,7 +265,9 @@ impl Held<'_> {
             share: terms.group.map(|group| Arc::clone(group.name())),
         };
         let mut delivery = Delivery::new(outgoing.shared(), terms.qos, terms.retain, rare);
-        self.enter(&mut delivery);
+        if terms.qos > QoS::AtMostOnce {
+            self.enter(&mut delivery);
+        }
         delivery
     }
 

@@ -92,6 +92,11 @@ impl Window {
         self.quota > 0 && self.again.is_none() && (self.in_flight as usize) < IDS
     }
 
+    /// How many new messages may be sent now.
+    pub(crate) fn room(&self) -> usize {
+        if self.has_room() { usize::from(self.quota).min(IDS - self.in_flight as usize) } else { 0 }
+    }
+
     /// Takes a Packet Identifier that is not in use, if there is room [MQTT-2.2.1-4], [MQTT-3.3.4-9].
     pub(crate) fn allocate(&mut self, qos: QoS, delivery: Option<Delivery>) -> Option<PacketId> {
         if !self.has_room() {

@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 
 use super::outbox::{Chunk, Outbox, Writer, recycle};
 use super::state::{Link, Loading};
-use super::{CloseReason, ConnectionNumber, Session, register, wake};
+use super::{Asking, CloseReason, ConnectionNumber, DeliveryQuestion, Session, register, wake};
 use crate::store::BodyId;
 
 /// What the task that owns a connection has to do next.
@@ -18,6 +18,9 @@ pub enum Work {
     /// What is to be sent next waits in the store: [`Broker::fetch`](crate::Broker::fetch) it, away from the threads that serve
     /// connections, and hand it to [`Broker::loaded`](crate::Broker::loaded). Others go on meanwhile.
     Load(Vec<BodyId>),
+    /// Whether the client may have these is for somebody else to say: ask, and hand the answers to
+    /// [`Broker::authorized`](crate::Broker::authorized). What is to be sent behind them waits; others go on meanwhile.
+    Authorize(Vec<DeliveryQuestion>),
     /// Close the connection, after a DISCONNECT with this reason (version 5), unless [`Session::is_cut_off`].
     Close(CloseReason),
 }
@@ -49,6 +52,11 @@ impl Session {
         if link.loading == Loading::Wanted && !outbox.is_writing() {
             link.loading = Loading::Underway;
             return Poll::Ready(Work::Load(state.missing()));
+        }
+        // While it holds bytes that its socket does not take, its owner looks for nothing but a reason to close.
+        if link.asking == Asking::Wanted && (!outbox.is_writing() || outbox.is_visited()) {
+            link.asking = Asking::Underway;
+            return Poll::Ready(Work::Authorize(state.undecided()));
         }
         register(&mut link.waker, context);
         Poll::Pending

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 use super::hold::PartNumber;
 use super::replay::{Owed, Replay};
 use super::state::{Absence, State};
-use super::{CloseReason, ConnectionNumber, Work, register};
+use super::{CloseReason, ConnectionNumber, Decided, Work, register};
 use crate::Time;
 use crate::store::Ticket;
 
@@ -21,6 +21,8 @@ pub(super) struct Rare {
     absence: Option<Absence>,
     /// Acknowledgements that wait for the store.
     gated: Option<Box<Gated>>,
+    /// What was decided of deliveries and is not carried out yet.
+    decided: Option<Box<Decided>>,
     /// Connections that lost the session and whose tasks have not closed them yet.
     departed: Box<[Departed]>,
 }
@@ -41,7 +43,11 @@ pub(super) struct Departed {
 
 impl Rare {
     fn is_empty(&self) -> bool {
-        self.replay.is_none() && self.absence.is_none() && self.gated.is_none() && self.departed.is_empty()
+        self.replay.is_none()
+            && self.absence.is_none()
+            && self.gated.is_none()
+            && self.decided.is_none()
+            && self.departed.is_empty()
     }
 }
 
@@ -89,6 +95,24 @@ impl State {
     /// Whether retained messages are owed.
     pub(crate) fn owes(&self) -> bool {
         self.rare.as_ref().is_some_and(|rare| rare.replay.is_some())
+    }
+
+    /// The subscription whose turn it is of those that retained messages are owed for.
+    pub(super) fn owed(&self) -> Option<&Owed> {
+        self.rare.as_ref()?.replay.as_ref()?.first()
+    }
+
+    /// What was decided of deliveries, for whoever carries it out and puts back what is left.
+    pub(crate) fn take_decided(&mut self) -> Option<Box<Decided>> {
+        self.tidy_rare(|rare| rare.decided.take()).flatten()
+    }
+
+    /// This was decided of deliveries, and nothing else.
+    pub(crate) fn set_decided(&mut self, decided: Option<Box<Decided>>) {
+        match decided.filter(|decided| !decided.is_empty()) {
+            None => self.tidy_rare(|rare| rare.decided = None).unwrap_or_default(),
+            decided => self.change_rare(|rare| rare.decided = decided),
+        }
     }
 
     /// What is due while the session has no connection.

@@ -28,6 +28,10 @@ pub(crate) struct Owed {
 /// What a replay has to send.
 pub(crate) enum Next {
     Delivery(Delivery),
+    /// The client may not have it.
+    Denied(Message),
+    /// Whether the client may have the next one is not known.
+    Undecided,
     /// Many topics were looked at and none matched: the search goes on when others have had their turn.
     Later,
     /// All is sent, or must wait for quota.
@@ -37,6 +41,11 @@ pub(crate) enum Next {
 impl Replay {
     pub(crate) fn push(&mut self, owed: Owed) {
         self.0.push_back(owed);
+    }
+
+    /// The subscription whose turn it is.
+    pub(super) fn first(&self) -> Option<&Owed> {
+        self.0.front()
     }
 
     /// A subscription ended: nothing is owed for it any more.
@@ -50,8 +59,14 @@ impl Replay {
     }
 
     /// The next delivery, if there is one that may be sent now: without quota only QoS 0 may. RETAIN is set, for it is sent
-    /// because a subscription was made [MQTT-3.3.1-8].
-    pub(crate) fn next(&mut self, retained: &Retained, quota: bool, now: Time) -> Next {
+    /// because a subscription was made [MQTT-3.3.1-8]. `decide` says of each whether it may be, if that is known.
+    pub(crate) fn next(
+        &mut self,
+        retained: &Retained,
+        quota: bool,
+        now: Time,
+        mut decide: impl FnMut(&Message, QoS) -> Option<bool>,
+    ) -> Next {
         loop {
             let Some(owed) = self.0.front_mut() else { return Next::Nothing };
             let Some(message) = owed.peek(retained, now) else {
@@ -65,14 +80,20 @@ impl Replay {
             if qos > QoS::AtMostOnce && !quota {
                 return Next::Nothing;
             }
-            owed.found.pop_front();
             let own = owed.except.is_some() && message.publisher() == owed.except.as_ref();
             // One replaced or cleared since it was found is stale: the client was sent the newer one as it was published.
             let current = retained.get(message.topic(), now).is_some_and(|current| current.is(&message));
-            if current && !own {
-                let rare = Rare { subscription_ids: owed.subscription_id.into_iter().collect(), share: None };
-                return Next::Delivery(Delivery::new(message, qos, true, rare));
+            if !current || own {
+                owed.found.pop_front();
+                continue;
             }
+            let Some(may_be_sent) = decide(&message, qos) else { return Next::Undecided };
+            owed.found.pop_front();
+            if !may_be_sent {
+                return Next::Denied(message);
+            }
+            let rare = Rare { subscription_ids: owed.subscription_id.into_iter().collect(), share: None };
+            return Next::Delivery(Delivery::new(message, qos, true, rare));
         }
     }
 

@@ -12,7 +12,7 @@ use super::outbound::Window;
 use super::outbox::Outbox;
 use super::queue::Queue;
 use super::rare::{Departed, Rare};
-use super::{CloseReason, ConnectionNumber, Peer};
+use super::{Asking, CloseReason, ConnectionNumber, Peer};
 use crate::connection::aliases::AliasesSent;
 use crate::store::{BodyId, EntryNumber, SessionRecord, SubscriptionRecord, Ticket};
 use crate::subscriptions::Options;
@@ -82,6 +82,8 @@ pub(crate) struct Link {
     pub(crate) wants_room: bool,
     /// What is to be sent next is only in the store.
     pub(crate) loading: Loading,
+    /// Whether somebody else decides what may be sent, and how far that is.
+    pub(crate) asking: Asking,
     /// Bytes of the largest packet the client takes.
     pub(crate) maximum_packet_size: u32,
     /// Messages in flight the client and we agree on.
@@ -151,6 +153,7 @@ impl State {
         let visited = self.outbox.is_visited();
         self.outbox.reset();
         self.forget_gated();
+        self.set_decided(None);
         let waker = old.and_then(|mut old| {
             let part = if self.stored { self.outbox.hold(|_| false) } else { None };
             self.depart(Departed { number: old.number, waker: None, visited, cut_off, part });
@@ -167,6 +170,7 @@ impl State {
         self.link = None;
         self.outbox.reset();
         self.forget_gated();
+        self.set_decided(None);
     }
 
     /// Whether the client of this connection may have part of a packet.
@@ -227,9 +231,10 @@ impl State {
         next.filter_map(Delivery::missing).collect()
     }
 
-    /// Whether publishers should wait for the client while its queue is crowded: it is here, and goes on.
+    /// Whether publishers should wait for the client while its queue is crowded: it is here, and goes on. They do not wait for
+    /// whoever decides what it may have.
     pub(crate) fn is_worth_waiting_for(&mut self, now: Time, at_most: Duration) -> bool {
-        let is_here = self.link.as_ref().is_some_and(|link| link.closing.is_none());
+        let is_here = self.link.as_ref().is_some_and(|link| link.closing.is_none() && link.asking != Asking::Awaited);
         is_here && self.queue.as_mut().is_some_and(|queue| queue.is_worth_waiting_for(now, at_most))
     }
 
@@ -289,7 +294,7 @@ impl OwnSubscription {
     }
 }
 
-/// Messages fetched from the store at a time for one client.
+/// Messages fetched from the store, or asked about, at a time for one client.
 pub(crate) const LOADED_AT_ONCE: usize = 64;
 /// Their bytes, but for the last of them.
-const LOADED_BYTES_AT_ONCE: usize = 256 * 1024;
+pub(super) const LOADED_BYTES_AT_ONCE: usize = 256 * 1024;

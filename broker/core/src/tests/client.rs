@@ -13,8 +13,8 @@ use packets::render;
 pub(super) use packets::{ack, connect_packet, packet_id, publish_packet, subscribe_packet};
 
 use crate::{
-    Broker, CloseReason, ConnectRequest, Connection, ConnectionNumber, Decision, Effects, Ending, Event, Limits,
-    MemoryStore, Opening, Peer, ProtocolError, Received, Refusal, Session, Store, Time, Work,
+    Broker, CloseReason, ConnectRequest, Connection, ConnectionNumber, Decision, DeliveryQuestion, Effects, Ending,
+    Event, Limits, MemoryStore, Opening, Peer, ProtocolError, Received, Refusal, Session, Store, Time, Work,
 };
 
 /// A broker, its clock, and what it told.
@@ -270,6 +270,7 @@ impl Client<'_> {
                     let fetched = broker.fetch(&bodies);
                     self.world.batch(|effects| broker.loaded(&mut self.connection, fetched, now, effects));
                 }
+                Poll::Ready(Work::Authorize(questions)) => self.answer(questions, |topic| !topic.starts_with("deny")),
                 Poll::Ready(Work::Close(_)) | Poll::Pending => return bytes,
             }
         }
@@ -277,6 +278,25 @@ impl Client<'_> {
 
     pub(super) fn poll(&mut self) -> Poll<Work> {
         self.session.poll_output(self.number, &mut Context::from_waker(Waker::noop()))
+    }
+
+    /// Says of each message by its topic whether the client may have it.
+    pub(super) fn answer(&mut self, questions: Vec<DeliveryQuestion>, may_have: impl Fn(&str) -> bool) {
+        let verdict = |question: DeliveryQuestion| {
+            let allowed = may_have(question.message.topic());
+            (question, allowed)
+        };
+        let verdicts = questions.into_iter().map(verdict).collect();
+        let (broker, now) = (&self.world.broker, self.world.now.get());
+        self.world.batch(|effects| broker.authorized(&mut self.connection, verdicts, now, effects));
+    }
+
+    /// What the broker asks about now, as its owner is told.
+    pub(super) fn asked(&mut self) -> Vec<DeliveryQuestion> {
+        match self.poll() {
+            Poll::Ready(Work::Authorize(questions)) => questions,
+            other => panic!("nothing is asked, but {other:?}"),
+        }
     }
 
     /// Why the broker wants the connection closed, if it does.

@@ -106,6 +106,10 @@ impl Server {
                 }
                 Work::Drained => broker.drained(connection, now, effects),
                 Work::Load(bodies) => broker.loaded(connection, broker.fetch(&bodies), now, effects),
+                Work::Authorize(questions) => {
+                    let verdicts = questions.into_iter().map(|question| (question, true)).collect();
+                    broker.authorized(connection, verdicts, now, effects);
+                }
                 Work::Close(_) => {
                     self.lose(wire);
                     output.closed = true;

@@ -24,7 +24,7 @@ pub struct Plugin {
     /// The SHA-256 that it must have, 64 hexadecimal digits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
-    /// Use only these of the hooks that it exports; `None`: all.
+    /// Use only these of the hooks that it exports; `None`: all but `authz-deliver`, which has to be named.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hooks: Option<Vec<String>>,
     /// The topic filters of what its `messages` and `sink` hooks get; `None`: what it registers itself.
@@ -151,7 +151,7 @@ pub enum OnError {
     Deny,
     /// As if the plugin had not been asked.
     Next,
-    /// Of `authz`: what was last decided stands for a while; else as `Deny`.
+    /// Of `authz` and `authz-deliver`: what was last decided stands for a while; else as `Deny`.
     Stale,
 }
 

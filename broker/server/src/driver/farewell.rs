@@ -15,7 +15,9 @@ impl Driver {
     /// client that does not read its farewell.
     pub(crate) async fn finish(self, end: ConnectionEnd) {
         // The link has the connection's place among those that may be open, and gives it back last.
-        let Self { node, mut owned, link: _link, connection, client, unsent, .. } = self;
+        let Self { node, mut owned, link: _link, connection, client, unsent, few, .. } = self;
+        // Whatever is being asked for the client is not, by the time plugins hear that it is gone.
+        drop(few);
         let (version, session, number) = (connection.version(), connection.session().clone(), connection.number());
         // Somebody else may be writing, for the length of a system call.
         poll_fn(|context| session.poll_silence(number, context)).await;

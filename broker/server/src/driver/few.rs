@@ -1,6 +1,6 @@
 //! What few connections have, in one box: the others pay a pointer for it.
 
-use super::{Load, Pace, Reauthentication};
+use super::{Authorizing, Load, Pace, Reauthentication};
 
 /// Parts of a driver that most drivers lack. The box is gone when the last of them is.
 #[derive(Default)]
@@ -12,6 +12,8 @@ struct Parts {
     pace: Option<Box<Pace>>,
     /// Messages that are being read from the disk.
     load: Option<Load>,
+    /// Messages that plugins are being asked about.
+    authorizing: Option<Box<Authorizing>>,
     /// Present if CONNECT named an Authentication Method.
     reauthentication: Option<Box<Reauthentication>>,
 }
@@ -20,7 +22,7 @@ impl Few {
     /// What a connection has from the beginning.
     pub(crate) fn new(pace: Option<Box<Pace>>, reauthentication: Option<Box<Reauthentication>>) -> Self {
         let mut few = Self::default();
-        few.change(|parts| *parts = Parts { pace, load: None, reauthentication });
+        few.change(|parts| *parts = Parts { pace, reauthentication, ..Parts::default() });
         few
     }
 
@@ -44,6 +46,18 @@ impl Few {
         self.change(|parts| parts.load = load);
     }
 
+    /// Messages that plugins are being asked about, if there are any.
+    pub(crate) fn authorizing(&mut self) -> Option<&mut Authorizing> {
+        self.0.as_mut()?.authorizing.as_deref_mut()
+    }
+
+    /// Plugins are being asked about messages, or are no longer.
+    pub(crate) fn set_authorizing(&mut self, authorizing: Option<Box<Authorizing>>) {
+        if authorizing.is_some() || self.0.is_some() {
+            self.change(|parts| parts.authorizing = authorizing);
+        }
+    }
+
     /// How far the client is with authenticating again; none where it named no Authentication Method.
     pub(crate) fn reauthentication(&mut self) -> Option<&mut Reauthentication> {
         self.0.as_mut()?.reauthentication.as_deref_mut()
@@ -51,7 +65,10 @@ impl Few {
 
     fn change(&mut self, change: impl FnOnce(&mut Parts)) {
         change(self.0.get_or_insert_default());
-        self.0.take_if(|parts| parts.pace.is_none() && parts.load.is_none() && parts.reauthentication.is_none());
+        self.0.take_if(|parts| {
+            let Parts { pace, load, authorizing, reauthentication } = &**parts;
+            pace.is_none() && load.is_none() && authorizing.is_none() && reauthentication.is_none()
+        });
     }
 }
 

@@ -97,6 +97,7 @@ impl Driver {
             self.few.set_pace(self.node.pace(&client, now));
         }
         let before = std::mem::replace(&mut self.client, client);
+        self.authorize_again();
         self.node.reauthenticated(&before, &self.client, now);
         with_scratch(|scratch| {
             let (broker, effects) = (&self.node.broker, &mut scratch.effects);

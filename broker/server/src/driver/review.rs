@@ -24,6 +24,10 @@ impl Driver {
         if !is_meant && seen != REVIEW_DUE {
             return;
         }
+        if is_meant {
+            // What was asked before the revocation is not to be answered after it.
+            self.authorize_again();
+        }
         let standing = self.node.broker.subscriptions(&self.connection);
         let listener = &self.client.identity.listener;
         let is_ruled = self.connection.permissions().is_some() || self.node.host().is_on(Hook::Authz, listener);
@@ -41,6 +45,9 @@ impl Driver {
         let Reviewed { client, permissions, standing, rulings } = found.map_err(ConnectionEnd::Revoked)?;
         let now = self.node.clock.now();
         let before = std::mem::replace(&mut self.client, client);
+        if before.identity.id() != self.client.identity.id() {
+            self.authorize_again();
+        }
         with_scratch(|scratch| {
             let (broker, effects) = (&self.node.broker, &mut scratch.effects);
             broker.regrant(&mut self.connection, permissions, &standing, &rulings, now, effects);

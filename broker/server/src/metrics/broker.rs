@@ -69,6 +69,7 @@ fn messages(now: &Statistics, text: &mut Text<'_>) -> fmt::Result {
         ("expired", now.dropped_expired),
         ("session_ended", now.dropped_session_ended),
         ("unreadable", now.dropped_unreadable),
+        ("denied", now.dropped_denied),
     ];
     let dropped = dropped.map(|(reason, count)| (vec![("reason", reason)], count));
     text.counters("midge_messages_dropped", "Messages that did not reach a subscriber, by why", &dropped)

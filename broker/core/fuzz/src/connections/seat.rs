@@ -122,6 +122,12 @@ impl Seat {
                     hub.broker.loaded(&mut guest.connection, fetched, hub.now, &mut hub.effects);
                     hub.flush();
                 }
+                Work::Authorize(questions) => {
+                    moved = true;
+                    let verdicts = questions.into_iter().map(|question| (question, true)).collect();
+                    hub.broker.authorized(&mut guest.connection, verdicts, hub.now, &mut hub.effects);
+                    hub.flush();
+                }
                 Work::Close(reason) => {
                     self.end(Ending::Lost, Some(reason.reason_code()), hub);
                     return true;

@@ -5,7 +5,6 @@ use midge_protocol::{Ack, Packet, PacketId, QoS, ReasonCode};
 use super::Held;
 use super::encoder::{Header, append_own};
 use super::outgoing::Outgoing;
-use crate::Time;
 use crate::broker::Broker;
 use crate::connection::Connection;
 use crate::effects::Effects;
@@ -13,8 +12,9 @@ use crate::event::DropReason;
 use crate::session::delivery::Delivery;
 use crate::session::outbound::Resend;
 use crate::session::queue::Queue;
-use crate::session::replay::{Next, Replay};
+use crate::session::replay::Next;
 use crate::session::state::State;
+use crate::{Message, Time};
 
 impl Broker {
     /// The outbox ran empty while something waited for room: goes on with it.
@@ -40,6 +40,7 @@ impl Held<'_> {
                 return;
             }
         }
+        self.state.set_decided(None);
     }
 
     /// Sends one waiting packet; false if none may go now.
@@ -94,37 +95,63 @@ impl Held<'_> {
     }
 
     fn next_owed(&mut self, quota: bool) -> Option<Delivery> {
-        let replay = self.state.replay()?;
-        let next = replay.next(&self.broker.retained, quota, self.now);
-        if replay.is_empty() {
-            self.state.settle_owed(Replay::clear);
-        }
-        let mut delivery = match next {
-            Next::Delivery(delivery) => delivery,
-            Next::Later => {
-                self.state.link.iter_mut().for_each(|link| link.wants_room = true);
-                return None;
+        let is_asked_about = self.state.is_asked_about();
+        let mut decided = self.state.take_decided();
+        let mut delivery = loop {
+            let decide = |message: &Message, qos| {
+                if is_asked_about { decided.as_mut()?.take(message, qos, true) } else { Some(true) }
+            };
+            let next = self.state.replay().map(|replay| replay.next(&self.broker.retained, quota, self.now, decide));
+            self.state.settle_owed(|_| {});
+            match next {
+                Some(Next::Delivery(delivery)) => break Some(delivery),
+                Some(Next::Denied(message)) => {
+                    let principal = self.state.principal.as_ref();
+                    self.effects.dropped(self.session, principal, message.topic(), DropReason::Denied);
+                }
+                Some(Next::Undecided) => {
+                    self.want_verdicts();
+                    break None;
+                }
+                Some(Next::Later) => {
+                    self.state.link.iter_mut().for_each(|link| link.wants_room = true);
+                    break None;
+                }
+                Some(Next::Nothing) | None => break None,
             }
-            Next::Nothing => return None,
         };
-        if delivery.qos() > QoS::AtMostOnce {
-            self.enter(&mut delivery);
+        self.state.set_decided(decided);
+        if let Some(delivery) = delivery.as_mut().filter(|delivery| delivery.qos() > QoS::AtMostOnce) {
+            self.enter(delivery);
         }
-        Some(delivery)
+        delivery
     }
 
     fn next_queued(&mut self, quota: bool) -> Option<Delivery> {
-        let next = self.state.queue.as_ref().filter(|_| quota)?.front()?;
-        if next.missing().is_some() && !next.is_expired(self.now) {
-            self.want_bodies();
-            return None;
+        loop {
+            let next = self.state.queue.as_ref()?.front()?;
+            // Messages with QoS 0 are here only where they are asked about.
+            if !quota && next.qos() > QoS::AtMostOnce {
+                return None;
+            }
+            let is_expired = next.is_expired(self.now);
+            if next.missing().is_some() && !is_expired {
+                self.want_bodies();
+                return None;
+            }
+            let may_be_sent = is_expired || !self.state.is_asked_about() || self.verdict_on_first()?;
+            self.state.full = false;
+            let next = self.with_queue(Queue::take_next);
+            if self.state.crowded {
+                self.state.crowded = self.is_crowded();
+            }
+            if may_be_sent {
+                return next;
+            }
+            if let Some(denied) = next {
+                self.give_up(denied.entry, denied.topic(), DropReason::Denied);
+            }
         }
-        self.state.full = false;
-        let next = self.with_queue(Queue::take_next);
-        if self.state.crowded {
-            self.state.crowded = self.is_crowded();
-        }
-        next
     }
 
     /// Encodes one waiting delivery into the outbox.

@@ -51,8 +51,8 @@ impl Oracle {
             DropReason::TooLarge => self.drop_too_large(drop),
             DropReason::QueueFull => self.drop_from_queue(drop),
             DropReason::OutboxFull => self.drop_from_outbox(drop),
-            // The model of a store loses nothing, and no simulated broker refuses.
-            DropReason::Unreadable | DropReason::Refused => false,
+            // The model of a store loses nothing, and no simulated broker refuses or asks.
+            DropReason::Unreadable | DropReason::Refused | DropReason::Denied => false,
         };
         if reason_holds {
             return Ok(());

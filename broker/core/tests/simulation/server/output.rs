@@ -53,6 +53,7 @@ impl Server {
                     self.effects.flush(&self.broker);
                     self.hear(None)?;
                 }
+                Work::Authorize(_) => return Err("no simulated broker asks about deliveries".to_owned()),
                 Work::Close(reason) => return self.turn_away(task, reason),
             }
         }

@@ -45,7 +45,7 @@ fn a_mistake_is_told_with_its_place_its_value_and_what_would_be_accepted() {
         ),
         (
             "[[plugin]]\npath = \"a.wasm\"\nhooks = [\"authx\"]",
-            "midge.toml:3:9: plugin[0].hooks = [\"authx\"]: expected a list, each one of \"authn\", \"enhanced-authn\", \"authz\", \"authz-unsubscribe\", \"authz-will\", \"messages\", \"sink\", \"events\", \"ticker\", \"admission\" or \"admin\"".into(),
+            "midge.toml:3:9: plugin[0].hooks = [\"authx\"]: expected a list, each one of \"authn\", \"enhanced-authn\", \"authz\", \"authz-unsubscribe\", \"authz-will\", \"authz-deliver\", \"messages\", \"sink\", \"events\", \"ticker\", \"admission\" or \"admin\"".into(),
         ),
         (
             "[[plugin]]\npath = \"a.wasm\"\ntopics = [\"a/#/b\"]",
