@@ -69,7 +69,11 @@ fn what_a_broker_could_not_load_is_refused_with_what_it_needs() {
         ("module", b"\0asm\x01\0\0\0".to_vec(), "is a core WebAssembly module; a component is needed"),
         ("truncated", good[..good.len() / 2].to_vec(), "is no valid component"),
         ("corrupted", corrupted, "is no valid component"),
-        ("other-track", other_track, "was built for midge:plugin/authn@0.2.0; this broker speaks midge:plugin@0.1"),
+        (
+            "other-track",
+            other_track,
+            "was built for midge:plugin/authn@0.2.0; this broker speaks midge:plugin@0.1: run it with a newer broker, or build it",
+        ),
     ];
     for (name, bytes, expected) in cases {
         let file = directory.path().join(format!("{name}.wasm"));

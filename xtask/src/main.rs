@@ -11,6 +11,7 @@ mod packages;
 mod paths;
 mod plugins;
 mod run;
+mod track;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -47,6 +48,8 @@ enum Task {
         #[arg(long)]
         release: bool,
     },
+    /// Put the contract on record as its track, with components that were built for it, until the track is released
+    Track,
     /// Build the bundled plugins and the test guests as WebAssembly components
     Plugins {
         /// Build only this one
@@ -74,6 +77,7 @@ fn perform(task: Task) -> Result<(), Failure> {
         Task::Bench(options) => bench::run(root, &options),
         Task::Paths(options) => paths::run(root, &options),
         Task::Build { release } => build::broker(root, release).map(|path| println!("{}", path.display())),
+        Task::Track => track::record(root),
         Task::Plugins { only } => plugins::build(root, &plugins::Selection::from(only)),
     }
 }

@@ -296,7 +296,7 @@ fn functions(prepared: &Prepared) -> Vec<Function> {
     let engine = component.engine();
     let mut found = Vec::new();
     for &hook in &prepared.about.hooks {
-        let interface = crate::load::interface(hook);
+        let interface = prepared.about.track.interface(hook);
         let Some((item, index)) = component.get_export(None, &interface) else { continue };
         let ComponentItem::ComponentInstance(instance) = item else { continue };
         for (name, export) in instance.exports(engine) {

@@ -67,7 +67,7 @@ pub enum LoadErrorKind {
     OtherTrack {
         /// The interface found.
         found: String,
-        /// The track spoken.
+        /// The tracks spoken, and what to do about it.
         accepted: String,
     },
     /// It exports no hook, or none of those the configuration names.

@@ -2,6 +2,7 @@
 
 mod cache;
 mod inspect;
+mod track;
 
 use std::borrow::Cow;
 use std::io::Read;
@@ -12,12 +13,13 @@ use std::time::{Duration, Instant};
 use wasmtime::component::{Component, Linker};
 
 pub(crate) use self::cache::Cache;
-pub(crate) use self::inspect::{TRACK, interface};
+use self::inspect::Found;
+pub(crate) use self::track::{Track, short_name};
 use crate::contract::{Hook, Lane, Outside, PluginSource, PluginSpec};
 use crate::engine::PluginEngine;
 use crate::error::{LoadError, LoadErrorKind};
 use crate::identities::Identities;
-use crate::imports::{self, Lasting, PluginState, Shared};
+use crate::imports::{Lasting, PluginState, Shared};
 use crate::plugin::{About, Blueprint, CreateError, Environment, Exports, Generation};
 
 /// What every plugin of a host is loaded with.
@@ -98,9 +100,9 @@ impl Loader {
         }
         let shared = Shared::new(&spec, Arc::clone(&self.outside), Arc::clone(&self.identities), &self.lasting)
             .map_err(|error| LoadErrorKind::Setup(error.to_string()))?;
-        let blueprint = self.blueprint(&spec, &component, found.lane, &found.hooks, shared)?;
+        let blueprint = self.blueprint(&spec, &component, &found, shared)?;
         let number = self.lasting.next_generation(&spec.name);
-        let about = about(&spec, digest.to_string(), number, found.hooks);
+        let about = about(&spec, digest.to_string(), number, found.track, found.hooks);
         Ok(Prepared { about, blueprint, component, imports: found.imports, bytes: bytes.len(), compiled_in })
     }
 
@@ -126,21 +128,20 @@ impl Loader {
         &self,
         spec: &PluginSpec,
         component: &Component,
-        lane: Lane,
-        hooks: &[Hook],
+        found: &Found,
         shared: Arc<Shared>,
     ) -> Result<Blueprint, LoadErrorKind> {
         let invalid = |error: wasmtime::Error| LoadErrorKind::Invalid(format!("{error:#}"));
         let mut linker = Linker::<PluginState>::new(self.engine.wasmtime());
-        imports::add_to_linker(&mut linker, component).map_err(invalid)?;
-        let instances = match lane {
+        found.track.link(&mut linker, component).map_err(invalid)?;
+        let instances = match found.lane {
             Lane::Inline => u32::try_from(self.workers).unwrap_or(u32::MAX),
             Lane::Waiting => spec.limits.instances_max,
         };
         Ok(Blueprint {
             pre: linker.instantiate_pre(component).map_err(invalid)?,
-            exports: Exports::find(component, hooks),
-            lane,
+            exports: Exports::find(component, found.track, &found.hooks),
+            lane: found.lane,
             shared,
             limits: spec.limits.clone(),
             environment: Environment {
@@ -167,12 +168,13 @@ pub(crate) struct Prepared {
     pub(crate) compiled_in: Duration,
 }
 
-fn about(spec: &PluginSpec, digest: String, number: u64, hooks: Vec<Hook>) -> About {
+fn about(spec: &PluginSpec, digest: String, number: u64, track: Track, hooks: Vec<Hook>) -> About {
     About {
         name: spec.name.as_str().into(),
         origin: spec.source.to_string(),
         digest,
         number,
+        track,
         hooks,
         on_error: spec.on_error,
         grants: spec.allow.describe(),

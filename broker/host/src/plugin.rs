@@ -39,6 +39,7 @@ use self::strikes::Strikes;
 use crate::contract::{BreakerState, Hook, Lane, OnError, PluginLimits};
 use crate::error::{HookError, HookFailure};
 use crate::identities::Identity;
+use crate::load::Track;
 use crate::topics;
 
 /// What is known about a plugin beside its code.
@@ -49,6 +50,7 @@ pub(crate) struct About {
     pub(crate) digest: String,
     /// Which loading of the plugin this is.
     pub(crate) number: u64,
+    pub(crate) track: Track,
     pub(crate) hooks: Vec<Hook>,
     pub(crate) on_error: OnError,
     pub(crate) grants: Vec<String>,

@@ -5,7 +5,7 @@ use wasmtime::component::types::{ComponentFunc, Type};
 use super::Function;
 use crate::contract::{Hook, Lane};
 use crate::grants::Grants;
-use crate::load::{Prepared, TRACK};
+use crate::load::{Prepared, short_name};
 
 /// What a component is and wants.
 #[derive(Clone, Debug)]
@@ -60,7 +60,7 @@ pub(super) fn inspect(prepared: &Prepared, functions: &[Function], grants: &Gran
     Inspection {
         bytes: prepared.bytes,
         digest: prepared.about.digest.clone(),
-        track: TRACK,
+        track: prepared.about.track.name(),
         lane: prepared.blueprint.lane,
         functions: functions.iter().map(exported).collect(),
         imports: prepared.imports.iter().filter_map(|import| found(import, grants)).collect(),
@@ -82,7 +82,7 @@ fn parameters(ty: &ComponentFunc) -> Vec<String> {
 
 /// An import that has functions: `types` and `connection` only carry the others' types.
 fn found(import: &str, grants: &Grants) -> Option<ImportFound> {
-    let interface = import.strip_prefix("midge:plugin/").unwrap_or(import).split('@').next()?;
+    let interface = short_name(import).or_else(|| import.split('@').next())?;
     if interface == "types" || interface == "connection" {
         return None;
     }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::{AppendGrant, Grants, StoreGrant, parse};
+use crate::load::short_name;
 
 /// An import that is of no use without a grant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +28,7 @@ impl Grants {
     /// For an imported interface (`midge:plugin/http@0.1.0`) that is of no use without a grant: whether there is one.
     #[must_use]
     pub fn wanted<'a>(&self, import: &'a str) -> Option<Wanted<'a>> {
-        let interface = import.strip_prefix("midge:plugin/")?.split('@').next()?;
+        let interface = short_name(import)?;
         let (is_granted, line) = match interface {
             "http" => (!self.http.is_empty(), "http = [\"https://…\"]"),
             "tcp" => (!self.tcp.is_empty(), "tcp = [\"HOST:PORT\"]"),

@@ -3,21 +3,15 @@
 use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;
 
+use super::track::{CONTRACT, Interface, Track};
 use crate::contract::{Hook, Lane};
 use crate::error::LoadErrorKind;
 use crate::imports;
 
-/// The contract track this broker speaks.
-pub(crate) const TRACK: &str = "0.1";
-
-/// The name under which a component exports a hook. Names and versions of interfaces are made and read in this file and
-/// nowhere else, so that another track is another case here. The lookup knows semantic versions: this finds every 0.1.x.
-pub(crate) fn interface(hook: Hook) -> String {
-    format!("{PACKAGE}{hook}@{TRACK}.0")
-}
-
 /// What was found in a component.
 pub(super) struct Found {
+    /// The track of the contract that it was built for.
+    pub(super) track: Track,
     /// Hooks to use: exported, and named by the configuration if it names any. `lifecycle` whenever exported.
     pub(super) hooks: Vec<Hook>,
     /// How it is called.
@@ -53,8 +47,8 @@ pub(super) fn is_component(bytes: &[u8]) -> Result<(), LoadErrorKind> {
 /// that have to be named, or with `tries_all` really all.
 pub(super) fn inspect(component: &Component, wanted: Option<&[Hook]>, tries_all: bool) -> Result<Found, LoadErrorKind> {
     let (imports, lane) = imported(component)?;
-    let (hooks, unnamed) = hooks(component, wanted, tries_all)?;
-    Ok(Found { hooks, unnamed, lane, imports })
+    let Exported { track, hooks, unnamed } = exported(component, wanted, tries_all)?;
+    Ok(Found { track, hooks, unnamed, lane, imports })
 }
 
 fn imported(component: &Component) -> Result<(Vec<String>, Lane), LoadErrorKind> {
@@ -66,7 +60,7 @@ fn imported(component: &Component) -> Result<(Vec<String>, Lane), LoadErrorKind>
             known.push(name.to_owned());
             continue;
         }
-        let Some(interface) = own_interface(name, IMPORTS)? else {
+        let Some(interface) = Interface::parse(name)?.map(|own| own.name).filter(|own| IMPORTS.contains(own)) else {
             unknown.push(name.to_owned());
             continue;
         };
@@ -82,24 +76,30 @@ fn imported(component: &Component) -> Result<(Vec<String>, Lane), LoadErrorKind>
     if unknown.is_empty() {
         return Ok((known, lane));
     }
-    let mut accepted = format!("midge:plugin/{{{}}}@{TRACK}", IMPORTS.join(", "));
+    let newest = Track::NEWEST.name();
+    let mut accepted = format!("{CONTRACT}/{{{}}}@{newest}", IMPORTS.join(", "));
     if unknown.iter().any(|name| name.starts_with("wasi:")) {
         accepted.push_str(" and an inert wasi:{cli, clocks, filesystem, http, io, random, sockets}@0.2");
     }
     Err(LoadErrorKind::UnknownImport { found: unknown.join(", "), accepted })
 }
 
-fn hooks(
-    component: &Component,
-    wanted: Option<&[Hook]>,
-    tries_all: bool,
-) -> Result<(Vec<Hook>, Option<Hook>), LoadErrorKind> {
+/// What it exports of the contract.
+struct Exported {
+    track: Track,
+    hooks: Vec<Hook>,
+    unnamed: Option<Hook>,
+}
+
+fn exported(component: &Component, wanted: Option<&[Hook]>, tries_all: bool) -> Result<Exported, LoadErrorKind> {
     let engine = component.engine();
-    let (mut hooks, mut names) = (Vec::new(), Vec::new());
+    let (mut hooks, mut names, mut track) = (Vec::new(), Vec::new(), Track::NEWEST);
     for (name, _) in component.component_type().exports(engine) {
         names.push(name.to_owned());
-        let known = Hook::ALL.map(Hook::name);
-        hooks.extend(own_interface(name, &known)?.and_then(Hook::from_name));
+        if let Some(own) = Interface::parse(name)? {
+            track = own.track;
+            hooks.extend(Hook::from_name(own.name));
+        }
     }
     hooks.sort();
     let is_left_out = |hook: &Hook| wanted.is_none() && !tries_all && hook.is_opt_in();
@@ -110,36 +110,22 @@ fn hooks(
     if missing.is_some() || !hooks.iter().any(|hook| *hook != Hook::Lifecycle) {
         let asked = wanted.unwrap_or(&Hook::ALL[1..]);
         let asked: Vec<_> = asked.iter().map(|hook| hook.name()).collect();
+        let newest = Track::NEWEST.name();
         return Err(LoadErrorKind::NoHook {
             found: if names.is_empty() { "nothing".into() } else { names.join(", ") },
             accepted: match (missing, unnamed) {
                 (None, Some(unnamed)) => {
-                    format!("midge:plugin/{unnamed}@{TRACK} where `hooks` of the configuration names it,")
+                    format!("{CONTRACT}/{unnamed}@{newest} where `hooks` of the configuration names it,")
                 }
                 (Some(missing), _) => {
-                    format!("midge:plugin/{missing}@{TRACK}, which the configuration names in `hooks`,")
+                    format!("{CONTRACT}/{missing}@{newest}, which the configuration names in `hooks`,")
                 }
-                (None, None) => format!("midge:plugin/{{{}}}@{TRACK}", asked.join(", ")),
+                (None, None) => format!("{CONTRACT}/{{{}}}@{newest}", asked.join(", ")),
             },
         });
     }
-    Ok((hooks, unnamed))
+    Ok(Exported { track, hooks, unnamed })
 }
-
-/// The name of one of our interfaces, if it is one; an error if it is ours but of another track.
-fn own_interface<'a>(name: &'a str, known: &[&str]) -> Result<Option<&'a str>, LoadErrorKind> {
-    let Some((interface, version)) = name.strip_prefix(PACKAGE).and_then(|name| name.split_once('@')) else {
-        return Ok(None);
-    };
-    let is_track = version.strip_prefix(TRACK).is_some_and(|rest| rest.starts_with('.') && !rest.contains('-'));
-    if !is_track {
-        return Err(LoadErrorKind::OtherTrack { found: name.to_owned(), accepted: format!("midge:plugin@{TRACK}") });
-    }
-    Ok(known.contains(&interface).then_some(interface))
-}
-
-/// What the names of the contract's interfaces begin with.
-const PACKAGE: &str = "midge:plugin/";
 
 /// Interfaces a component may import. `types` and `connection` carry types the others use.
 const IMPORTS: &[&str] = &[
@@ -181,16 +167,5 @@ mod tests {
         assert!(matches!(is_component(b"\0asm\x01"), Err(LoadErrorKind::Invalid(_))));
         assert!(matches!(is_component(b"#!/bin/sh"), Err(LoadErrorKind::NotWasm { .. })));
         assert!(matches!(is_component(b""), Err(LoadErrorKind::NotWasm { .. })));
-    }
-
-    #[test]
-    fn patch_versions_are_ours_and_other_tracks_are_named() {
-        assert!(matches!(own_interface("midge:plugin/log@0.1.0", IMPORTS), Ok(Some("log"))));
-        assert!(matches!(own_interface("midge:plugin/log@0.1.9", IMPORTS), Ok(Some("log"))));
-        assert!(matches!(own_interface("midge:plugin/udp@0.1.0", IMPORTS), Ok(None)));
-        assert!(matches!(own_interface("wasi:io/streams@0.2.0", IMPORTS), Ok(None)));
-        for other in ["midge:plugin/log@0.2.0", "midge:plugin/log@0.10.0", "midge:plugin/log@1.0.0"] {
-            assert!(matches!(own_interface(other, IMPORTS), Err(LoadErrorKind::OtherTrack { .. })), "{other}");
-        }
     }
 }

@@ -9,7 +9,7 @@ use super::calls::{
     Shutdown, Start, Tick,
 };
 use crate::contract::Hook;
-use crate::load::interface;
+use crate::load::Track;
 
 /// Where the functions are in a component, found once at load.
 #[derive(Clone, Debug)]
@@ -19,12 +19,12 @@ pub(crate) struct Exports {
 
 impl Exports {
     /// Looks for the interfaces of these hooks (and of `lifecycle`).
-    pub(crate) fn find(component: &Component, hooks: &[Hook]) -> Self {
+    pub(crate) fn find(component: &Component, track: Track, hooks: &[Hook]) -> Self {
         let interfaces = Hook::ALL.map(|hook| {
             if hook != Hook::Lifecycle && !hooks.contains(&hook) {
                 return None;
             }
-            component.get_export_index(None, interface(hook))
+            component.get_export_index(None, track.interface(hook))
         });
         Self { interfaces }
     }

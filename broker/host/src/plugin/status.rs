@@ -15,7 +15,7 @@ impl Generation {
             origin: self.about.origin.clone(),
             digest: self.about.digest.clone(),
             generation: self.about.number,
-            track: crate::load::TRACK,
+            track: self.about.track.name(),
             lane: self.nursery.blueprint.lane,
             grants: self.about.grants.clone(),
             on_error: self.about.on_error,
