@@ -67,7 +67,7 @@ impl Broker {
         if state.is_persistent() {
             let withheld = ending == Ending::Shutdown && self.withholds_wills();
             let due = self.leave(&session, &mut state, withheld, now, effects);
-            let about = About::new(&session, state.principal.as_ref());
+            let about = About::new(&session, state.principal());
             drop(state);
             if let Some(will) = due {
                 self.publish_will(&about, *will, now, effects);

@@ -173,7 +173,7 @@ impl Broker {
             return Err(Refusal::TooManySessions);
         }
         let mut state = State::new(settled.session_expiry, settled.queued_messages_max);
-        state.principal.clone_from(&request.principal);
+        state.set_principal(request.principal.clone());
         state.attach(link);
         let session = Arc::new(Session::new(self.next_number(), Arc::clone(&request.client_id), state));
         let welcome = Welcome { request, settled, session_present: false };
@@ -209,7 +209,7 @@ impl Broker {
         Claimed {
             session: Arc::clone(session),
             session_present: true,
-            before: std::mem::replace(&mut state.principal, principal.clone()),
+            before: state.set_principal(principal.clone()),
             principal,
             displaced,
             taken_over,

@@ -78,7 +78,7 @@ impl Broker {
         if terms.may_refuse {
             return Delivered::Refused;
         }
-        effects.dropped(session, state.principal.as_ref(), outgoing.topic, reason);
+        effects.dropped(session, state.principal(), outgoing.topic, reason);
         if reason == DropReason::OutboxFull && self.limits.outbox_policy == OutboxPolicy::Disconnect {
             let waker = state.link.as_mut().and_then(|link| link.close_for(CloseReason::SlowConsumer));
             drop(state);
@@ -287,7 +287,7 @@ impl Held<'_> {
 
     /// A delivery does not happen. The store knows it if it has a number.
     pub(super) fn give_up(&mut self, entry: EntryNumber, topic: &str, reason: DropReason) {
-        self.effects.dropped(self.session, self.state.principal.as_ref(), topic, reason);
+        self.effects.dropped(self.session, self.state.principal(), topic, reason);
         self.strike_out(entry);
     }
 

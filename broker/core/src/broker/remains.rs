@@ -47,7 +47,7 @@ impl Broker {
         let displaced = state.link.as_mut().and_then(|link| link.close_for(CloseReason::TakenOver));
         Some(Remains {
             session: Arc::clone(session),
-            principal: state.principal.clone(),
+            principal: state.principal().cloned(),
             cause,
             subscriptions: std::mem::take(&mut state.subscriptions),
             will: state.will.take(),

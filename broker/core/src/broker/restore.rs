@@ -45,7 +45,7 @@ impl Broker {
 
         let SessionRecord { client_id, principal, session_expiry, expires_at, will, will_due } = record;
         let mut state = State::new(session_expiry, self.limits.queued_messages_max);
-        state.principal = principal;
+        state.set_principal(principal);
         state.stored = true;
         state.entries = deliveries.iter().map(|delivery| delivery.entry).max().unwrap_or_default();
         for packet_id in received {

@@ -45,7 +45,7 @@ impl Broker {
         }
         let overfills = Held { broker: self, session, state: &mut state, effects, now }.lacks_room_for(outgoing);
         if overfills {
-            effects.dropped(session, state.principal.as_ref(), outgoing.topic, DropReason::Refused);
+            effects.dropped(session, state.principal(), outgoing.topic, DropReason::Refused);
         }
         overfills
     }

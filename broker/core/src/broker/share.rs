@@ -165,7 +165,7 @@ impl Broker {
             }
             (state.full, state.crowded) = (false, false);
             let mut held = Held { broker: self, session, state: &mut state, effects, now };
-            (held.with_queue(|queue| queue.take_shared(name)), state.principal.clone())
+            (held.with_queue(|queue| queue.take_shared(name)), state.principal().cloned())
         };
         let mut rest = taken.into_iter();
         let mut gone = Vec::new();
@@ -194,7 +194,7 @@ impl Broker {
     ) {
         let mut state = session.lock();
         if state.ended {
-            let principal = state.principal.clone();
+            let principal = state.principal().cloned();
             drop(state);
             for delivery in left {
                 if !self.pass_on(&delivery, Takers::Anyone, now, effects) {

@@ -52,7 +52,7 @@ impl Broker {
             effects.note_session(session, &state);
         }
         self.schedule(session, &mut state);
-        let about = About::new(session, state.principal.as_ref());
+        let about = About::new(session, state.principal());
         drop(state);
         if let Some(will) = will {
             self.publish_will(&about, *will, now, effects);

@@ -21,8 +21,8 @@ use crate::{Time, Will};
 
 /// Everything about a session that changes. Parts that most sessions lack most of the time are boxed.
 pub(crate) struct State {
-    /// The principal of its client: of the one that is connected, else of the last one that was.
-    pub(crate) principal: Option<Arc<str>>,
+    /// The principal of its client: of the one that is connected, else of the last one that was. In a box, which is smaller.
+    principal: Option<Box<Arc<str>>>,
     /// The connection, while there is one.
     pub(crate) link: Option<Link>,
     /// The connection it has, or had last.
@@ -126,6 +126,16 @@ impl State {
             subscriptions: Vec::new(),
             rare: None,
         }
+    }
+
+    /// The principal of its client: of the one that is connected, else of the last one that was.
+    pub(crate) fn principal(&self) -> Option<&Arc<str>> {
+        self.principal.as_deref()
+    }
+
+    /// Says who its client is now, and returns who it was.
+    pub(crate) fn set_principal(&mut self, principal: Option<Arc<str>>) -> Option<Arc<str>> {
+        std::mem::replace(&mut self.principal, principal.map(Box::new)).map(|before| *before)
     }
 
     /// The link and outbox of this connection, if the session is still its.
@@ -258,7 +268,7 @@ impl State {
     pub(crate) fn record(&self, client_id: &Arc<str>) -> SessionRecord {
         SessionRecord {
             client_id: Arc::clone(client_id),
-            principal: self.principal.clone(),
+            principal: self.principal().cloned(),
             session_expiry: self.session_expiry,
             expires_at: self.expires_at(),
             will: self.will.clone(),

@@ -106,7 +106,7 @@ impl Held<'_> {
             match next {
                 Some(Next::Delivery(delivery)) => break Some(delivery),
                 Some(Next::Denied(message)) => {
-                    let principal = self.state.principal.as_ref();
+                    let principal = self.state.principal();
                     self.effects.dropped(self.session, principal, message.topic(), DropReason::Denied);
                 }
                 Some(Next::Undecided) => {
