@@ -15,7 +15,7 @@
 //!   and a page that changes something (any method but GET and HEAD) is not asked for twice.
 //! - A shadow is asked what the one in force was asked, if it would be asked that itself: afterwards, apart from it, and with
 //!   nobody waiting ([`HookCall::kept`]). It has no part in what cannot be compared, or would happen twice: the further steps of an
-//!   exchange (the state is the other's), sinks, events, ticks and pages.
+//!   exchange (the state is the other's), sinks, events, ticks and pages; nor in deliveries, of which there are too many.
 //! - Both are asked how they are, so that what waits in either goes on; in force counts what the table says.
 //!
 //! The Client Identifier is the one that CONNECT named until the client is let in, and its session's from then on.
