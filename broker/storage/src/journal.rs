@@ -49,21 +49,23 @@ pub(crate) struct Examined {
 pub(crate) fn examine(directory: &Path) -> Result<Examined, OpenError> {
     let mut examined = Examined::default();
     let files = journals(directory).map_err(|error| directory_error(directory, error))?;
-    let mut latest = None;
+    let (mut latest, mut sequence) = (None, None);
     for (index, file) in files.iter().enumerate() {
         let bytes = std::fs::read(file).map_err(|error| directory_error(file, error))?;
         let is_last = index + 1 == files.len();
         let mut end = 0;
-        while let Some(batch) = batch::read(&bytes[end..]) {
+        while let Some(batch) = batch::read(&bytes[end..]).filter(|batch| batch.follows(sequence)) {
             end += batch.length;
+            sequence = Some(batch.sequence);
             latest = batch.marker.map(|marker| marker.number).or(latest);
         }
         let rest = &bytes[end..];
         let offset = end as u64;
         // Journals are made longer than they are, with zeros.
         if rest.iter().any(|byte| *byte != 0) {
-            // The next journal is only begun once this one is on stable storage.
-            if !is_last || was_promised(rest, latest) {
+            // The next journal is only begun once this one is on stable storage, and a batch that is whole but out of line was not
+            // left so by a crash.
+            if !is_last || batch::read(rest).is_some() || was_promised(rest, latest) {
                 examined.damage = Some(Damage { file: file.clone(), offset });
                 return Ok(examined);
             }

@@ -20,6 +20,8 @@ pub(super) const START: u8 = 1;
 const ITEM: u8 = 2;
 const END: u8 = 3;
 const CLEAR: u8 = 4;
+/// More than is ever between two batches.
+const GAP_MAX: u64 = 1 << 32;
 const TRAILER: &[u8] = b"FJL\x03";
 
 /// The key of a [`Marker`], in `meta`. Every commit begins with it.
@@ -56,8 +58,18 @@ impl Marker {
 /// A batch that is whole.
 pub(super) struct Batch {
     pub(super) length: usize,
+    /// Where it stands among all writes of the database. The checksum does not cover it.
+    pub(super) sequence: u64,
     /// None in the few that are no commits.
     pub(super) marker: Option<Marker>,
+}
+
+impl Batch {
+    /// Whether it may come after a batch with this sequence number. Each has a larger one, and none is left out but by what the
+    /// database writes elsewhere.
+    pub(super) fn follows(&self, sequence: Option<u64>) -> bool {
+        sequence.is_none_or(|before| (before + 1..before.saturating_add(GAP_MAX)).contains(&self.sequence))
+    }
 }
 
 /// The batch at the beginning of these bytes; none if there is none, or it is damaged.
@@ -67,7 +79,7 @@ pub(super) fn read(bytes: &[u8]) -> Option<Batch> {
         return None;
     }
     let items = input.try_get_u32_le().ok()?;
-    input.try_get_u64_le().ok()?;
+    let sequence = input.try_get_u64_le().ok()?;
     let body = input;
     let mut marker = None;
     for index in 0..items {
@@ -87,7 +99,7 @@ pub(super) fn read(bytes: &[u8]) -> Option<Batch> {
         return None;
     }
     let rest = input.strip_prefix(TRAILER)?;
-    Some(Batch { length: bytes.len() - rest.len(), marker })
+    Some(Batch { length: bytes.len() - rest.len(), sequence, marker })
 }
 
 /// The key and the value, as it is stored.
