@@ -8,7 +8,7 @@ mod support;
 use std::sync::Arc;
 use std::time::Duration;
 
-use midge_host::contract::{Answer, DeliveryQuestion, DenialCause, Hook, OnError, PluginSpec, QoS};
+use midge_host::contract::{Answer, DeliveryQuestion, DenialCause, Hook, OnError, PluginSpec, QoS, SwapMode};
 use midge_host::{Host, Identities, Identity, LoadErrorKind};
 use support::{Guest, Nobody, counters, identity, identity_in, load, publish, settings, within};
 
@@ -63,6 +63,20 @@ async fn each_message_has_its_own_answer_and_all_of_a_call_fail_together() {
 async fn what_one_plugin_leaves_open_the_next_decides() {
     let host = load(vec![deliver("a"), named(Guest::new(&["authz-deliver"]).broken('n').spec("b"))]).await.unwrap();
     assert_eq!(ask(&host, &identity("c"), &["allow", "next", "deny"]).await, ["", "trapped", "refused"]);
+}
+
+#[tokio::test]
+async fn what_a_new_generation_breaks_at_an_old_one_that_is_for_others_is_not_asked() {
+    // The test's clients are on the listener "tcp".
+    let on = |listener: &str, guest: Guest| {
+        let listeners = Some(vec![listener.to_owned()]);
+        PluginSpec { listeners, ..named(guest.spec("d")) }
+    };
+    let old = load(vec![on("other", Guest::new(&["authz-deliver"]))]).await.unwrap();
+    let new = on("tcp", Guest::new(&["authz-deliver"]).broken('n'));
+    let during = old.with_candidate(new, SwapMode::All).await.unwrap();
+    assert_eq!(ask(&during, &identity("c"), &["next"]).await, ["trapped"]);
+    assert_eq!(asked(&during, "d"), 0);
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ use crate::contract::{DeliveryQuestion, Hook, QoS};
 use crate::error::HookFailure;
 use crate::identities::{Identities, Identity};
 use crate::imports::PluginState;
+use crate::plugin::Generation;
 use crate::plugin::functions::Functions;
 
 /// `authz-deliver.authorize-deliver`.
@@ -46,6 +47,10 @@ impl HookCall for AuthorizeDeliver<'_> {
 
     fn client(&self) -> Option<&str> {
         Some(&self.who.client_id)
+    }
+
+    fn is_for(&self, of: &Generation) -> bool {
+        of.concerns(Some(self.who))
     }
 }
 
