@@ -15,7 +15,7 @@ mod messages;
 pub(crate) use self::authz::PublishQuestion;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::admissions::Admissions;
 use crate::authentications::Authentications;
@@ -129,6 +129,11 @@ impl Walk {
         let took = self.now.saturating_duration_since(self.began);
         Denial { code, reason, plugin: plugin.cloned(), hook: self.hook, took, cause }
     }
+}
+
+/// A refusal that is given again without asking.
+fn remembered_refusal(hook: Hook, code: u8, reason: Option<Arc<str>>, plugin: Option<Arc<str>>) -> Denial {
+    Denial { code, reason, plugin, hook, took: Duration::ZERO, cause: DenialCause::Refused }
 }
 
 const NOT_AUTHORIZED: u8 = 0x87;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Chains, SERVER_UNAVAILABLE, Walk};
+use super::{Chains, SERVER_UNAVAILABLE, Walk, remembered_refusal};
 use crate::authentications::{Decision, Found};
 use crate::contract::{Authentication, ConnectFacts, Credentials, Denial, DenialCause, Hook};
 use crate::plugin::{Authenticate, AuthnAnswer, AuthnVote, Generation, Refused};
@@ -60,13 +60,10 @@ fn remembered(decision: Decision) -> Authentication {
         Decision::Allow { grant, plugin } => {
             Authentication::Allowed { grant: Box::new(Arc::unwrap_or_clone(grant)), plugin }
         }
-        Decision::Deny { refused: Refused { code, reason, elsewhere }, plugin } => Authentication::Denied(Denial {
-            code,
-            reason,
-            plugin: Some(plugin),
-            hook: Hook::Authn,
-            took: Duration::ZERO,
-            cause: elsewhere.map_or(DenialCause::Refused, DenialCause::Redirected),
-        }),
+        Decision::Deny { refused: Refused { code, reason, elsewhere }, plugin } => {
+            let refusal = remembered_refusal(Hook::Authn, code, reason, Some(plugin));
+            let cause = elsewhere.map_or(DenialCause::Refused, DenialCause::Redirected);
+            Authentication::Denied(Denial { cause, ..refusal })
+        }
     }
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Chains, IMPLEMENTATION_SPECIFIC, NOT_AUTHORIZED, Walk};
-use crate::contract::{Denial, DenialCause, Hook, OnError, Permission, QoS, Ruling, SubscriptionQuestion};
+use super::{Chains, IMPLEMENTATION_SPECIFIC, NOT_AUTHORIZED, Walk, remembered_refusal};
+use crate::contract::{Denial, Hook, OnError, Permission, QoS, Ruling, SubscriptionQuestion};
 use crate::identities::Identity;
 use crate::plugin::{AuthorizePublish, AuthorizeSubscribe, AuthzAnswer, Generation, Permissions, Reuse, Vote};
 use crate::rules::Rules;
@@ -309,14 +309,7 @@ fn ruling(walk: &Walk, plugin: &Generation, verdict: Verdict) -> Ruling {
 fn remembered(verdict: Verdict) -> Ruling {
     match verdict {
         Verdict::Allow { max_qos } => Ruling::allowed(max_qos),
-        Verdict::Deny { code, reason, plugin } => Ruling::denied(Denial {
-            code,
-            reason,
-            plugin,
-            hook: Hook::Authz,
-            took: Duration::ZERO,
-            cause: DenialCause::Refused,
-        }),
+        Verdict::Deny { code, reason, plugin } => Ruling::denied(remembered_refusal(Hook::Authz, code, reason, plugin)),
     }
 }
 

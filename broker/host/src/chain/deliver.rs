@@ -1,10 +1,10 @@
 //! May this identity have these messages?
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::authz::Course;
-use super::{Chains, IMPLEMENTATION_SPECIFIC, Walk};
-use crate::contract::{DeliveryQuestion, Denial, DenialCause, Hook};
+use super::{Chains, IMPLEMENTATION_SPECIFIC, Walk, remembered_refusal};
+use crate::contract::{DeliveryQuestion, Denial, Hook};
 use crate::identities::Identity;
 use crate::plugin::{AuthorizeDeliver, AuthzAnswer, Generation};
 use crate::verdicts::{Action, Known, Verdict};
@@ -85,13 +85,6 @@ fn ruling(walk: &Walk, plugin: &Generation, verdict: Verdict) -> Option<Denial> 
 fn remembered(verdict: Verdict) -> Option<Denial> {
     match verdict {
         Verdict::Allow { .. } => None,
-        Verdict::Deny { code, reason, plugin } => Some(Denial {
-            code,
-            reason,
-            plugin,
-            hook: Hook::AuthzDeliver,
-            took: Duration::ZERO,
-            cause: DenialCause::Refused,
-        }),
+        Verdict::Deny { code, reason, plugin } => Some(remembered_refusal(Hook::AuthzDeliver, code, reason, plugin)),
     }
 }
