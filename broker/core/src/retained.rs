@@ -88,8 +88,8 @@ fn is_own(topic: &str) -> bool {
 }
 
 impl Retained {
-    /// No messages yet, and of clients never more than `messages_max` nor more than `bytes_max` bytes by
-    /// [`Message::weight`]. `seed` keys the hash table.
+    /// No messages yet, and never more than `messages_max` of clients. None of theirs is added beyond `bytes_max` bytes by
+    /// [`Message::weight`], in which what the broker says of itself counts. `seed` keys the hash table.
     #[must_use]
     pub(crate) fn new(seed: u64, messages_max: usize, bytes_max: usize) -> Self {
         let shelf = Shelf {
