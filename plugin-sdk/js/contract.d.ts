@@ -1,4 +1,5 @@
-// Midge's contract as TypeScript sees it. Written by types.mjs from the WIT files; do not edit.
+// Midge's contract as TypeScript sees it. Written by types.mjs from the WIT files; do not edit. It is one long file so that one
+// reference gives a plugin, and an editor, all modules of the contract; whoever changes it changes the short ones it comes from.
 
 /**
  * The plugin's own pages on the broker's admin port, below `/plugins/NAME/`: to look into it, and to tell it things. Served

@@ -27,7 +27,10 @@ function main() {
   }
 }
 
-const HEAD = "// Midge's contract as TypeScript sees it. Written by types.mjs from the WIT files; do not edit.\n";
+const HEAD = `\
+// Midge's contract as TypeScript sees it. Written by types.mjs from the WIT files; do not edit. It is one long file so that one
+// reference gives a plugin, and an editor, all modules of the contract; whoever changes it changes the short ones it comes from.
+`;
 
 /** Reads the part of WIT that the contract is written in. */
 class Parser {
